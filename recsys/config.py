@@ -1,0 +1,286 @@
+"""The configuration of a run: which sources feed it, what an event is worth, how models are fit.
+
+`recsys.toml` holds it; `docs/configuration.md` explains it. Secrets and machine paths are not here
+but in the environment (`jobs.settings`).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import model_validator as validator
+
+from recsys import window
+from recsys.errors import ConfigError
+
+IdType = Literal["bigint", "uuid", "text"]
+ModelName = Literal["als", "content", "popularity"]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
+
+
+class Section(BaseModel):
+    """A frozen part of the configuration that refuses fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Ids(Section):
+    """The types of user and item ids, in the sources and in the published tables."""
+
+    user: IdType = "bigint"
+    item: IdType = "bigint"
+
+
+class Source(Section):
+    """Where one source is read: a Postgres `table` or a MongoDB `collection`."""
+
+    table: Name | None = None
+    collection: Name | None = None
+
+    @validator(mode="after")
+    def one_place(self) -> Self:
+        if (self.table is None) == (self.collection is None):
+            raise ValueError("name either a Postgres table or a MongoDB collection")
+        return self
+
+    @property
+    def place(self) -> str:
+        """The table or collection as messages name it."""
+        return self.table or self.collection or ""
+
+    def fields(self) -> Mapping[str, tuple[str, ...]]:
+        """Source fields of each lake column, in order; a column that is not mapped is absent."""
+        mapped = self.columns.model_dump(exclude_none=True)  # type: ignore[attr-defined]
+        pairs = ((k, (v,) if isinstance(v, str) else tuple(v)) for k, v in mapped.items())
+        return {column: fields for column, fields in pairs if fields}
+
+
+class EventColumns(Section):
+    """Source fields of an event. Without `arrived_at` it counts as known when it occurred."""
+
+    user_id: Name
+    item_id: Name
+    event_type: Name
+    occurred_at: Name
+    arrived_at: Name | None = None
+    value: Name | None = None
+
+
+class UserColumns(Section):
+    """Source fields of a member. Without `active`, every row is an active member."""
+
+    user_id: Name
+    active: Name | None = None
+
+
+class ItemColumns(Section):
+    """Source fields of a catalogue item. Without `available`, every row can be recommended."""
+
+    item_id: Name
+    title: Name | None = None
+    available: Name | None = None
+
+
+class BlockColumns(Section):
+    """Source fields of a user's wish never to see an item."""
+
+    user_id: Name
+    item_id: Name
+
+
+class ItemProfileColumns(Section):
+    """Source fields that describe an item: free text, tag lists, nested attribute objects."""
+
+    item_id: Name
+    text: tuple[Name, ...] = ()
+    tags: tuple[Name, ...] = ()
+    attributes: tuple[Name, ...] = ()
+
+
+class UserProfileColumns(Section):
+    """Source fields that describe a user: free text, tag lists, nested attribute objects."""
+
+    user_id: Name
+    text: tuple[Name, ...] = ()
+    tags: tuple[Name, ...] = ()
+    attributes: tuple[Name, ...] = ()
+
+
+class EventSource(Source):
+    columns: EventColumns
+
+
+class UserSource(Source):
+    columns: UserColumns
+
+
+class ItemSource(Source):
+    columns: ItemColumns
+
+
+class BlockSource(Source):
+    columns: BlockColumns
+
+
+class ItemProfileSource(Source):
+    columns: ItemProfileColumns
+
+
+class UserProfileSource(Source):
+    columns: UserProfileColumns
+
+
+class Sources(Section):
+    """The seven things a run reads. `items` and one of the two event sources are needed."""
+
+    items: ItemSource
+    interactions: EventSource | None = None
+    events: EventSource | None = None
+    users: UserSource | None = None
+    blocks: BlockSource | None = None
+    item_profiles: ItemProfileSource | None = None
+    user_profiles: UserProfileSource | None = None
+
+    @validator(mode="after")
+    def some_events(self) -> Self:
+        if self.interactions is None and self.events is None:
+            raise ValueError("configure sources.interactions, sources.events, or both")
+        return self
+
+    def configured(self) -> Mapping[str, Source]:
+        """The sources that are present, by name, in the order they are read."""
+        return {n: s for n in Sources.model_fields if (s := getattr(self, n)) is not None}
+
+
+class Event(Section):
+    """What one event of a type is worth as evidence of interest."""
+
+    weight: NonNegative
+    half_life_days: Positive | None = None
+    """Days after which it counts half; without it the event never fades."""
+    use_value: bool = False
+    """Multiply the weight by the event's value (a rating, a quantity)."""
+    min_value: float | None = None
+    """Events of a lower value count as seen, not as liked."""
+
+
+class Lookback(Section):
+    """How far back a run looks."""
+
+    lookback_days: Annotated[int, Field(gt=0)] | None = None
+    """Events older than this before the as-of date are ignored; without it none is."""
+
+    def before(self, as_of: date) -> window.Window:
+        """The window of events that a run for a date looks at."""
+        end = window.midnight(as_of)
+        if self.lookback_days is None:
+            return window.Window(window.BEGINNING, end)
+        return window.Window(end - timedelta(days=self.lookback_days), end)
+
+
+class Als(Section):
+    """Implicit ALS (Hu et al. 2008): confidence is 1 + alpha * weight."""
+
+    factors: Annotated[int, Field(gt=0, le=4096)] = 64
+    alpha: Positive = 20.0
+    regularization: NonNegative = 0.05
+    iterations: Annotated[int, Field(gt=0)] = 15
+
+
+class Content(Section):
+    """TF-IDF over words, tags and attributes, reduced by a truncated SVD."""
+
+    dimensions: Annotated[int, Field(gt=0, le=4096)] = 64
+    max_words: Annotated[int, Field(gt=0)] = 20_000
+    min_items: Annotated[int, Field(gt=0)] = 2
+    """A word, tag or attribute borne by fewer items says nothing about others and is left out."""
+    word_weight: NonNegative = 0.3
+    tag_weight: NonNegative = 1.0
+    attribute_weight: NonNegative = 0.3
+    profile_weight: NonNegative = 0.3
+    """Share of a user's own profile document against the items touched, each of unit length."""
+
+
+class Blend(Section):
+    """Weights of the models' scores after each is standardised for each user."""
+
+    als: NonNegative = 1.0
+    content: NonNegative = 0.4
+    popularity: NonNegative = 0.1
+
+    @validator(mode="after")
+    def some_weight(self) -> Self:
+        if not any(self.weights().values()):
+            raise ValueError("at least one model needs a weight above 0")
+        return self
+
+    def weights(self) -> Mapping[str, float]:
+        """Weight of each model, by name, in a fixed order."""
+        return {name: getattr(self, name) for name in Blend.model_fields}
+
+
+class Lists(Section):
+    """What is published."""
+
+    length: Annotated[int, Field(gt=0, le=10_000)] = 100
+    """Items a user."""
+    fallback_length: Annotated[int, Field(gt=0, le=10_000)] = 200
+    """Items of the popular list that answers for users without a list."""
+    keep_runs: Annotated[int, Field(gt=0)] = 7
+    """Published runs that stay in Postgres, the live one among them."""
+
+
+class Config(Section):
+    """Everything that decides what a run publishes, given its date and its sources."""
+
+    ids: Ids = Ids()
+    sources: Sources
+    events: Annotated[Mapping[Name, Event], Field(min_length=1)]
+    window: Lookback = Lookback()
+    als: Als = Als()
+    content: Content = Content()
+    blend: Blend = Blend()
+    lists: Lists = Lists()
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 20260101
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the configuration in a canonical form, to tell runs apart."""
+        return _digest(self.model_dump(mode="json"))
+
+    def source_fingerprint(self, name: str) -> str:
+        """SHA-256 of what decides how rows of one source are read."""
+        source = getattr(self.sources, name)
+        return _digest([self.ids.model_dump(), source.model_dump(mode="json")])
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def parse_config(values: Mapping[str, Any], origin: str) -> Config:
+    """Validates a parsed TOML document; `origin` is how messages name it.
+
+    Raises ConfigError naming the first field that is wrong, its value and what is expected.
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{origin}: {_explain(error)}") from None
+
+
+def _explain(error: ValidationError) -> str:
+    first, *others = error.errors(include_url=False, include_context=False)
+    field = ".".join(str(part) for part in first["loc"]) or "the document"
+    message = f"field {field}: {first['msg']} (got {_shorten(first['input'])})"
+    return message + (f"; and {len(others)} more" if others else "")
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,115 @@
+"""The errors a run can end with, one class a cause, each with its own exit code.
+
+Every message says what is wrong, which value it is, and what to do. Exit codes group by remedy:
+10-19 the configuration, 20-29 the data, 30-39 an outage, 40-49 the machine.
+"""
+
+from typing import ClassVar
+
+
+class RecsysError(Exception):
+    """Root of every error that is the input's or the environment's fault, not a bug."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(RecsysError):
+    """The configuration cannot be used: a field is missing, unknown or out of range."""
+
+    exit_code = 10
+
+
+class MappingError(ConfigError):
+    """A configured table, collection or column does not exist in the source database."""
+
+    exit_code = 11
+
+
+class SettingsError(ConfigError):
+    """An environment variable that the step needs is unset or malformed."""
+
+    exit_code = 12
+
+
+class DataError(RecsysError):
+    """The data cannot be used as it is."""
+
+    exit_code = 20
+
+
+class NoEventsError(DataError):
+    """No usable event lies before the requested date."""
+
+    exit_code = 21
+
+
+class MissingIdError(DataError):
+    """A document or row that must carry an id has none."""
+
+    exit_code = 22
+
+
+class IncompleteReadError(DataError):
+    """A read returned another number of rows than the server counted."""
+
+    exit_code = 23
+
+
+class MissingPartitionError(DataError):
+    """A job needs a lake partition that no earlier job has written."""
+
+    exit_code = 24
+
+
+class ImportFileError(DataError):
+    """A file handed to `recsys import` is missing or not in the expected form."""
+
+    exit_code = 25
+
+
+class SchemaError(DataError):
+    """A table does not have the columns or types that its schema states."""
+
+    exit_code = 26
+
+
+class FutureDateError(DataError):
+    """The requested date is not over, so what is known before it is not complete."""
+
+    exit_code = 27
+
+
+class OutageError(RecsysError):
+    """A server that the run needs does not answer."""
+
+    exit_code = 30
+
+
+class PostgresUnavailableError(OutageError):
+    """Postgres does not accept connections or broke one off."""
+
+    exit_code = 31
+
+
+class MongoUnavailableError(OutageError):
+    """MongoDB does not answer within its time limit."""
+
+    exit_code = 32
+
+
+class SandboxError(OutageError):
+    """An embedded server could not be started or stopped."""
+
+    exit_code = 33
+
+
+class PrerequisiteError(RecsysError):
+    """Something this machine must have is missing."""
+
+    exit_code = 40
+
+
+class JavaMissingError(PrerequisiteError):
+    """No Java runtime of a version that Spark supports is installed."""
+
+    exit_code = 41

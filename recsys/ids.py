@@ -1,0 +1,79 @@
+"""External ids: their canonical form, and the only way to row numbers and back."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsys.config import IdType
+from recsys.schemas import arrow_id_type
+
+_INTEGER = r"^[+-]?[0-9]{1,30}$"
+_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+_BIGINT_MIN, _BIGINT_MAX = -(2**63), 2**63 - 1
+
+
+def canonical_ids(values: pa.Array, id_type: IdType) -> pa.Array:
+    """Ids in the lake's form; null where a value is null or is no id of the type.
+
+    values: (n,) ints or strings as the source gave them. A uuid comes back in lower case with
+    hyphens, a bigint as int64, a text as it is (without NUL, which Postgres cannot hold).
+    """
+    if id_type == "bigint":
+        return _bigints(values)
+    text = values.cast(pa.string())
+    if id_type == "uuid":
+        text = pc.utf8_lower(pc.utf8_trim_whitespace(text))
+        return _where(pc.match_substring_regex(text, _UUID), text)
+    usable = pc.and_(pc.invert(pc.match_substring(text, "\x00")), pc.not_equal(text, ""))
+    return _where(usable, text)
+
+
+def _bigints(values: pa.Array) -> pa.Array:
+    if pa.types.is_integer(values.type):
+        return values.cast(pa.int64())
+    text = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    wide = _where(pc.match_substring_regex(text, _INTEGER), text).cast(pa.decimal128(38, 0))
+    low = pa.scalar(_BIGINT_MIN).cast(pa.decimal128(38, 0))
+    high = pa.scalar(_BIGINT_MAX).cast(pa.decimal128(38, 0))
+    inside = pc.and_(pc.greater_equal(wide, low), pc.less_equal(wide, high))
+    return _where(inside, wide).cast(pa.int64())
+
+
+def _where(mask: pa.Array, values: pa.Array) -> pa.Array:
+    return pc.if_else(pc.fill_null(mask, False), values, pa.scalar(None, values.type))
+
+
+@dataclass(frozen=True)
+class IdIndex:
+    """Ids in ascending order; an id's row number is its place.
+
+    The index of a day is a function of that day's ids alone, so a day can be rebuilt by itself.
+    """
+
+    values: pa.Array
+    """(n,) distinct ids, ascending."""
+
+    @classmethod
+    def build(cls, ids: pa.Array | pa.ChunkedArray, id_type: IdType) -> Self:
+        """The index of the distinct non-null values of `ids`."""
+        distinct = pc.drop_null(pc.unique(_combined(ids).cast(arrow_id_type(id_type))))
+        return cls(distinct.take(pc.array_sort_indices(distinct)))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def rows(self, ids: pa.Array | pa.ChunkedArray) -> pa.Array:
+        """(m,) int32 row number of each id; null for an id the index does not hold."""
+        return pc.index_in(_combined(ids), value_set=self.values)
+
+    def ids(self, rows: npt.NDArray[np.integer]) -> pa.Array:
+        """(m,) the id of each row number."""
+        return self.values.take(pa.array(rows))
+
+
+def _combined(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values

@@ -1,0 +1,57 @@
+"""Dates and half-open windows `[start, end)` in UTC."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from typing import Self
+
+#: Earlier than any event: the start of a window without a start.
+BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def midnight(day: date) -> datetime:
+    """The first instant of a day, the exclusive bound that an as-of date stands for."""
+    return datetime.combine(day, time(), UTC)
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """The half-open interval `[start, end)` of aware UTC instants."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start >= self.end:
+            raise ValueError(f"window is empty: {self.start} .. {self.end}")
+
+    @classmethod
+    def before(cls, as_of: date) -> Self:
+        """Everything that happened before a day."""
+        return cls(BEGINNING, midnight(as_of))
+
+    @property
+    def unbounded(self) -> bool:
+        """Whether the window reaches back to the beginning."""
+        return self.start == BEGINNING
+
+    def slices(self, parts: int) -> list["Window"]:
+        """The window cut into at most `parts` pieces of about equal length, in order."""
+        seconds = int((self.end - self.start).total_seconds())
+        cuts = sorted({seconds * i // parts for i in range(1, parts)} - {0})
+        bounds = [self.start, *(self.start + timedelta(seconds=c) for c in cuts), self.end]
+        return [Window(a, b) for a, b in pairwise(bounds)]
+
+
+def missing(wanted: Window, covered: list[Window]) -> list[Window]:
+    """The parts of `wanted` that no window of `covered` holds, in order."""
+    gaps, start = [], wanted.start
+    for window in sorted(covered):
+        if window.end <= start or window.start >= wanted.end:
+            continue
+        if window.start > start:
+            gaps.append(Window(start, window.start))
+        start = max(start, window.end)
+    if start < wanted.end:
+        gaps.append(Window(start, wanted.end))
+    return gaps
