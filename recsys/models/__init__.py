@@ -1,0 +1,1 @@
+"""Models of taste: each fits on the user-item matrix and scores by inner product."""

@@ -1,0 +1,1 @@
+"""From the models' scores to lists."""
