@@ -1,0 +1,94 @@
+"""What every job's command line shares: its arguments, its log, its exit code."""
+
+import argparse
+import logging
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from jobs.io.lake import Lake
+from jobs.settings import Settings, load_config, load_settings
+from recsys.config import Config
+from recsys.errors import RecsysError
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+@dataclass(frozen=True)
+class RunArguments:
+    """What a job is run with: date, configuration, places, and the one clock reading."""
+
+    as_of: date
+    config: Config
+    settings: Settings
+    observed_at: datetime
+    """When the sources are read; a timestamp at or after it lies in the future."""
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(self.settings.lake)
+
+
+Job = Callable[[RunArguments], None]
+
+
+def job_parser(doc: str | None) -> argparse.ArgumentParser:
+    """The arguments every job takes; `doc` is its module's docstring."""
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--as-of",
+        type=date.fromisoformat,
+        required=True,
+        metavar="YYYY-MM-DD",
+        help="exclusive UTC bound: only what was known before this day counts",
+    )
+    parser.add_argument("--config", type=Path, help="configuration file (default: $RECSYS_CONFIG)")
+    parser.add_argument(
+        "--observed-at",
+        type=_instant,
+        metavar="INSTANT",
+        help="when the sources are read, ISO 8601 with zone (default: now)",
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} has no time zone; append Z")
+    return instant
+
+
+def run(parser: argparse.ArgumentParser, job: Job, argv: Sequence[str] | None = None) -> None:
+    """Parses the command line, runs the job and ends the process with the error's exit code."""
+    arguments = parser.parse_args(argv)
+    start_log()
+    try:
+        observed_at = arguments.observed_at or datetime.now(UTC)
+        config, settings = load_config(arguments.config), load_settings()
+        job(RunArguments(arguments.as_of, config, settings, observed_at))
+    except RecsysError as error:
+        if arguments.debug:
+            traceback.print_exc()
+        sys.exit(report(error))
+
+
+def start_log() -> None:
+    """Sends the log to standard error, in UTC."""
+    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT, stream=sys.stderr)
+    for name in ("jobs", "__main__"):
+        logging.getLogger(name).setLevel(logging.INFO)
+    logging.Formatter.converter = time.gmtime
+
+
+def report(error: RecsysError) -> int:
+    """Prints an error's one message and gives its exit code."""
+    sys.stderr.write(f"error: {error}\n")
+    return error.exit_code

@@ -1,0 +1,1 @@
+"""The edge to Postgres, MongoDB and the lake."""

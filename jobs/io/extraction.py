@@ -1,0 +1,183 @@
+"""Reading sources into the lake: what to read, on executors, each row counted."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import SecretStr
+from pyspark.sql import SparkSession
+
+from jobs.io import mongo, postgres
+from jobs.io.lake import DataFile, Draft, Partition, write_part
+from jobs.spark import executor_errors
+from recsys import columns as c
+from recsys.config import EventSource, Ids, Source
+from recsys.errors import IncompleteReadError, MissingIdError
+from recsys.schemas import RAW_ITEM_PROFILES, RAW_USER_PROFILES, Table
+from recsys.window import Window
+
+log = logging.getLogger(__name__)
+
+_REJECTION: Final = [c.REJECT_REASON, c.SOURCE_ROW]
+_MUST_HAVE_IDS: Final = (RAW_ITEM_PROFILES, RAW_USER_PROFILES)
+
+
+@dataclass(frozen=True)
+class Read:
+    """One source, or a window of it, and the lake partition it becomes."""
+
+    source: Source
+    table: Table
+    partition: Partition
+    window: Window | None = None
+    outside: bool = False
+    """Only the rows whose time is not in the window: null, malformed, or in the future."""
+
+    @property
+    def time(self) -> str | None:
+        """The source's field that says when a row became known."""
+        columns = self.source.columns if isinstance(self.source, EventSource) else None
+        return (columns.arrived_at or columns.occurred_at) if columns else None
+
+
+Plan = postgres.PostgresRead | mongo.MongoRead
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a read: what one Spark task does."""
+
+    read: int
+    number: int
+    source: Source
+    table: Table
+    plan: Plan
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where the sources are."""
+
+    postgres: SecretStr | None
+    mongo: SecretStr | None
+
+
+Reader = Callable[[Servers, Part, Ids], Iterator[pa.RecordBatch]]
+
+
+def read_part(servers: Servers, part: Part, ids: Ids) -> Iterator[pa.RecordBatch]:
+    """The raw rows of one piece; runs on executors."""
+    if isinstance(part.plan, postgres.PostgresRead):
+        uri = servers.postgres or SecretStr("")
+        return postgres.read_rows(uri, part.plan, part.number, part.source, part.table, ids)
+    uri = servers.mongo or SecretStr("")
+    return mongo.read_rows(uri, part.plan, part.number, part.source, part.table, ids)
+
+
+def extract(
+    spark: SparkSession,
+    servers: Servers,
+    reads: list[Read],
+    ids: Ids,
+    reader: Reader = read_part,
+) -> None:
+    """Writes every read to its partition, or none of those whose rows do not add up.
+
+    All tables of Postgres are read in one snapshot. Raises IncompleteReadError where a read
+    returned another number of rows than the server counted, MissingIdError for a profile
+    document without its id.
+    """
+    with ExitStack() as stack:
+        plans = _plan(stack, servers, reads)
+        drafts = [stack.enter_context(read.partition.replace()) for read in reads]
+        parts = [
+            Part(i, number, read.source, read.table, plan, draft.folder)
+            for i, (read, plan, draft) in enumerate(zip(reads, plans, drafts, strict=True))
+            for number in range(_parts(plan))
+        ]
+        for file, part in zip(_run(spark, servers, parts, ids, reader), parts, strict=True):
+            drafts[part.read].files.append(file)
+        for read, plan, draft in zip(reads, plans, drafts, strict=True):
+            _check(read, plan.rows, draft, ids)
+
+
+def _plan(stack: ExitStack, servers: Servers, reads: list[Read]) -> list[Plan]:
+    snapshot = None
+    if servers.postgres is not None and any(read.source.table for read in reads):
+        snapshot = stack.enter_context(postgres.snapshot(servers.postgres))
+    plans: list[Plan] = []
+    for read in reads:
+        if read.source.table is not None and snapshot is not None:
+            plans.append(snapshot.plan(read.source, read.time, read.window, outside=read.outside))
+        else:
+            uri = servers.mongo or SecretStr("")
+            plan = mongo.plan_read(uri, read.source, read.time, read.window, outside=read.outside)
+            plans.append(plan)
+    return plans
+
+
+def _parts(plan: Plan) -> int:
+    return len(plan.queries if isinstance(plan, postgres.PostgresRead) else plan.filters)
+
+
+def _run(
+    spark: SparkSession, servers: Servers, parts: list[Part], ids: Ids, reader: Reader
+) -> list[DataFile]:
+    """Runs each part as a Spark task that writes one file; gives the files in the parts' order.
+
+    The parts travel in the closure and not as rows or options: they hold connection strings, which
+    must not show in a query plan.
+    """
+    if not parts:
+        return []
+
+    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for number in (n for batch in batches for n in batch["id"].to_pylist()):
+            part = parts[number]
+            rows = reader(servers, part, ids)
+            name = f"part-{part.number:05d}"
+            yield write_part(part.folder, name, part.table.arrow(ids), rows).as_batch()
+
+    numbers = spark.range(0, len(parts), 1, numPartitions=len(parts))
+    with executor_errors():
+        files = numbers.mapInArrow(write, DataFile.SPARK_SCHEMA).collect()
+    return [DataFile(**row.asDict()) for row in files]
+
+
+def _check(read: Read, expected: int, draft: Draft, ids: Ids) -> None:
+    found = sum(file.rows for file in draft.files)
+    if found != expected:
+        raise IncompleteReadError(
+            f"{read.partition.label}: read {found} rows where {read.source.place} has {expected}; "
+            "nothing of it was kept, run the extraction again"
+        )
+    draft.stats |= {"source": read.source.place, "rejected": _rejected(read, draft, ids)}
+    log.info("%s: %d rows from %s", read.partition.label, found, read.source.place)
+
+
+def _rejected(read: Read, draft: Draft, ids: Ids) -> Mapping[str, int]:
+    """Rejected rows by reason; raises MissingIdError where the table cannot have any."""
+    columns = read.table.arrow(ids)
+    schema = pa.schema([columns.field(name) for name in _REJECTION])
+    rejected = pa.concat_tables(
+        [schema.empty_table(), *(_rejects(draft.folder / file.name) for file in draft.files)]
+    )
+    if rejected.num_rows and read.table in _MUST_HAVE_IDS:
+        first = rejected.slice(0, 1).to_pylist()[0]
+        raise MissingIdError(
+            f"{read.source.place}: {rejected.num_rows} documents cannot be told apart; the first, "
+            f"{first[c.SOURCE_ROW][:200]}: {first[c.REJECT_REASON]}; give it one or delete it"
+        )
+    counts = rejected[c.REJECT_REASON].value_counts().to_pylist()
+    return {entry["values"]: entry["counts"] for entry in counts}
+
+
+def _rejects(path: Path) -> pa.Table:
+    return pq.read_table(path, columns=_REJECTION, filters=~pc.field(c.REJECT_REASON).is_null())

@@ -1,0 +1,211 @@
+"""The lake: Parquet partitions that change as a whole or not at all.
+
+A partition is a folder with a manifest that names its files. A write puts new files beside the old
+ones and then replaces the manifest, so a reader sees the one or the other, and files that no
+manifest names are never read.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict
+
+from recsys.config import Ids
+from recsys.errors import MissingPartitionError, SchemaError
+from recsys.schemas import Table
+from recsys.window import Window
+
+MANIFEST: Final = "manifest.json"
+ARRAYS: Final = "arrays.npz"
+_DAY: Final = "%Y-%m-%d"
+
+
+class DataFile(BaseModel):
+    """One file of a partition, as the writer counted it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    SPARK_SCHEMA: ClassVar[str] = "name string, rows long, bytes long"
+
+    name: str
+    rows: int
+    bytes: int
+
+    def as_batch(self) -> pa.RecordBatch:
+        """One row of SPARK_SCHEMA: how an executor tells the driver what it wrote."""
+        schema = pa.schema([("name", pa.string()), ("rows", pa.int64()), ("bytes", pa.int64())])
+        return pa.RecordBatch.from_pylist([self.model_dump()], schema=schema)
+
+
+class Manifest(BaseModel):
+    """What a partition holds: files below its folder, in reading order, and facts about them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    files: tuple[DataFile, ...]
+    stats: Mapping[str, Any]
+    seconds: float
+
+    @property
+    def rows(self) -> int:
+        return sum(file.rows for file in self.files)
+
+
+@dataclass
+class Draft:
+    """A partition being written: put files into `folder`, list them, and leave facts in `stats`."""
+
+    folder: Path
+    files: list[DataFile] = field(default_factory=list)
+    stats: dict[str, Any] = field(default_factory=dict)
+
+    def write_table(self, table: pa.Table) -> None:
+        """Adds one Parquet file with the rows of `table`."""
+        batches = table.to_batches()
+        self.files.append(write_part(self.folder, "part-00000", table.schema, batches))
+
+    def write_arrays(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Adds named arrays as one npz file, without pickle."""
+        path = self.folder / ARRAYS
+        np.savez(path, allow_pickle=False, **arrays)
+        rows = max((len(array) for array in arrays.values()), default=0)
+        self.files.append(DataFile(name=path.name, rows=rows, bytes=path.stat().st_size))
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One partition's folder. It may not exist yet."""
+
+    path: Path
+    label: str
+
+    def manifest(self) -> Manifest:
+        """Raises MissingPartitionError where no job has completed this partition."""
+        try:
+            return Manifest.model_validate_json((self.path / MANIFEST).read_bytes())
+        except FileNotFoundError:
+            message = f"{self.label} is not in the lake; run the job that writes it first"
+            raise MissingPartitionError(message) from None
+
+    def exists(self) -> bool:
+        return (self.path / MANIFEST).is_file()
+
+    def files(self) -> list[str]:
+        """Paths of the Parquet files, in reading order."""
+        return [str(self.path / file.name) for file in self.manifest().files]
+
+    def read(self, table: Table, ids: Ids) -> pa.Table:
+        """All rows, checked against the table's schema."""
+        schema = table.arrow(ids)
+        read = pa.concat_tables(
+            [pq.read_table(f, schema=schema) for f in self.files()] or [schema.empty_table()]
+        )
+        if read.num_rows != (rows := self.manifest().rows):
+            raise SchemaError(f"{self.label}: {read.num_rows} rows read, manifest says {rows}")
+        return read
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The named arrays of a model."""
+        (file,) = self.files()
+        with np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    @contextmanager
+    def replace(self) -> Iterator[Draft]:
+        """Yields a draft beside the present files; on a clean exit it becomes the partition."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="gen-", dir=self.path))
+        folder.chmod(0o755)
+        draft, started = Draft(folder), time.monotonic()
+        try:
+            yield draft
+            self._commit(draft, time.monotonic() - started)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _commit(self, draft: Draft, seconds: float) -> None:
+        files = (
+            f.model_copy(update={"name": f"{draft.folder.name}/{f.name}"}) for f in draft.files
+        )
+        files_in_order = tuple(sorted(files, key=lambda file: file.name))
+        manifest = Manifest(files=files_in_order, stats=draft.stats, seconds=round(seconds, 3))
+        beside = draft.folder / MANIFEST
+        with beside.open("w", encoding="utf-8") as out:
+            out.write(manifest.model_dump_json(indent=1))
+            out.flush()
+            os.fsync(out.fileno())
+        beside.replace(self.path / MANIFEST)
+        for old in self.path.glob("gen-*"):
+            if old != draft.folder:
+                shutil.rmtree(old, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The root folder of all partitions."""
+
+    root: Path
+
+    def as_of(self, table: str, day: date) -> Partition:
+        """The partition of a table that belongs to one run date."""
+        label = f"{table} as of {day:%Y-%m-%d}"
+        return Partition(self.root / table / f"as_of={day:%Y-%m-%d}", label)
+
+    def window(self, table: str, window: Window) -> Partition:
+        """The partition of raw events that arrived within a window of whole days."""
+        start = "" if window.unbounded else window.start.strftime(_DAY)
+        span = f"{start}..{window.end.strftime(_DAY)}"
+        return Partition(self.root / table / f"window={span}", f"{table} {span}")
+
+    def events_of(self, table: str, mapping: str) -> str:
+        """Name of the part of a raw table that was read under one mapping of the source.
+
+        Windows read under another mapping are not the same data and must not be reused.
+        """
+        return f"{table}/mapping={mapping[:12]}"
+
+    def windows(self, table: str) -> list[Window]:
+        """The windows of a table that are complete, in order."""
+        found = (self.root / table).glob(f"window=*/{MANIFEST}")
+        return sorted(_parse_window(path.parent.name) for path in found)
+
+
+def _parse_window(folder: str) -> Window:
+    start, _, end = folder.removeprefix("window=").partition("..")
+    last = datetime.strptime(f"{end}+0000", f"{_DAY}%z")
+    if not start:
+        return Window.before(last.date())
+    return Window(datetime.strptime(f"{start}+0000", f"{_DAY}%z"), last)
+
+
+def write_part(
+    folder: Path, name: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]
+) -> DataFile:
+    """Writes batches as one Parquet file and counts the rows.
+
+    Runs on executors too: a retried task writes a second file, and only the file whose name
+    reaches the manifest counts.
+    """
+    handle, unused = tempfile.mkstemp(prefix=f"{name}-", suffix=".parquet", dir=folder)
+    os.close(handle)
+    path = Path(unused)
+    path.chmod(0o644)
+    rows = 0
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            rows += batch.num_rows
+    return DataFile(name=path.name, rows=rows, bytes=path.stat().st_size)

@@ -1,0 +1,260 @@
+"""MongoDB: connections, and reads of whole collections as Arrow batches."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import islice
+from typing import Any, Final
+
+import pyarrow as pa
+from bson import CodecOptions, Decimal128
+from bson.binary import UuidRepresentation
+from bson.codec_options import DatetimeConversion
+from pydantic import SecretStr
+from pymongo import ASCENDING, DESCENDING, MongoClient
+from pymongo.database import Database
+from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
+
+from recsys import columns as c
+from recsys.config import Ids, Source
+from recsys.errors import MappingError, MongoUnavailableError, SettingsError
+from recsys.raw_rows import AsRead, flatten, raw_batch
+from recsys.schemas import TIMESTAMP, Table
+from recsys.window import Window
+
+Document = dict[str, Any]
+Filter = Mapping[str, Any]
+
+DEFAULT_DATABASE: Final = "market"
+ROWS_PER_BATCH: Final = 20_000
+ROWS_PER_READ: Final = 500_000
+_TIMEOUT_MS: Final = 10_000
+#: Dates that Python cannot hold come back as another type instead of failing the whole batch.
+_CODEC: Final = CodecOptions[Document](
+    tz_aware=True,
+    tzinfo=UTC,
+    uuid_representation=UuidRepresentation.STANDARD,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    unicode_decode_error_handler="replace",
+)
+_REMEDY: Final = "check that the server runs and RECSYS_MONGO_URI points at it"
+
+
+@contextmanager
+def database(uri: SecretStr) -> Iterator[Database[Document]]:
+    """The database that the URI names, or `market`.
+
+    Raises MongoUnavailableError where the server does not answer, SettingsError for a bad URI.
+    """
+    try:
+        client: MongoClient[Document] = MongoClient(
+            uri.get_secret_value(),
+            appname="recsys",
+            serverSelectionTimeoutMS=_TIMEOUT_MS,
+            connectTimeoutMS=_TIMEOUT_MS,
+        )
+    except (ConfigurationError, InvalidURI) as error:
+        raise SettingsError(f"RECSYS_MONGO_URI is not a MongoDB URI: {error}") from None
+    try:
+        with client:
+            yield client.get_default_database(DEFAULT_DATABASE).with_options(_CODEC)
+    except PyMongoError as error:
+        message = f"MongoDB does not answer ({_short(error)}); {_REMEDY}"
+        raise MongoUnavailableError(message) from error
+
+
+def _short(error: Exception) -> str:
+    return str(error).split(",")[0][:200]
+
+
+@dataclass(frozen=True)
+class MongoRead:
+    """A read of one collection, cut into filters that together match every document once."""
+
+    filters: tuple[Filter, ...]
+    rows: int
+    """Documents the server counts."""
+    without: tuple[str, Window] | None = None
+    """A field and window whose documents the reader must leave out itself."""
+
+
+def plan_read(
+    uri: SecretStr, source: Source, time: str | None, window: Window | None, *, outside: bool
+) -> MongoRead:
+    """Plans the read of a collection.
+
+    window: only documents whose `time` field is a date inside, or with `outside` only the others.
+    Raises MappingError for a collection that does not exist or a field no document has.
+    """
+    with database(uri) as db:
+        if source.place not in db.list_collection_names():
+            raise MappingError(
+                f"collection {source.place} does not exist in database {db.name}; "
+                "correct it under [sources]"
+            )
+        _check_fields(db, source)
+        collection = db[source.place]
+        total = collection.count_documents({})
+        if time is None or window is None:
+            return MongoRead(({},) if total else (), total)
+        inside = {time: {"$gte": window.start, "$lt": window.end}}
+        count = collection.count_documents(inside)
+        if outside:
+            return _plan_outside(collection, time, window, total - count)
+        return MongoRead(_slices(collection, time, inside, window, count), count)
+
+
+def _plan_outside(collection: Any, time: str, window: Window, rows: int) -> MongoRead:
+    """Servers disagree on which values a negated range matches; where one finds fewer documents
+    than it counts, the whole collection is read and filtered here."""
+    if rows == 0:
+        return MongoRead((), 0)
+    others = {"$nor": [{time: {"$gte": window.start, "$lt": window.end}}]}
+    if sum(1 for _ in collection.find(others, {"_id": True})) == rows:
+        return MongoRead((others,), rows)
+    return MongoRead(({},), rows, (time, window))
+
+
+def _check_fields(db: Database[Document], source: Source) -> None:
+    """A mapped field that not one document has is a mistake in the mapping, not missing data."""
+    collection = db[source.place]
+    if collection.find_one({}) is None:
+        return
+    for names in source.fields().values():
+        for name in names:
+            if collection.find_one({name: {"$exists": True}}) is None:
+                raise MappingError(
+                    f"no document of collection {source.place} has a field {name!r}; "
+                    "correct the mapping under [sources]"
+                )
+
+
+def _slices(
+    collection: Any, time: str, inside: Filter, window: Window, count: int
+) -> tuple[Filter, ...]:
+    """Filters over equal spans of time, as many as the number of documents calls for."""
+    parts = -(-count // ROWS_PER_READ)
+    if parts <= 1:
+        return (inside,) if count else ()
+    first = collection.find_one(inside, sort=[(time, ASCENDING)])
+    last = collection.find_one(inside, sort=[(time, DESCENDING)])
+    spread = Window(_at(first, time), window.end).slices(parts) if first and last else [window]
+    return tuple({time: {"$gte": s.start, "$lt": s.end}} for s in spread)
+
+
+def read_rows(
+    uri: SecretStr, plan: MongoRead, part: int, source: Source, table: Table, ids: Ids
+) -> Iterator[pa.RecordBatch]:
+    """The raw batches of one filter of a plan; runs on executors."""
+    roots = {name.split(".")[0] for names in source.fields().values() for name in names}
+    with database(uri) as db:
+        found = iter(db[source.place].find(plan.filters[part], dict.fromkeys(sorted(roots), True)))
+        while documents := list(islice(found, ROWS_PER_BATCH)):
+            kept = [d for d in documents if not _left_out(d, plan.without)]
+            yield _to_raw(kept, source, table, ids)
+
+
+def _left_out(document: Document, without: tuple[str, Window] | None) -> bool:
+    if without is None:
+        return False
+    field, window = without
+    value = _at(document, field)
+    return isinstance(value, datetime) and window.start <= value < window.end
+
+
+def _to_raw(
+    documents: Sequence[Document], source: Source, table: Table, ids: Ids
+) -> pa.RecordBatch:
+    read = {}
+    for column, names in source.fields().items():
+        values = [[_at(document, name) for document in documents] for name in names]
+        read[column] = _CONVERT.get(column, _as_text)(values)
+    return raw_batch(table, ids, read, lambda i: documents[i], len(documents))
+
+
+def _at(document: Any, path: str) -> Any:
+    """The value at a dotted path; None where the path leads nowhere."""
+    for step in path.split("."):
+        if not isinstance(document, Mapping):
+            return None
+        document = document.get(step)
+    return document
+
+
+def _as_text(columns: list[list[Any]]) -> AsRead:
+    (values,) = columns
+    texts = [_text(value) for value in values]
+    return AsRead(pa.array(texts, pa.string()), _present(values))
+
+
+def _text(value: Any) -> str | None:
+    """The text form of a scalar; numbers from JavaScript clients may be whole floats."""
+    if value is None or isinstance(value, bool | Mapping | list):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _as_dates(columns: list[list[Any]]) -> AsRead:
+    (values,) = columns
+    dates = [value if isinstance(value, datetime) else None for value in values]
+    return AsRead(pa.array(dates, TIMESTAMP), _present(values))
+
+
+def _as_numbers(columns: list[list[Any]]) -> AsRead:
+    (values,) = columns
+    return AsRead(pa.array([_number(v) for v in values], pa.float64()), _present(values))
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, Decimal128):
+        value = value.to_decimal()
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    return float(value)
+
+
+def _as_flags(columns: list[list[Any]]) -> AsRead:
+    (values,) = columns
+    return AsRead(pa.array([v is True for v in values], pa.bool_()), _present(values))
+
+
+def _joined_text(columns: list[list[Any]]) -> AsRead:
+    rows = zip(*columns, strict=True)
+    texts = ["\n".join(str(v) for v in row if v is not None) for row in rows]
+    return AsRead.native(pa.array(texts, pa.string()))
+
+
+def _joined_tags(columns: list[list[Any]]) -> AsRead:
+    rows = zip(*columns, strict=True)
+    tags = [[str(t) for v in row for t in _as_list(v) if t is not None] for row in rows]
+    return AsRead.native(pa.array(tags, pa.list_(pa.string())))
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _joined_attributes(columns: list[list[Any]]) -> AsRead:
+    rows = zip(*columns, strict=True)
+    leaves = [[leaf for value in row for leaf in flatten(value)] for row in rows]
+    return AsRead.native(pa.array(leaves, pa.list_(pa.string())))
+
+
+def _present(values: list[Any]) -> pa.Array:
+    return pa.array([value is not None for value in values], pa.bool_())
+
+
+_CONVERT: Final[Mapping[str, Callable[[list[list[Any]]], AsRead]]] = {
+    c.OCCURRED_AT: _as_dates,
+    c.ARRIVED_AT: _as_dates,
+    c.VALUE: _as_numbers,
+    c.ACTIVE: _as_flags,
+    c.AVAILABLE: _as_flags,
+    c.TEXT: _joined_text,
+    c.TAGS: _joined_tags,
+    c.ATTRIBUTES: _joined_attributes,
+}

@@ -1,0 +1,83 @@
+"""The only place that reads the environment: where servers, lake and config file are."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from recsys.config import Config, parse_config
+from recsys.errors import ConfigError, SettingsError
+
+POSTGRES_URI: Final = "RECSYS_POSTGRES_URI"
+MONGO_URI: Final = "RECSYS_MONGO_URI"
+LAKE: Final = "RECSYS_LAKE"
+SANDBOX: Final = "RECSYS_SANDBOX"
+CONFIG: Final = "RECSYS_CONFIG"
+_REMEDY: Final = 'set it, or start the embedded servers: eval "$(recsys sandbox env)"'
+
+
+class Settings(BaseModel):
+    """What differs between machines. Relative paths start at the working directory."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    postgres_uri: SecretStr | None
+    mongo_uri: SecretStr | None
+    lake: Path
+    sandbox: Path
+    config: Path
+    submitted: bool
+    """Started by spark-submit, which brings the master and the memory."""
+
+    def require_postgres(self) -> SecretStr:
+        """The Postgres URI; raises SettingsError where it is unset."""
+        return _required(self.postgres_uri, POSTGRES_URI)
+
+    def require_mongo(self) -> SecretStr:
+        """The MongoDB URI; raises SettingsError where it is unset."""
+        return _required(self.mongo_uri, MONGO_URI)
+
+
+def load_settings() -> Settings:
+    """Reads the environment."""
+    return Settings(
+        postgres_uri=_secret(POSTGRES_URI),
+        mongo_uri=_secret(MONGO_URI),
+        lake=Path(os.environ.get(LAKE, ".lake")).absolute(),
+        sandbox=Path(os.environ.get(SANDBOX, ".sandbox")).absolute(),
+        config=Path(os.environ.get(CONFIG, "recsys.toml")).absolute(),
+        submitted="PYSPARK_GATEWAY_PORT" in os.environ,
+    )
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Reads and validates the configuration; raises ConfigError naming file and field."""
+    path = path or load_settings().config
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; set {CONFIG} or pass --config") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    return parse_config(values, path.name)
+
+
+def _secret(name: str) -> SecretStr | None:
+    value = os.environ.get(name)
+    return SecretStr(value) if value else None
+
+
+def _required(value: SecretStr | None, name: str) -> SecretStr:
+    if value is None:
+        raise SettingsError(f"{name} is not set; {_REMEDY}")
+    return value
+
+
+def java_command() -> str:
+    """The Java that Spark starts: JAVA_HOME's, else the one on PATH."""
+    home = os.environ.get("JAVA_HOME")
+    return str(Path(home) / "bin" / "java") if home else "java"

@@ -1,0 +1,88 @@
+"""The Spark session of a job, and the errors of its executors."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from jobs.settings import Settings, java_command
+from recsys import errors
+from recsys.errors import JavaMissingError, RecsysError
+
+JAVA: Final = 17
+_LOCAL: Final = {
+    "spark.master": "local[*]",
+    "spark.driver.memory": "4g",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.ui.enabled": "false",
+}
+_ALWAYS: Final = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.parquet.compression.codec": "zstd",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "2048",
+}
+_WORKER_ERROR: Final = re.compile(r"recsys\.errors\.(\w+): (.*)")
+
+
+def session(name: str, settings: Settings) -> SparkSession:
+    """The session of this process: the one spark-submit configured, or a local one.
+
+    Raises JavaMissingError where no Java 17 or newer is found.
+    """
+    builder = SparkSession.builder.appName(f"recsys {name}")
+    values = _ALWAYS
+    if not settings.submitted:
+        check_java()
+        values = _LOCAL | _ALWAYS
+    for key, value in values.items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    context = spark.sparkContext
+    context.setLogLevel("ERROR")
+    if str(context.master).startswith("local"):
+        # The default of 200 suits a cluster; here an empty task costs more than its rows.
+        spark.conf.set("spark.sql.shuffle.partitions", 2 * context.defaultParallelism)
+    return spark
+
+
+def check_java() -> None:
+    """Raises JavaMissingError unless the Java that Spark would start is new enough."""
+    found = _java_version(java_command())
+    if found < JAVA:
+        seen = f"Java {found}" if found else "no Java"
+        raise JavaMissingError(
+            f"Spark needs Java {JAVA} or newer, found {seen}; "
+            f"install a package like openjdk-{JAVA}-jre-headless, or set JAVA_HOME"
+        )
+
+
+def _java_version(command: str) -> int:
+    """Major version of a Java command; 0 where it does not run."""
+    if shutil.which(command) is None:
+        return 0
+    answer = subprocess.run([command, "-version"], capture_output=True, text=True, check=False)
+    match = re.search(r'version "(\d+)', answer.stderr)
+    return int(match.group(1)) if match else 0
+
+
+@contextmanager
+def executor_errors() -> Iterator[None]:
+    """Turns an error of this project that an executor raised back into that error.
+
+    Spark wraps it in its own exception and keeps of it only the text of the traceback.
+    """
+    try:
+        yield
+    except PySparkException as error:
+        match = _WORKER_ERROR.search(str(error))
+        kind = getattr(errors, match.group(1), None) if match else None
+        if match and isinstance(kind, type) and issubclass(kind, RecsysError):
+            raise kind(match.group(2).strip()) from error
+        raise

@@ -1,0 +1,2 @@
+-- Every row of a source. Identifiers: columns, relation.
+SELECT {columns} FROM {relation}
