@@ -1,0 +1,1 @@
+"""DataFrame in, DataFrame out: the Spark side of building interactions."""
