@@ -1,0 +1,58 @@
+"""What is published, as apps and operators see it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import psycopg2
+from pydantic import SecretStr
+
+from jobs.io.postgres import connect
+from jobs.io.statements import statement
+from recsys.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ListItem:
+    """One place of a list."""
+
+    rank: int
+    item_id: str
+    score: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the pipeline."""
+
+    run_id: int
+    as_of: date
+    status: str
+    live: bool
+    users: int | None
+    list_hash: str | None
+    published_at: datetime | None
+    stats: Mapping[str, Any]
+
+
+def top_n(uri: SecretStr, user_id: str, n: int) -> list[ListItem]:
+    """A user's list as the lookup function gives it; ids in text form."""
+    values = {"user_id": user_id, "n": n}
+    return [ListItem(*row) for row in _rows(uri, "lookup/top_n", values)]
+
+
+def runs(uri: SecretStr, n: int) -> list[Run]:
+    """The newest runs, newest first."""
+    return [Run(*row) for row in _rows(uri, "lookup/runs", {"n": n})]
+
+
+def _rows(uri: SecretStr, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    try:
+        with connect(uri) as connection, connection.cursor() as cursor:
+            cursor.execute(statement(name), values)
+            return cursor.fetchall()
+    except (psycopg2.errors.UndefinedFunction, psycopg2.errors.UndefinedTable):
+        message = "the database has no published side yet; run `recsys migrate`"
+        raise ConfigError(message) from None

@@ -1,0 +1,47 @@
+"""Loads the lists of a date into Postgres and points lookups at them (plain Python).
+
+One process streams the Parquet files through binary COPY: it is faster than starting Spark.
+"""
+
+import argparse
+import logging
+from importlib.metadata import version
+
+import pyarrow.dataset as ds
+
+from jobs.entrypoint import RunArguments, job_parser, run
+from jobs.io.publishing import Published, RunRecord, publish
+from jobs.run_stats import run_stats
+from recsys.schemas import FALLBACK, TOP_N
+
+log = logging.getLogger(__name__)
+
+
+def arg_parser() -> argparse.ArgumentParser:
+    return job_parser(__doc__)
+
+
+def main(arguments: RunArguments) -> None:
+    config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
+    uri = arguments.settings.require_postgres()
+    partition = lake.as_of(TOP_N.name, as_of)
+    record = RunRecord(
+        as_of=as_of,
+        config_hash=config.fingerprint(),
+        code_version=version("recsys"),
+        models=partition.manifest().stats["models"],
+        stats=run_stats(arguments),
+    )
+    lists = ds.dataset(partition.files(), schema=TOP_N.arrow(config.ids))
+    fallback = lake.as_of(FALLBACK.name, as_of).read(FALLBACK, config.ids)
+    published = publish(uri, config.ids, record, lists, fallback, config.lists.keep_runs)
+    _log(published)
+
+
+def _log(published: Published) -> None:
+    message = "run %d is live: %d lists, checksum %s"
+    log.info(message, published.run_id, published.users, published.list_hash)
+
+
+if __name__ == "__main__":
+    run(arg_parser(), main)

@@ -1,0 +1,2 @@
+-- Removes the published side with all its history.
+DROP SCHEMA IF EXISTS recs CASCADE

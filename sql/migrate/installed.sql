@@ -1,0 +1,2 @@
+-- Whether the schema is there at all.
+SELECT to_regclass('recs.migration') IS NOT NULL

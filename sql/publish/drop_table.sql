@@ -1,0 +1,2 @@
+-- Removes a table of lists. Identifier: partition.
+DROP TABLE recs.{partition}
