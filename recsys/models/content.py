@@ -85,9 +85,9 @@ def _block(
 def _reduced(
     features: sparse.csr_matrix, profiles: sparse.csr_matrix, dimensions: int, seed: int
 ) -> tuple[Factors, Factors]:
-    rank = min(dimensions, features.shape[1] - 1, features.shape[0] - 1)
-    if rank < 1:
+    if features.shape[1] <= dimensions:
         return _unit(features.toarray()), _unit(profiles.toarray())
+    rank = min(dimensions, features.shape[0])
     svd = TruncatedSVD(n_components=rank, n_iter=_SVD_ITERATIONS, random_state=seed)
     item_factors = svd.fit_transform(features)
     return _unit(item_factors), _unit(svd.transform(profiles))

@@ -1,0 +1,120 @@
+"""Real servers for the whole run, a database of its own for each test."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+from pydantic import SecretStr
+from pyspark.sql import SparkSession
+
+from jobs.io.migrations import migrate
+from jobs.sandbox import servers
+from jobs.settings import Settings, load_config
+from jobs.spark import session
+from recsys.config import Config, Ids
+
+REPOSITORY = Path(__file__).parents[1]
+_TEMPLATE = "recsys_template"
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Endpoints]:
+    """An embedded Postgres and a MongoDB wire server."""
+    root = tmp_path_factory.mktemp("servers")
+    yield servers.up(root)
+    servers.down(root)
+
+
+@pytest.fixture(scope="session")
+def template(endpoints: servers.Endpoints) -> str:
+    """A database with the published side installed, to be cloned."""
+    _execute(endpoints, "CREATE DATABASE {}", _TEMPLATE)
+    migrate(_database(endpoints, _TEMPLATE), Ids())
+    return _TEMPLATE
+
+
+@pytest.fixture
+def postgres_uri(endpoints: servers.Endpoints, template: str) -> Iterator[SecretStr]:
+    """A migrated database that nothing else uses."""
+    yield from _cloned(endpoints, template)
+
+
+@pytest.fixture
+def bare_postgres_uri(endpoints: servers.Endpoints) -> Iterator[SecretStr]:
+    """An empty database."""
+    yield from _cloned(endpoints, "template0")
+
+
+@pytest.fixture
+def mongo_uri(endpoints: servers.Endpoints) -> SecretStr:
+    """An empty MongoDB database."""
+    address = endpoints.mongo_uri.rpartition("/")[0]
+    return SecretStr(f"{address}/test_{next(_numbers)}")
+
+
+@pytest.fixture(scope="session")
+def config() -> Config:
+    """The configuration that the repository ships."""
+    return load_config(REPOSITORY / "recsys.toml")
+
+
+@pytest.fixture
+def settings(postgres_uri: SecretStr, mongo_uri: SecretStr, tmp_path: Path) -> Settings:
+    """Settings of a run on this test's own databases and lake."""
+    return Settings(
+        postgres_uri=postgres_uri,
+        mongo_uri=mongo_uri,
+        lake=tmp_path / "lake",
+        sandbox=tmp_path / "sandbox",
+        config=REPOSITORY / "recsys.toml",
+        submitted=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The one Spark session; jobs run within a test get the same."""
+    nowhere = tmp_path_factory.mktemp("nowhere")
+    settings = Settings(
+        postgres_uri=None,
+        mongo_uri=None,
+        lake=nowhere,
+        sandbox=nowhere,
+        config=nowhere,
+        submitted=False,
+    )
+    started = session("tests", settings)
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The public data sets beside the checkout."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no ../shared/data beside this checkout")
+    return folder
+
+
+def _cloned(endpoints: servers.Endpoints, template: str) -> Iterator[SecretStr]:
+    name = f"test_{next(_numbers)}"
+    _execute(endpoints, "CREATE DATABASE {} TEMPLATE {}", name, template)
+    yield _database(endpoints, name)
+    _execute(endpoints, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+def _database(endpoints: servers.Endpoints, name: str) -> SecretStr:
+    return SecretStr(endpoints.postgres_uri.replace("/recsys?", f"/{name}?"))
+
+
+def _execute(endpoints: servers.Endpoints, text: str, *names: str) -> None:
+    connection = psycopg2.connect(endpoints.postgres_uri)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL(text).format(*map(sql.Identifier, names)))
+    connection.close()

@@ -1,0 +1,71 @@
+from typing import Any
+
+import pytest
+
+from recsys.config import parse_config
+from recsys.errors import ConfigError
+
+MINIMAL: dict[str, Any] = {
+    "sources": {
+        "items": {"table": "i", "columns": {"item_id": "id"}},
+        "events": {
+            "collection": "e",
+            "columns": {
+                "user_id": "u",
+                "item_id": "i",
+                "event_type": "t",
+                "occurred_at": "at",
+            },
+        },
+    },
+    "events": {"view": {"weight": 1}},
+}
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    """MINIMAL with the value at a dotted path replaced."""
+    first, _, rest = path.partition(".")
+
+    def put(tree: dict[str, Any], name: str, rest: str) -> dict[str, Any]:
+        if not rest:
+            return tree | {name: value}
+        head, _, tail = rest.partition(".")
+        return tree | {name: put(tree.get(name, {}), head, tail)}
+
+    return put(MINIMAL, first, rest)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        ("events.view.weight", -1, "field events.view.weight"),
+        ("events.view.weight", float("nan"), "field events.view.weight"),
+        ("events.view.half_life_days", 0, "field events.view.half_life_days"),
+        ("events.view.colour", "red", "field events.view.colour"),
+        ("ids.user", "serial", "field ids.user"),
+        ("sources.items.columns.item_id", "", "field sources.items.columns.item_id"),
+        ("sources.items.collection", "both", "table or a MongoDB collection"),
+        ("als.factors", "many", "field als.factors"),
+        ("blend", {"als": 0, "content": 0, "popularity": 0}, "weight above 0"),
+        ("lists.length", 0, "got 0"),
+    ],
+)
+def test_a_wrong_field_is_named(path: str, value: object, named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        parse_config(changed(path, value), "recsys.toml")
+
+
+def test_the_fingerprint_tells_configurations_apart_and_ignores_order() -> None:
+    same = parse_config(dict(reversed(MINIMAL.items())), "x").fingerprint()
+    assert parse_config(MINIMAL, "x").fingerprint() == same
+    assert parse_config(changed("als.factors", 8), "x").fingerprint() != same
+
+
+def test_only_a_changed_mapping_makes_old_reads_useless() -> None:
+    def mapping(path: str, value: object) -> str:
+        return parse_config(changed(path, value), "x").source_fingerprint("events")
+
+    before = parse_config(MINIMAL, "x").source_fingerprint("events")
+    assert mapping("events.view.weight", 2) == before
+    assert mapping("sources.events.columns.user_id", "who") != before
+    assert mapping("ids.item", "text") != before

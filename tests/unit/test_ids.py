@@ -1,0 +1,45 @@
+import uuid
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from recsys.config import IdType
+from recsys.ids import IdIndex, canonical_ids
+
+LOWEST, HIGHEST = -(2**63), 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("id_type", "given", "canonical"),
+    [
+        ("bigint", str(LOWEST), LOWEST),
+        ("bigint", str(HIGHEST), HIGHEST),
+        ("bigint", str(HIGHEST + 1), None),
+        ("bigint", " -7 ", -7),
+        ("bigint", "1.5", None),
+        ("bigint", "", None),
+        ("bigint", None, None),
+        (
+            "uuid",
+            "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11",
+            str(uuid.UUID("a0eebc999c0b4ef8bb6d6bb9bd380a11")),
+        ),
+        ("uuid", "a0eebc99", None),
+        ("text", "Zoë 🎈", "Zoë 🎈"),
+        ("text", " kept as it is ", " kept as it is "),
+        ("text", "", None),
+        ("text", "nul\x00", None),
+    ],
+)
+def test_ids_are_canonical_or_refused(
+    id_type: IdType, given: str | None, canonical: object
+) -> None:
+    assert canonical_ids(pa.array([given], pa.string()), id_type).to_pylist() == [canonical]
+
+
+def test_rows_are_places_in_the_order_of_ids() -> None:
+    index = IdIndex.build(pa.array([5, LOWEST, None, 5, HIGHEST]), "bigint")
+    assert index.values.to_pylist() == [LOWEST, 5, HIGHEST]
+    assert index.rows(pa.array([HIGHEST, 6, 5])).to_pylist() == [2, None, 1]
+    assert index.ids(np.array([2, 0])).to_pylist() == [HIGHEST, LOWEST]
