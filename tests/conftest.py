@@ -1,6 +1,7 @@
 """Real servers for the whole run, a database of its own for each test."""
 
 import itertools
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,11 +23,15 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Endpoints]:
-    """An embedded Postgres and a MongoDB wire server."""
-    root = tmp_path_factory.mktemp("servers")
-    yield servers.up(root)
-    servers.down(root)
+def endpoints() -> Iterator[servers.Endpoints]:
+    """An embedded Postgres and a MongoDB wire server.
+
+    Not below pytest's own folder: each start of pytest closes that to other system users, and as
+    root Postgres runs as one.
+    """
+    with tempfile.TemporaryDirectory(prefix="recsys-test-") as folder:
+        yield servers.up(Path(folder))
+        servers.down(Path(folder))
 
 
 @pytest.fixture(scope="session")

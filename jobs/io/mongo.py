@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
 from typing import Any, Final
+from uuid import UUID
 
 import pyarrow as pa
 from bson import CodecOptions, Decimal128
@@ -190,7 +191,13 @@ def _as_text(columns: list[list[Any]]) -> AsRead:
 
 
 def _text(value: Any) -> str | None:
-    """The text form of a scalar; numbers from JavaScript clients may be whole floats."""
+    """The text form of a scalar.
+
+    Numbers from JavaScript clients may be whole floats, and 16 bytes are a uuid whose marking as
+    one was lost on the way.
+    """
+    if isinstance(value, bytes) and len(value) == 16:
+        return str(UUID(bytes=value))
     if value is None or isinstance(value, bool | Mapping | list):
         return None
     if isinstance(value, float) and value.is_integer():

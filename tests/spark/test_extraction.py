@@ -1,0 +1,235 @@
+"""Reading from real servers: everything, once, and each row usable or with its reason."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pyarrow as pa
+import pytest
+from bson import Int64
+from pydantic import SecretStr
+from pyspark.sql import SparkSession
+
+from jobs.io import mongo, postgres
+from jobs.io.extraction import Part, Read, Servers, extract, read_part
+from jobs.io.lake import Lake
+from recsys import columns as c
+from recsys.config import (
+    EventColumns,
+    EventSource,
+    Ids,
+    ItemColumns,
+    ItemProfileColumns,
+    ItemProfileSource,
+    ItemSource,
+)
+from recsys.errors import IncompleteReadError, MappingError, MissingIdError
+from recsys.schemas import RAW_EVENTS, RAW_ITEM_PROFILES, RAW_ITEMS
+from recsys.window import BEGINNING, Window
+
+DAY = date(2026, 1, 1)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+EVENTS = EventColumns(user_id="who", item_id="item.id", event_type="type", occurred_at="at")
+FROM_MONGO = EventSource(collection="log", columns=EVENTS)
+FROM_POSTGRES = EventSource(
+    table="log", columns=EVENTS.model_copy(update={"item_id": "item", "value": "stars"})
+)
+
+
+def execute(uri: SecretStr, text: str, values: Any = None) -> None:
+    with postgres.connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute(text, values)
+
+
+def read(lake: Lake, source: Any, window: Window | None = None, **more: Any) -> Read:
+    table = {EventSource: RAW_EVENTS, ItemSource: RAW_ITEMS}.get(type(source), RAW_ITEM_PROFILES)
+    name = f"{table.name}{'_outside' if more else ''}"
+    return Read(source, table, lake.as_of(name, DAY), window, **more)
+
+
+def rows_of(read: Read, ids: Ids = Ids()) -> list[dict[str, Any]]:  # noqa: B008
+    return read.partition.read(read.table, ids).to_pylist()
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path)
+
+
+@pytest.fixture
+def log_in_mongo(mongo_uri: SecretStr) -> Servers:
+    documents = [
+        {"who": Int64(-n), "item": {"id": n}, "type": "view", "at": NOW - timedelta(hours=n)}
+        for n in range(1, 101)
+    ]
+    strays = [
+        {"who": 1, "item": {"id": 2}, "type": "view", "at": "yesterday"},
+        {"who": 1, "item": {"id": 2}, "type": "view", "at": None},
+        {"who": 1, "item": {"id": 2}, "type": "view"},
+        {"who": 1, "item": {"id": 2}, "type": "view", "at": datetime(2999, 1, 1, tzinfo=UTC)},
+    ]
+    with mongo.database(mongo_uri) as db:
+        db["log"].insert_many([*documents, *strays])
+    return Servers(None, mongo_uri)
+
+
+def test_a_collection_is_read_whole_and_once(
+    spark: SparkSession, lake: Lake, log_in_mongo: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mongo, "ROWS_PER_READ", 30)
+    whole = Window(BEGINNING, NOW)
+    inside, outside = read(lake, FROM_MONGO, whole), read(lake, FROM_MONGO, whole, outside=True)
+    extract(spark, log_in_mongo, [inside, outside], Ids())
+    assert sorted(row[c.USER_ID] for row in rows_of(inside)) == list(range(-100, 0))
+    assert len(inside.partition.manifest().files) > 1
+    reasons = [row[c.REJECT_REASON] for row in rows_of(outside)]
+    assert sorted(filter(None, reasons)) == [
+        "occurred_at is not a date",
+        "occurred_at is null",
+        "occurred_at is null",
+    ]
+    assert len(reasons) == 4
+
+
+def test_a_window_is_half_open(spark: SparkSession, lake: Lake, log_in_mongo: Servers) -> None:
+    window = Window(NOW - timedelta(hours=10), NOW - timedelta(hours=5))
+    part = read(lake, FROM_MONGO, window)
+    extract(spark, log_in_mongo, [part], Ids())
+    assert sorted(row[c.ITEM_ID] for row in rows_of(part)) == [6, 7, 8, 9, 10]
+
+
+@pytest.fixture
+def log_in_postgres(bare_postgres_uri: SecretStr) -> Servers:
+    execute(
+        bare_postgres_uri,
+        """CREATE TABLE log AS
+        SELECT -g AS who, g AS item, 'view' AS type, %s - g * interval '1 hour' AS at,
+               CASE WHEN g = 7 THEN 'NaN'::numeric ELSE g END AS stars,
+               repeat('x', 1000) AS filler
+        FROM generate_series(1::bigint, 200) AS g;
+        INSERT INTO log VALUES (NULL, 1, 'view', %s - interval '1 day', 1, NULL),
+            (1, 1, 'view', NULL, 1, NULL), (1, 1, 'view', '2999-01-01', 1, NULL)""",
+        (NOW, NOW),
+    )
+    return Servers(bare_postgres_uri, None)
+
+
+def test_a_table_is_read_whole_and_once(
+    spark: SparkSession, lake: Lake, log_in_postgres: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "PAGES_PER_READ", 5)
+    whole = Window(BEGINNING, NOW)
+    inside, outside = (
+        read(lake, FROM_POSTGRES, whole),
+        read(lake, FROM_POSTGRES, whole, outside=True),
+    )
+    extract(spark, log_in_postgres, [inside, outside], Ids())
+    rows = rows_of(inside)
+    assert sorted(row[c.ITEM_ID] for row in rows if row[c.USER_ID]) == list(range(1, 201))
+    assert len(inside.partition.manifest().files) > 1
+    assert [row[c.REJECT_REASON] for row in rows if not row[c.USER_ID]] == ["user_id is null"]
+    assert [row[c.OCCURRED_AT] for row in rows_of(outside)].count(None) == 1
+    assert len(rows_of(outside)) == 2
+
+
+def test_a_reader_that_loses_a_part_is_caught(
+    spark: SparkSession, lake: Lake, log_in_postgres: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "PAGES_PER_READ", 5)
+
+    def lossy(servers: Servers, part: Part, ids: Ids) -> Iterator[pa.RecordBatch]:
+        return iter(()) if part.number == 1 else read_part(servers, part, ids)
+
+    whole = read(lake, FROM_POSTGRES, Window(BEGINNING, NOW))
+    with pytest.raises(IncompleteReadError, match=r"read \d+ rows where log has 201"):
+        extract(spark, log_in_postgres, [whole], Ids(), lossy)
+    assert not whole.partition.exists()
+
+
+def test_every_type_of_id_comes_back_unchanged(
+    spark: SparkSession, lake: Lake, bare_postgres_uri: SecretStr, mongo_uri: SecretStr
+) -> None:
+    execute(
+        bare_postgres_uri,
+        """CREATE TABLE ints (id bigint); INSERT INTO ints VALUES (-9223372036854775808), (5);
+        CREATE TABLE uuids (id uuid);
+        INSERT INTO uuids VALUES ('A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11');
+        CREATE TABLE texts (id text); INSERT INTO texts VALUES ('Zoë 🎈'), (' x ')""",
+    )
+    known = uuid.UUID("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")
+    with mongo.database(mongo_uri) as db:
+        db["ints"].insert_many([{"id": Int64(-(2**63))}, {"id": 5}, {"id": 5.0}, {"id": "5"}])
+        db["uuids"].insert_one({"id": known})
+        db["texts"].insert_many([{"id": "Zoë 🎈"}, {"id": " x "}])
+    servers = Servers(bare_postgres_uri, mongo_uri)
+    expected: dict[str, tuple[Ids, set[object]]] = {
+        "ints": (Ids(item="bigint"), {-(2**63), 5}),
+        "uuids": (Ids(item="uuid"), {str(known)}),
+        "texts": (Ids(item="text"), {"Zoë 🎈", " x "}),
+    }
+    for name, (ids, values) in expected.items():
+        for place in ({"table": name}, {"collection": name}):
+            source = ItemSource(**place, columns=ItemColumns(item_id="id"))
+            part = read(lake, source)
+            extract(spark, servers, [part], ids)
+            assert {row[c.ITEM_ID] for row in rows_of(part, ids)} == values
+
+
+def test_a_profile_without_its_id_stops_the_run(
+    spark: SparkSession, lake: Lake, mongo_uri: SecretStr
+) -> None:
+    with mongo.database(mongo_uri) as db:
+        db["profiles"].insert_many([{"item_id": 1, "tags": ["a"]}, {"tags": ["lost"]}])
+    columns = ItemProfileColumns(item_id="item_id", tags=("tags",))
+    source = ItemProfileSource(collection="profiles", columns=columns)
+    part = read(lake, source)
+    with pytest.raises(MissingIdError, match=r"profiles: 1 documents .*lost.*item_id is null"):
+        extract(spark, Servers(None, mongo_uri), [part], Ids())
+    assert not part.partition.exists()
+
+
+@pytest.mark.parametrize("change", ["place", "column"])
+@pytest.mark.parametrize("kind", ["table", "collection"])
+def test_a_wrong_mapping_is_named(
+    spark: SparkSession,
+    lake: Lake,
+    log_in_mongo: Servers,
+    log_in_postgres: Servers,
+    kind: str,
+    change: str,
+) -> None:
+    servers = replace(log_in_mongo, postgres=log_in_postgres.postgres)
+    source = FROM_POSTGRES if kind == "table" else FROM_MONGO
+    if change == "place":
+        source = source.model_copy(update={kind: "lag"})
+    else:
+        columns = source.columns.model_copy(update={"user_id": "whom"})
+        source = source.model_copy(update={"columns": columns})
+    with pytest.raises(MappingError, match="lag" if change == "place" else "'whom'"):
+        extract(spark, servers, [read(lake, source, Window(BEGINNING, NOW))], Ids())
+
+
+def test_a_time_column_must_be_a_time(
+    spark: SparkSession, lake: Lake, log_in_postgres: Servers
+) -> None:
+    columns = FROM_POSTGRES.columns.model_copy(update={"occurred_at": "type"})
+    source = FROM_POSTGRES.model_copy(update={"columns": columns})
+    with pytest.raises(MappingError, match=r"log\.type is text; map a timestamp"):
+        extract(spark, log_in_postgres, [read(lake, source, Window(BEGINNING, NOW))], Ids())
+
+
+def test_hostile_names_are_only_names(
+    spark: SparkSession, lake: Lake, log_in_postgres: Servers
+) -> None:
+    source = FROM_POSTGRES.model_copy(update={"table": 'log"; DROP TABLE log; --'})
+    with pytest.raises(MappingError, match="does not exist"):
+        extract(spark, log_in_postgres, [read(lake, source, Window(BEGINNING, NOW))], Ids())
+    uri = log_in_postgres.postgres
+    assert uri is not None
+    with psycopg2.connect(uri.get_secret_value()) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM log")
+        assert cursor.fetchone() == (203,)
