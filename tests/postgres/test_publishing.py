@@ -1,0 +1,205 @@
+"""Publishing into a real server: what can be seen, when, and by whom."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pytest
+from pydantic import SecretStr
+
+from jobs.io import lookup
+from jobs.io.migrations import migrate
+from jobs.io.postgres import connect
+from jobs.io.publishing import Published, RunRecord, publish
+from recsys.config import Ids
+from recsys.errors import ConfigError, RecsysError
+from recsys.schemas import FALLBACK, TOP_N
+
+DAY = date(2026, 1, 1)
+RECORD = RunRecord(DAY, "hash", "1.0", ("als", "popularity"), {"read": {}})
+BIGINT = Ids()
+
+
+def lists(ids: Ids, *rows: tuple[Any, list[Any]]) -> ds.Dataset:
+    """A `topn` dataset; scores fall from 1, models alternate."""
+    table = pa.Table.from_pylist(
+        [
+            {
+                "user_id": user,
+                "item_ids": items,
+                "scores": [1.0 / (place + 1) for place in range(len(items))],
+                "sources": [place % 2 for place in range(len(items))],
+            }
+            for user, items in rows
+        ],
+        schema=TOP_N.arrow(ids),
+    )
+    return ds.dataset(table)
+
+
+def popular(ids: Ids, *items: Any) -> pa.Table:
+    row = {"segment": "all", "item_ids": list(items), "scores": [9.0] * len(items)}
+    return pa.Table.from_pylist([row], schema=FALLBACK.arrow(ids))
+
+
+def go(uri: SecretStr, *rows: tuple[Any, list[Any]], keep: int = 7) -> Published:
+    return publish(uri, BIGINT, RECORD, lists(BIGINT, *rows), popular(BIGINT, 70, 71), keep)
+
+
+def query(uri: SecretStr, text: str, role: str | None = None) -> list[tuple[Any, ...]]:
+    with connect(uri) as connection, connection.cursor() as cursor:
+        if role:
+            cursor.execute(f"SET ROLE {role}")
+        cursor.execute(text)
+        return cursor.fetchall()
+
+
+def items_of(uri: SecretStr, user: object, n: int = 10) -> list[str]:
+    return [item.item_id for item in lookup.top_n(uri, str(user), n)]
+
+
+def test_the_lookup_answers_for_everybody(postgres_uri: SecretStr) -> None:
+    go(postgres_uri, (1, [10, 11, 12]), (-(2**63), [20]), (3, []))
+    assert [(i.rank, i.item_id, i.source) for i in lookup.top_n(postgres_uri, "1", 2)] == [
+        (1, "10", "als"),
+        (2, "11", "popularity"),
+    ]
+    assert items_of(postgres_uri, -(2**63)) == ["20"]
+    assert items_of(postgres_uri, 999) == ["70", "71"]
+    assert items_of(postgres_uri, 999, 1) == ["70"]
+    assert items_of(postgres_uri, 3) == []
+    assert items_of(postgres_uri, 1, 0) == []
+
+
+def test_nothing_is_published_before_the_first_run(postgres_uri: SecretStr) -> None:
+    assert items_of(postgres_uri, 1) == []
+
+
+@pytest.mark.parametrize(
+    ("ids", "user", "items"),
+    [
+        (
+            Ids(user="uuid", item="uuid"),
+            "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+            ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a12", "00000000-0000-0000-0000-000000000000"],
+        ),
+        (Ids(user="text", item="text"), "Zoë 🎈", ["'; DROP TABLE x; --", '{a,"b\\c', " "]),
+        (Ids(user="text", item="bigint"), "42", [2**63 - 1, -(2**63)]),
+    ],
+)
+def test_ids_of_every_type_come_back_unchanged(
+    bare_postgres_uri: SecretStr, ids: Ids, user: str, items: list[Any]
+) -> None:
+    migrate(bare_postgres_uri, ids)
+    publish(bare_postgres_uri, ids, RECORD, lists(ids, (user, items)), popular(ids, items[0]), 7)
+    assert items_of(bare_postgres_uri, user) == [str(item) for item in items]
+    (kind,) = query(
+        bare_postgres_uri, "SELECT pg_typeof(item_id)::text FROM recs.list_item LIMIT 1"
+    )
+    assert kind == (ids.item,)
+
+
+def test_equal_lists_have_equal_checksums(postgres_uri: SecretStr) -> None:
+    rows: list[tuple[Any, list[Any]]] = [(1, [10, 11]), (2, [12])]
+    first, again = go(postgres_uri, *rows), go(postgres_uri, *reversed(rows))
+    assert first.list_hash == again.list_hash
+    assert go(postgres_uri, (1, [11, 10]), (2, [12])).list_hash != first.list_hash
+
+
+def test_a_failed_load_leaves_the_live_lists_and_nothing_else(postgres_uri: SecretStr) -> None:
+    live = go(postgres_uri, (1, [10]))
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        go(postgres_uri, (2, [20]), (2, [21]))
+    assert items_of(postgres_uri, 1) == ["10"]
+    assert items_of(postgres_uri, 2) == ["70", "71"]
+    go(postgres_uri, (2, [22]))
+    assert items_of(postgres_uri, 2) == ["22"]
+    tables = (
+        "SELECT count(*) FROM pg_class WHERE relname LIKE 'user\\_list\\_run\\_%' AND relkind='r'"
+    )
+    assert query(postgres_uri, tables) == [(2,)]
+    states = query(postgres_uri, "SELECT run_id, status FROM recs.run ORDER BY run_id")
+    assert (states[0], len(states)) == ((live.run_id, "published"), 2)
+
+
+def test_only_the_newest_runs_are_kept(postgres_uri: SecretStr) -> None:
+    published = [go(postgres_uri, (1, [n]), keep=2).run_id for n in range(4)]
+    kept = query(postgres_uri, "SELECT DISTINCT run_id FROM recs.list_item ORDER BY 1")
+    assert kept == [(run_id,) for run_id in published[-2:]]
+    runs = lookup.runs(postgres_uri, 10)
+    assert [(run.run_id, run.status, run.live) for run in runs] == [
+        (published[3], "published", True),
+        (published[2], "published", False),
+        (published[1], "retired", False),
+        (published[0], "retired", False),
+    ]
+
+
+def test_analysts_see_one_row_an_item(postgres_uri: SecretStr) -> None:
+    run = go(postgres_uri, (1, [10, 11]))
+    columns = "run_id, as_of, live, user_id, rank, item_id, score, source"
+    rows = query(postgres_uri, f"SELECT {columns} FROM recs.list_item ORDER BY rank")  # noqa: S608
+    assert rows == [
+        (run.run_id, DAY, True, 1, 1, 10, 1.0, "als"),
+        (run.run_id, DAY, True, 1, 2, 11, 0.5, "popularity"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("role", "text", "allowed"),
+    [
+        ("recsys_app", "SELECT count(*) FROM recs.top_n(1, 5)", True),
+        ("recsys_app", "SELECT count(*) FROM recs.user_list", False),
+        ("recsys_app", "SELECT count(*) FROM recs.run", False),
+        ("recsys_app", "DELETE FROM recs.live RETURNING 1", False),
+        ("recsys_analyst", "SELECT count(*) FROM recs.list_item", True),
+        ("recsys_analyst", "SELECT count(*) FROM recs.top_n(1, 5)", True),
+        ("recsys_analyst", "UPDATE recs.live SET run_id = 0 RETURNING 1", False),
+        ("recsys_analyst", "DELETE FROM recs.user_list RETURNING 1", False),
+        ("recsys_analyst", "CREATE TABLE recs.x AS SELECT 1", False),
+    ],
+)
+def test_each_role_can_do_its_own_and_no_more(
+    postgres_uri: SecretStr,
+    role: str,
+    text: str,
+    allowed: bool,  # noqa: FBT001
+) -> None:
+    go(postgres_uri, (1, [10, 11]))
+    if allowed:
+        assert query(postgres_uri, text, role) == [(2,)]
+        return
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        query(postgres_uri, text, role)
+    assert items_of(postgres_uri, 1) == ["10", "11"]
+
+
+def test_hostile_ids_are_only_ids(postgres_uri: SecretStr) -> None:
+    go(postgres_uri, (1, [10]))
+    with pytest.raises(psycopg2.errors.InvalidTextRepresentation):
+        items_of(postgres_uri, "1'); DROP TABLE recs.live; --")
+    assert items_of(postgres_uri, 1) == ["10"]
+
+
+def test_migrations_run_once_and_refuse_other_id_types(bare_postgres_uri: SecretStr) -> None:
+    assert migrate(bare_postgres_uri, BIGINT) == ["0001_recs"]
+    assert migrate(bare_postgres_uri, BIGINT) == []
+    with pytest.raises(ConfigError, match="publishes bigint user ids"):
+        migrate(bare_postgres_uri, Ids(user="text"))
+    assert migrate(bare_postgres_uri, Ids(user="text"), recreate=True) == ["0001_recs"]
+
+
+def test_a_lookup_without_the_schema_says_what_to_do(bare_postgres_uri: SecretStr) -> None:
+    with pytest.raises(RecsysError, match="recsys migrate"):
+        lookup.runs(bare_postgres_uri, 1)
+
+
+def test_a_server_that_is_down_is_an_outage(tmp_path: Path) -> None:
+    uri = SecretStr(f"postgresql://someone:secret@/db?host={tmp_path}")
+    with pytest.raises(RecsysError, match="Postgres does not answer") as caught:
+        lookup.runs(uri, 1)
+    assert "secret" not in str(caught.value)
+    assert caught.value.exit_code == 31
