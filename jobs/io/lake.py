@@ -159,6 +159,11 @@ class Lake:
 
     root: Path
 
+    def clear(self) -> None:
+        """Removes every table: what was read from sources that have been replaced is no history."""
+        for manifest in self.root.glob(f"**/{MANIFEST}"):
+            shutil.rmtree(manifest.parent, ignore_errors=True)
+
     def as_of(self, table: str, day: date) -> Partition:
         """The partition of a table that belongs to one run date."""
         label = f"{table} as of {day:%Y-%m-%d}"

@@ -1,0 +1,167 @@
+"""`recsys import` and `recsys seed`: fill the source databases with public or made-up data."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from jobs.io.lake import Lake
+from jobs.io.mongo import database
+from jobs.io.postgres import connect
+from jobs.sandbox import market as demo
+from jobs.sandbox.importers.deskdrop import read_deskdrop
+from jobs.sandbox.importers.goodbooks import read_goodbooks
+from jobs.sandbox.importers.movielens import read_movielens
+from jobs.sandbox.importers.pairs import read_pairs
+from jobs.sandbox.market import Market
+from jobs.sandbox.seed import DIRTY, MIN_ITEMS, make_market
+from jobs.settings import load_config, load_settings
+from recsys.window import midnight
+
+_HELP: Final = """Load a public data set into the source databases.
+
+It replaces what an earlier import or seed put into the Postgres schema `market` and the MongoDB
+collections `events`, `item_profiles` and `user_profiles`, and empties the lake, which was read
+from them. What is published stays.
+"""
+_DAY: Final = ["%Y-%m-%d"]
+
+import_app = typer.Typer(help=_HELP, no_args_is_help=True)
+
+Day = Annotated[
+    datetime,
+    typer.Option(
+        "--date",
+        formats=_DAY,
+        show_default="2017-01-01",
+        help="UTC day on which rows without a time happen.",
+    ),
+]
+
+
+@import_app.command()
+def movielens(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the CSV files.")],
+) -> None:
+    """Load MovieLens: ratings, movies with their genres, and members' tags.
+
+    Example: recsys import movielens ../shared/data/ml-latest-small
+    """
+    _load(read_movielens(folder))
+
+
+@import_app.command()
+def deskdrop(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="users_interactions.csv[.gz]")],
+) -> None:
+    """Load Deskdrop: views of articles as events; likes, bookmarks and so on as interactions.
+
+    Example: recsys import deskdrop ../shared/data/deskdrop/users_interactions.csv.gz
+    """
+    _load(read_deskdrop(file))
+
+
+@import_app.command()
+def goodbooks(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the two files.")],
+    day: Day = datetime(2017, 1, 1),  # noqa: DTZ001 - typer parses days without a zone
+) -> None:
+    """Load goodbooks-10k: the books that readers want to read.
+
+    Example: recsys import goodbooks ../shared/data/goodbooks --date 2017-01-01
+    """
+    _load(read_goodbooks(folder, day.date()))
+
+
+@import_app.command()
+def pairs(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .parquet, .csv or .csv.gz file.")],
+    day: Day = datetime(2017, 1, 1),  # noqa: DTZ001 - typer parses days without a zone
+) -> None:
+    """Load any table of users and items.
+
+    Columns: user (or user_id), item (or item_id), and if there are such,
+    weight (or value; else 1) and timestamp (or created_at; ISO 8601 or
+    seconds since 1970; else the --date). Others are ignored. Ids must be of
+    the types in the ids section of recsys.toml.
+
+    Example: recsys import pairs ../shared/data/amazon-cds/train.parquet --date 2017-01-01
+    """
+    _load(read_pairs(file, load_config().ids, day.date()))
+
+
+def seed(
+    users: Annotated[int, typer.Option(min=10, help="Members.")] = 2000,
+    items: Annotated[int, typer.Option(min=MIN_ITEMS, help="Items.")] = 800,
+    days: Annotated[int, typer.Option(min=1, help="Length of the history.")] = 60,
+    events: Annotated[int, typer.Option(min=10, help="Usable events.")] = 60_000,
+    seed: Annotated[int, typer.Option(min=0, help="Another one, another market.")] = 7,
+    end: Annotated[
+        datetime,
+        typer.Option(formats=_DAY, show_default="2026-01-01", help="Exclusive UTC bound of it."),
+    ] = datetime(2026, 1, 1),  # noqa: DTZ001 - typer parses days without a zone
+) -> None:
+    """Make up a marketplace with planted taste groups, newcomers, blocks and dirty rows.
+
+    It replaces what an earlier import or seed put into the source databases, and empties the lake.
+
+    Example: recsys seed --users 2000 --items 800 --days 60 --events 60000 --seed 7
+    """
+    ids = load_config().ids
+    _load(make_market(users, items, days, events, seed, end.date(), ids))
+    planted = ", ".join(f"{count} {what}" for what, count in DIRTY.items())
+    Console().print(f"planted rows that cannot be used: {planted}")
+
+
+def _load(market: Market) -> None:
+    settings, ids = load_settings(), load_config().ids
+    with (
+        connect(settings.require_postgres()) as connection,
+        database(settings.require_mongo()) as mongo,
+        _bars() as progress,
+    ):
+        demo.load(market, ids, connection, mongo, progress)
+    Lake(settings.lake).clear()
+    console = Console()
+    console.print(_summary(market))
+    console.print(f"next: recsys nightly --as-of {market.as_of}", highlight=False)
+
+
+@contextmanager
+def _bars() -> Iterator[demo.Progress]:
+    """A bar for each table and collection."""
+    columns = (TextColumn("{task.description:>14}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield show
+
+
+def _summary(market: Market) -> Table:
+    table = Table("loaded", "rows", "of", "days (UTC)")
+    kinds = {"interactions": ("kind", "created_at"), "events": ("type", "ts")}
+    for name, rows in market.sizes().items():
+        details = _details(getattr(market, name), *kinds[name], market) if name in kinds else ()
+        table.add_row(name, f"{rows:,}", *details)
+    return table
+
+
+def _details(table: pa.Table, kind: str, time: str, market: Market) -> tuple[str, str]:
+    """The kinds with their counts, and the days of those that lie before the as-of date."""
+    counts = sorted(table[kind].value_counts().to_pylist(), key=lambda entry: -entry["counts"])
+    times = table[time].filter(pc.less(table[time], pa.scalar(midnight(market.as_of))))
+    days = [f"{bound.as_py():%F}" for bound in pc.min_max(times).values() if bound.is_valid]
+    return "\n".join(f"{each['counts']:,} {each['values']}" for each in counts), " … ".join(days)

@@ -1,0 +1,1 @@
+"""Readers of public data sets: each turns files into a `Market`."""
