@@ -28,7 +28,8 @@ def main(arguments: RunArguments) -> None:
         arguments.settings.require_mongo() if _any_collection(sources.values()) else None,
     )
     reads = [read for name, source in sources.items() for read in _reads(arguments, name, source)]
-    extract(session("extract", arguments.settings), servers, reads, arguments.config.ids)
+    settings = arguments.settings
+    extract(lambda: session("extract", settings), servers, reads, arguments.config.ids)
 
 
 def _any_table(sources: Iterable[Source]) -> bool:

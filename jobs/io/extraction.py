@@ -82,7 +82,7 @@ def read_part(servers: Servers, part: Part, ids: Ids) -> Iterator[pa.RecordBatch
 
 
 def extract(
-    spark: SparkSession,
+    start_spark: Callable[[], SparkSession],
     servers: Servers,
     reads: list[Read],
     ids: Ids,
@@ -90,7 +90,8 @@ def extract(
 ) -> None:
     """Writes every read to its partition, or none of those whose rows do not add up.
 
-    All tables of Postgres are read in one snapshot. Raises IncompleteReadError where a read
+    All tables of Postgres are read in one snapshot, and Spark starts only when it is known that
+    every source can be read. Raises IncompleteReadError where a read
     returned another number of rows than the server counted, MissingIdError for a profile
     document without its id.
     """
@@ -102,7 +103,7 @@ def extract(
             for i, (read, plan, draft) in enumerate(zip(reads, plans, drafts, strict=True))
             for number in range(_parts(plan))
         ]
-        for file, part in zip(_run(spark, servers, parts, ids, reader), parts, strict=True):
+        for file, part in zip(_run(start_spark(), servers, parts, ids, reader), parts, strict=True):
             drafts[part.read].files.append(file)
         for read, plan, draft in zip(reads, plans, drafts, strict=True):
             _check(read, plan.rows, draft, ids)

@@ -83,7 +83,7 @@ def test_a_collection_is_read_whole_and_once(
     monkeypatch.setattr(mongo, "ROWS_PER_READ", 30)
     whole = Window(BEGINNING, NOW)
     inside, outside = read(lake, FROM_MONGO, whole), read(lake, FROM_MONGO, whole, outside=True)
-    extract(spark, log_in_mongo, [inside, outside], Ids())
+    extract(lambda: spark, log_in_mongo, [inside, outside], Ids())
     assert sorted(row[c.USER_ID] for row in rows_of(inside)) == list(range(-100, 0))
     assert len(inside.partition.manifest().files) > 1
     reasons = [row[c.REJECT_REASON] for row in rows_of(outside)]
@@ -98,7 +98,7 @@ def test_a_collection_is_read_whole_and_once(
 def test_a_window_is_half_open(spark: SparkSession, lake: Lake, log_in_mongo: Servers) -> None:
     window = Window(NOW - timedelta(hours=10), NOW - timedelta(hours=5))
     part = read(lake, FROM_MONGO, window)
-    extract(spark, log_in_mongo, [part], Ids())
+    extract(lambda: spark, log_in_mongo, [part], Ids())
     assert sorted(row[c.ITEM_ID] for row in rows_of(part)) == [6, 7, 8, 9, 10]
 
 
@@ -127,7 +127,7 @@ def test_a_table_is_read_whole_and_once(
         read(lake, FROM_POSTGRES, whole),
         read(lake, FROM_POSTGRES, whole, outside=True),
     )
-    extract(spark, log_in_postgres, [inside, outside], Ids())
+    extract(lambda: spark, log_in_postgres, [inside, outside], Ids())
     rows = rows_of(inside)
     assert sorted(row[c.ITEM_ID] for row in rows if row[c.USER_ID]) == list(range(1, 201))
     assert len(inside.partition.manifest().files) > 1
@@ -146,7 +146,7 @@ def test_a_reader_that_loses_a_part_is_caught(
 
     whole = read(lake, FROM_POSTGRES, Window(BEGINNING, NOW))
     with pytest.raises(IncompleteReadError, match=r"read \d+ rows where log has 201"):
-        extract(spark, log_in_postgres, [whole], Ids(), lossy)
+        extract(lambda: spark, log_in_postgres, [whole], Ids(), lossy)
     assert not whole.partition.exists()
 
 
@@ -175,7 +175,7 @@ def test_every_type_of_id_comes_back_unchanged(
         for place in ({"table": name}, {"collection": name}):
             source = ItemSource(**place, columns=ItemColumns(item_id="id"))
             part = read(lake, source)
-            extract(spark, servers, [part], ids)
+            extract(lambda: spark, servers, [part], ids)
             assert {row[c.ITEM_ID] for row in rows_of(part, ids)} == values
 
 
@@ -188,7 +188,7 @@ def test_a_profile_without_its_id_stops_the_run(
     source = ItemProfileSource(collection="profiles", columns=columns)
     part = read(lake, source)
     with pytest.raises(MissingIdError, match=r"profiles: 1 documents .*lost.*item_id is null"):
-        extract(spark, Servers(None, mongo_uri), [part], Ids())
+        extract(lambda: spark, Servers(None, mongo_uri), [part], Ids())
     assert not part.partition.exists()
 
 
@@ -210,7 +210,7 @@ def test_a_wrong_mapping_is_named(
         columns = source.columns.model_copy(update={"user_id": "whom"})
         source = source.model_copy(update={"columns": columns})
     with pytest.raises(MappingError, match="lag" if change == "place" else "'whom'"):
-        extract(spark, servers, [read(lake, source, Window(BEGINNING, NOW))], Ids())
+        extract(lambda: spark, servers, [read(lake, source, Window(BEGINNING, NOW))], Ids())
 
 
 def test_a_time_column_must_be_a_time(
@@ -219,7 +219,7 @@ def test_a_time_column_must_be_a_time(
     columns = FROM_POSTGRES.columns.model_copy(update={"occurred_at": "type"})
     source = FROM_POSTGRES.model_copy(update={"columns": columns})
     with pytest.raises(MappingError, match=r"log\.type is text; map a timestamp"):
-        extract(spark, log_in_postgres, [read(lake, source, Window(BEGINNING, NOW))], Ids())
+        extract(lambda: spark, log_in_postgres, [read(lake, source, Window(BEGINNING, NOW))], Ids())
 
 
 def test_hostile_names_are_only_names(
@@ -227,7 +227,7 @@ def test_hostile_names_are_only_names(
 ) -> None:
     source = FROM_POSTGRES.model_copy(update={"table": 'log"; DROP TABLE log; --'})
     with pytest.raises(MappingError, match="does not exist"):
-        extract(spark, log_in_postgres, [read(lake, source, Window(BEGINNING, NOW))], Ids())
+        extract(lambda: spark, log_in_postgres, [read(lake, source, Window(BEGINNING, NOW))], Ids())
     uri = log_in_postgres.postgres
     assert uri is not None
     with psycopg2.connect(uri.get_secret_value()) as connection, connection.cursor() as cursor:

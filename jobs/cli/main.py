@@ -1,0 +1,134 @@
+"""`recsys`: run the pipeline, look at what it published, keep the demo's servers and data."""
+
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperGroup
+
+from jobs.cli import demo, load, sandbox
+from jobs.cli.titles import titles_of
+from jobs.entrypoint import RunArguments, report, start_log
+from jobs.io import lookup, migrations
+from jobs.nightly import run_steps
+from jobs.settings import load_config, load_settings
+from recsys.errors import DataError, RecsysError
+from recsys.ids import canonical_ids
+
+
+class _Commands(TyperGroup):
+    """Ends with the error's one message and its exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RecsysError as error:
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            raise typer.Exit(report(error)) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    help="Offline-first batch recommendations: precomputed top-N lists in Postgres.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(load.import_app, name="import")
+app.command("seed")(load.seed)
+app.command("demo-report")(demo.demo_report)
+
+
+@app.callback()
+def options(
+    *, debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False
+) -> None:
+    """Options of every command."""
+    del debug  # read by _Commands
+
+
+@app.command()
+def migrate(
+    *,
+    recreate: Annotated[
+        bool, typer.Option("--recreate", help="First drop what is published, with its history.")
+    ] = False,
+) -> None:
+    """Bring the published side of the database to the present schema.
+
+    Example: recsys migrate
+    """
+    uri, ids = load_settings().require_postgres(), load_config().ids
+    applied = migrations.migrate(uri, ids, recreate=recreate)
+    typer.echo(f"applied {', '.join(applied)}" if applied else "nothing to apply")
+
+
+@app.command()
+def nightly(
+    as_of: Annotated[
+        datetime,
+        typer.Option(formats=["%Y-%m-%d"], help="Exclusive UTC bound of what the run knows."),
+    ],
+    config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
+) -> None:
+    """Run the nightly jobs in order, without Airflow.
+
+    Example: recsys nightly --as-of 2026-01-01
+    """
+    start_log()
+    arguments = RunArguments(as_of.date(), load_config(config), load_settings(), datetime.now(UTC))
+    console = Console(stderr=True)
+    with console.status("starting") as status:
+        for name, seconds in run_steps(arguments, lambda step: status.update(f"{step} …")):
+            console.print(f"[green]✓[/] {name} [dim]{seconds:.1f} s[/]")
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def top(
+    user: Annotated[str, typer.Argument(help="The user's id, as the source has it.")],
+    n: Annotated[int, typer.Option("--n", "-n", min=1, help="Length of the list.")] = 20,
+) -> None:
+    """Show a user's list, as an app gets it.
+
+    Example: recsys top 42 -n 10
+    """
+    settings, ids = load_settings(), load_config().ids
+    (known,) = canonical_ids(pa.array([user], pa.string()), ids.user).to_pylist()
+    if known is None:
+        raise DataError(f"{user!r} is not a {ids.user}, which [ids] says user ids are")
+    items = lookup.top_n(settings.require_postgres(), str(known), n)
+    titles = titles_of([item.item_id for item in items])
+    table = Table("rank", "item", "title", "score", "source")
+    for item in items:
+        title = titles.get(item.item_id, "")
+        table.add_row(str(item.rank), item.item_id, title, f"{item.score:.3f}", item.source)
+    Console().print(table if items else f"nothing to recommend to {user}")
+
+
+@app.command()
+def runs(
+    n: Annotated[int, typer.Option("--n", "-n", min=1, help="How many, newest first.")] = 10,
+) -> None:
+    """List the newest runs.
+
+    Example: recsys runs -n 3
+    """
+    table = Table("run", "as of", "status", "live", "users", "checksum", "published (UTC)")
+    for run in lookup.runs(load_settings().require_postgres(), n):
+        published = f"{run.published_at.astimezone(UTC):%F %T}" if run.published_at else ""
+        users, checksum = str(run.users or ""), run.list_hash or ""
+        live = "●" if run.live else ""
+        table.add_row(str(run.run_id), str(run.as_of), run.status, live, users, checksum, published)
+    Console().print(table)
+
+
+def main() -> None:
+    """The console script."""
+    app()

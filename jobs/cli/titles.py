@@ -1,0 +1,24 @@
+"""Titles of published items, for people to read."""
+
+from collections.abc import Sequence
+
+from jobs.io import lookup
+from jobs.io.lake import Lake
+from jobs.settings import load_config, load_settings
+from recsys import columns as c
+from recsys.schemas import ITEMS
+
+
+def titles_of(item_ids: Sequence[str]) -> dict[str, str]:
+    """Titles by id in text form, as the live run saw them; none where its lake is elsewhere."""
+    settings = load_settings()
+    live = [run for run in lookup.runs(settings.require_postgres(), 100) if run.live]
+    if not live:
+        return {}
+    partition = Lake(settings.lake).as_of(ITEMS.name, live[0].as_of)
+    if not partition.exists():
+        return {}
+    wanted = set(item_ids)
+    items = partition.read(ITEMS, load_config().ids)
+    pairs = zip(items[c.ITEM_ID].to_pylist(), items[c.TITLE].to_pylist(), strict=True)
+    return {str(item): title for item, title in pairs if title and str(item) in wanted}
