@@ -1,0 +1,78 @@
+"""Whole runs, as `recsys nightly` does them."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from pyspark.sql import SparkSession
+
+from jobs.entrypoint import RunArguments
+from jobs.io.mongo import database
+from jobs.io.postgres import connect
+from jobs.nightly import run_steps
+from jobs.sandbox.market import Market, load
+from jobs.settings import Settings
+from recsys.config import Config
+
+#: When the sources are read: later than anything but what lies in the future on purpose.
+OBSERVED_AT = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+class Pipeline:
+    """A test's own databases and lake, and the runs on them."""
+
+    def __init__(self, settings: Settings, config: Config) -> None:
+        self.settings = settings
+        self.config = config
+
+    def load(self, market: Market) -> None:
+        with (
+            connect(self.settings.require_postgres()) as connection,
+            database(self.settings.require_mongo()) as mongo,
+        ):
+            load(market, self.config.ids, connection, mongo, lambda *_: None)
+
+    def run(self, as_of: date, **changes: Any) -> RunArguments:
+        """Runs a night; `changes` replace sections of the configuration."""
+        config = self.config.model_copy(update=changes)
+        arguments = RunArguments(as_of, config, self.settings, OBSERVED_AT)
+        for _ in run_steps(arguments, lambda _: None):
+            pass
+        return arguments
+
+    def query(self, text: str, values: Any = None) -> list[tuple[Any, ...]]:
+        with (
+            connect(self.settings.require_postgres()) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(text, values)
+            return cursor.fetchall()
+
+    def lists(self) -> dict[Any, list[Any]]:
+        """The live lists by user."""
+        rows = self.query(
+            "SELECT user_id, item_ids FROM recs.user_list JOIN recs.live USING (run_id)"
+        )
+        return dict(rows)
+
+
+@pytest.fixture
+def pipeline(settings: Settings, config: Config, spark: SparkSession) -> Pipeline:
+    del spark  # started once, found by every job
+    return Pipeline(settings, config)
+
+
+@pytest.fixture
+def environment(
+    settings: Settings, postgres_uri: SecretStr, mongo_uri: SecretStr
+) -> dict[str, str]:
+    """The environment of a command that runs on this test's databases and lake."""
+    return {
+        "RECSYS_POSTGRES_URI": postgres_uri.get_secret_value(),
+        "RECSYS_MONGO_URI": mongo_uri.get_secret_value(),
+        "RECSYS_LAKE": str(settings.lake),
+        "RECSYS_CONFIG": str(settings.config),
+        "RECSYS_SANDBOX": str(Path(settings.sandbox)),
+    }

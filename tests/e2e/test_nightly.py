@@ -1,0 +1,129 @@
+"""The nightly run on a marketplace whose truth is known."""
+
+from collections import defaultdict
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jobs.io.features import interactions, read_model
+from jobs.io.lake import Lake
+from jobs.sandbox.seed import DIRTY, make_market, planted_groups
+from recsys import columns as c
+from recsys.config import Blend
+from recsys.evaluation.metrics import recall_at
+from recsys.schemas import ITEMS, QUARANTINE
+from recsys.window import Window, midnight
+from tests.e2e.conftest import Pipeline
+
+USERS, ITEMS_MADE, DAYS, EVENTS, SEED = 400, 300, 40, 12_000, 7
+END = date(2026, 1, 1)
+SPLIT = date(2025, 12, 23)
+
+
+@pytest.fixture
+def market_run(pipeline: Pipeline) -> Pipeline:
+    pipeline.load(make_market(USERS, ITEMS_MADE, DAYS, EVENTS, SEED, END))
+    return pipeline
+
+
+def seen_and_next(pipeline: Pipeline) -> tuple[dict[Any, set[Any]], dict[Any, frozenset[Any]]]:
+    """What each user was known to have touched by the split, and what they first touched after."""
+    market = make_market(USERS, ITEMS_MADE, DAYS, EVENTS, SEED, END)
+    before, after = defaultdict(set), defaultdict(set)
+    for table, time in ((market.events, "ts"), (market.interactions, "created_at")):
+        for row in table.select(["user_id", "item_id", time, "received_at"]).to_pylist():
+            if None in row.values():
+                continue
+            if row["received_at"] < midnight(SPLIT):
+                before[row["user_id"]].add(row["item_id"])
+            elif row[time] >= midnight(SPLIT):
+                after[row["user_id"]].add(row["item_id"])
+    fresh = {user: frozenset(items - before[user]) for user, items in after.items()}
+    return before, {user: items for user, items in fresh.items() if items}
+
+
+def test_a_night_end_to_end(market_run: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
+    """A few runs, looked at from all sides: a run takes long, and its results are many."""
+    market_run.run(SPLIT)
+    blended = market_run.lists()
+    check_nothing_unwanted_is_listed(market_run, blended)
+    check_matrix_and_models_agree(market_run)
+
+    run = market_run.query("SELECT list_hash, users FROM recs.run ORDER BY run_id DESC LIMIT 1")
+    market_run.run(SPLIT)
+    assert market_run.lists() == blended
+    again = market_run.query("SELECT list_hash, users FROM recs.run ORDER BY run_id DESC LIMIT 1")
+    assert again == run
+
+    market_run.run(SPLIT, blend=Blend(als=0, content=0, popularity=1))
+    popular = market_run.lists()
+    _, relevant = seen_and_next(market_run)
+    wanted = {user: items for user, items in relevant.items() if user in blended}
+    ours, baseline = recall_at(20, blended, wanted), recall_at(20, popular, wanted)
+    with capsys.disabled():
+        ratio = ours / baseline
+        print(  # noqa: T201
+            f"\nplanted groups, {len(wanted)} users, seed {SEED}: recall@20 blend {ours:.3f}, "
+            f"popularity {baseline:.3f}, ratio {ratio:.1f}"
+        )
+    assert ours >= 3 * baseline
+
+    market_run.run(END)
+    check_only_the_new_days_were_read(market_run)
+    check_rejects_are_kept(market_run)
+
+
+def check_nothing_unwanted_is_listed(pipeline: Pipeline, lists: dict[Any, list[Any]]) -> None:
+    seen, _ = seen_and_next(pipeline)
+    blocked = defaultdict(set)
+    for user, item in pipeline.query("SELECT user_id, item_id FROM market.blocks"):
+        blocked[user].add(item)
+    gone = {i for (i,) in pipeline.query("SELECT item_id FROM market.items WHERE NOT available")}
+    active = {u for (u,) in pipeline.query("SELECT user_id FROM market.users WHERE active")}
+    everything = planted_groups(USERS, ITEMS_MADE, SEED).blocks_everything
+    assert set(lists) <= active
+    assert {user for user, items in seen.items() if items and user in active} <= set(lists)
+    for user, items in lists.items():
+        assert len(items) == len(set(items))
+        assert not set(items) & (seen[user] | blocked[user] | gone)
+    assert lists[everything] == []
+    assert pipeline.query("SELECT count(*) FROM recs.top_n(%s, 20)", (everything,)) == [(0,)]
+    assert pipeline.query("SELECT count(*) FROM recs.top_n(-1, 20)") == [(20,)]
+
+
+def check_only_the_new_days_were_read(pipeline: Pipeline) -> None:
+    place = f"raw/events/mapping={pipeline.config.source_fingerprint('events')[:12]}"
+    assert _lake(pipeline).windows(place) == [
+        Window.before(SPLIT),
+        Window(midnight(SPLIT), midnight(END)),
+    ]
+
+
+def check_rejects_are_kept(pipeline: Pipeline) -> None:
+    read = _lake(pipeline).as_of(QUARANTINE.name, END).read(QUARANTINE, pipeline.config.ids)
+    reasons = read[c.REJECT_REASON].to_pylist()
+    assert len(reasons) == sum(DIRTY.values())
+    assert all(read[c.SOURCE_ROW].to_pylist())
+    ((stats,),) = pipeline.query("SELECT stats FROM recs.run ORDER BY run_id DESC LIMIT 1")
+    assert sum(stats["rejected"].values()) == len(reasons)
+    events = stats["read"]["events"] + stats["read"]["interactions"]
+    assert stats["matrix"]["events"] + len(reasons) == events
+
+
+def check_matrix_and_models_agree(pipeline: Pipeline) -> None:
+    lake, ids = _lake(pipeline), pipeline.config.ids
+    users = interactions(lake, SPLIT, ids)
+    assert users[c.USER_ROW].to_pylist() == list(range(users.num_rows))
+    assert users[c.USER_ID].to_pylist() == sorted(users[c.USER_ID].to_pylist())
+    items = lake.as_of(ITEMS.name, SPLIT).read(ITEMS, ids)
+    for name in ("als", "content", "popularity"):
+        model = read_model(lake, name, SPLIT)
+        assert len(model.user_factors) == users.num_rows
+        assert len(model.item_factors) == items.num_rows
+        assert np.isfinite(model.item_factors).all()
+
+
+def _lake(pipeline: Pipeline) -> Lake:
+    return Lake(pipeline.settings.lake)
