@@ -44,11 +44,7 @@ def test_lists_equal_their_definition(
     rows = np.array([item for items in excluded for item in sorted(items)], dtype=np.int64)
     chosen = np.array(sorted(available), dtype=np.int64)
     blocks = top_n(models, np.array(sorted(users)), (offsets, rows), chosen, n)
-    lists = [
-        block.item_rows[a:b].tolist()
-        for block in blocks
-        for a, b in pairwise(block.offsets)
-    ]
+    lists = [block.item_rows[a:b].tolist() for block in blocks for a, b in pairwise(block.offsets)]
     assert lists == [
         by_definition(models, user, gone, sorted(available), n)
         for user, gone in zip(sorted(users), excluded, strict=True)
