@@ -1,0 +1,83 @@
+"""The documentation names what the code has, and the code has what the documentation names."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from pydantic import BaseModel
+
+from jobs import settings
+from jobs.cli.main import app
+from jobs.nightly import STEPS
+from recsys import config, errors
+from recsys.errors import RecsysError
+
+REPOSITORY = Path(__file__).parents[2]
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+CONFIGURATION = (REPOSITORY / "docs" / "configuration.md").read_text(encoding="utf-8")
+OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+
+
+def test_every_make_target_is_in_the_readme() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+    assert set(re.findall(r"^\| `make ([a-z-]+)`", README, re.MULTILINE)) == targets
+
+
+def test_every_job_is_on_the_way_of_one_row() -> None:
+    assert [name for name, _ in STEPS if f"`{name}`" not in README] == []
+
+
+def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Dotted names of the configuration's leaves."""
+    for name, field in model.model_fields.items():
+        kind: Any = field.annotation
+        nested = isinstance(kind, type) and issubclass(kind, BaseModel)
+        yield from fields(kind, f"{prefix}{name}.") if nested else (f"{prefix}{name}",)
+
+
+def test_every_field_is_in_the_configuration_guide() -> None:
+    leaves = [f for f in fields(config.Config) if not f.startswith(("sources.", "events"))]
+    leaves += [f"sources.{name}" for name in config.Sources.model_fields]
+    leaves += list(config.Event.model_fields)
+    assert [leaf for leaf in leaves if f"`{leaf}`" not in CONFIGURATION] == []
+
+
+def test_every_environment_variable_is_in_the_configuration_guide() -> None:
+    known = [v for v in vars(settings).values() if isinstance(v, str) and v.startswith("RECSYS_")]
+    assert len(known) == 5
+    assert [name for name in known if f"`{name}`" not in CONFIGURATION] == []
+
+
+def error_classes() -> list[type[RecsysError]]:
+    found = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
+    return [kind for kind in found if issubclass(kind, RecsysError) and kind is not RecsysError]
+
+
+def test_every_cause_has_its_own_exit_code_and_is_in_the_operations_guide() -> None:
+    codes = sorted(kind.exit_code for kind in error_classes())
+    assert len(codes) == len(set(codes))
+    table = "".join(line for line in OPERATIONS.splitlines() if line.startswith("| "))
+    numbers = {int(n) for n in re.findall(r"\b\d\d\b", table.replace("20 - 27", "20 27 "))}
+    missing = [code for code in codes if code not in numbers]
+    assert missing == []
+
+
+def commands(group: Any, path: str = "recsys") -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [pytest.param(n, c, id=n) for n, c in commands(typer.main.get_command(app))],
+)
+def test_every_command_shows_an_example_of_itself(name: str, command: Any) -> None:
+    assert f"Example: {name}" in command.help or name in command.help
