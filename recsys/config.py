@@ -186,9 +186,9 @@ class Lookback(Section):
 class Als(Section):
     """Implicit ALS (Hu et al. 2008): confidence is 1 + alpha * weight."""
 
-    factors: Annotated[int, Field(gt=0, le=4096)] = 64
-    alpha: Positive = 20.0
-    regularization: NonNegative = 0.05
+    factors: Annotated[int, Field(gt=0, le=4096)] = 32
+    alpha: Positive = 5.0
+    regularization: NonNegative = 1.0
     iterations: Annotated[int, Field(gt=0)] = 15
 
 
@@ -210,8 +210,8 @@ class Blend(Section):
     """Weights of the models' scores after each is standardised for each user."""
 
     als: NonNegative = 1.0
-    content: NonNegative = 0.4
-    popularity: NonNegative = 0.1
+    content: NonNegative = 0.3
+    popularity: NonNegative = 0.3
 
     @validator(mode="after")
     def some_weight(self) -> Self:
