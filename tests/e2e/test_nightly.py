@@ -28,7 +28,7 @@ def market_run(pipeline: Pipeline) -> Pipeline:
     return pipeline
 
 
-def seen_and_next(pipeline: Pipeline) -> tuple[dict[Any, set[Any]], dict[Any, frozenset[Any]]]:
+def seen_and_next() -> tuple[dict[Any, set[Any]], dict[Any, frozenset[Any]]]:
     """What each user was known to have touched by the split, and what they first touched after."""
     market = make_market(USERS, ITEMS_MADE, DAYS, EVENTS, SEED, END)
     before, after = defaultdict(set), defaultdict(set)
@@ -59,7 +59,7 @@ def test_a_night_end_to_end(market_run: Pipeline, capsys: pytest.CaptureFixture[
 
     market_run.run(SPLIT, blend=Blend(als=0, content=0, popularity=1))
     popular = market_run.lists()
-    _, relevant = seen_and_next(market_run)
+    _, relevant = seen_and_next()
     wanted = {user: items for user, items in relevant.items() if user in blended}
     ours, baseline = recall_at(20, blended, wanted), recall_at(20, popular, wanted)
     with capsys.disabled():
@@ -76,7 +76,7 @@ def test_a_night_end_to_end(market_run: Pipeline, capsys: pytest.CaptureFixture[
 
 
 def check_nothing_unwanted_is_listed(pipeline: Pipeline, lists: dict[Any, list[Any]]) -> None:
-    seen, _ = seen_and_next(pipeline)
+    seen, _ = seen_and_next()
     blocked = defaultdict(set)
     for user, item in pipeline.query("SELECT user_id, item_id FROM market.blocks"):
         blocked[user].add(item)

@@ -24,7 +24,7 @@ def by_definition(
 ) -> list[int]:
     scores = sum(m.item_factors @ m.user_factors[user] for m in models)
     left = [item for item in available if item not in excluded]
-    return sorted(left, key=lambda item: (-scores[item], item))[:n]  # type: ignore[index]
+    return sorted(left, key=lambda item: (-scores[item], item))[:n]
 
 
 @settings(max_examples=60, deadline=None)

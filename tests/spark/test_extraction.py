@@ -52,7 +52,7 @@ def read(lake: Lake, source: Any, window: Window | None = None, **more: Any) -> 
 
 
 def rows_of(read: Read, ids: Ids = Ids()) -> list[dict[str, Any]]:  # noqa: B008
-    return read.partition.read(read.table, ids).to_pylist()
+    return list(read.partition.read(read.table, ids).to_pylist())
 
 
 @pytest.fixture
