@@ -161,7 +161,7 @@ class Lake:
 
     def clear(self) -> None:
         """Removes every table: what was read from sources that have been replaced is no history."""
-        for manifest in self.root.glob(f"**/{MANIFEST}"):
+        for manifest in list(self.root.glob(f"**/{MANIFEST}")):
             shutil.rmtree(manifest.parent, ignore_errors=True)
 
     def as_of(self, table: str, day: date) -> Partition:

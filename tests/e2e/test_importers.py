@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from jobs.cli.load import import_app
+from jobs.io.lake import Lake
 from jobs.io.mongo import Document, database
 from jobs.io.postgres import connect
 from jobs.sandbox.importers.deskdrop import read_deskdrop
@@ -26,7 +27,7 @@ from jobs.sandbox.importers.movielens import read_movielens
 from jobs.sandbox.importers.pairs import read_pairs
 from jobs.sandbox.market import Market, load
 from jobs.sandbox.seed import make_market
-from jobs.settings import CONFIG, MONGO_URI, POSTGRES_URI
+from jobs.settings import CONFIG, LAKE, MONGO_URI, POSTGRES_URI
 from recsys.config import Ids, IdType
 from recsys.errors import ConfigError, ImportFileError, SettingsError
 
@@ -353,6 +354,10 @@ def test_the_command_says_what_it_loaded_and_what_comes_next(
     monkeypatch.setenv(POSTGRES_URI, sources.postgres.get_secret_value())
     monkeypatch.setenv(MONGO_URI, sources.mongo.get_secret_value())
     monkeypatch.setenv(CONFIG, str(REPOSITORY / "recsys.toml"))
+    monkeypatch.setenv(LAKE, str(tmp_path / "lake"))
+    stale = Lake(tmp_path / "lake").as_of("items", DAY)
+    with stale.replace():
+        pass
 
     result = CliRunner().invoke(import_app, ["pairs", str(path), "--date", "2024-02-28"])
 
@@ -360,6 +365,7 @@ def test_the_command_says_what_it_loaded_and_what_comes_next(
     assert "3 pair" in result.output
     assert "recsys nightly --as-of 2024-02-29" in result.output
     assert sources.sizes()["interactions"] == 3
+    assert not stale.exists()
 
 
 def assert_refused(read: Callable[[], object], path: Path, complaint: str) -> None:
