@@ -1,0 +1,118 @@
+"""The nightly run as Airflow sees it: which jobs, in which order, how long, how often retried."""
+
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param
+from recsys_retries import RetryOutages
+
+REPOSITORY: Final = Path(__file__).resolve().parents[1]
+LIVE_LISTS: Final = Asset(name="recs.live_lists", uri="x-recsys://postgres/recs/user_list")
+
+# Runs that an asset or a person starts may have no logical date.
+AS_OF: Final = "{{ params.as_of or (dag_run.logical_date or dag_run.run_after) | ds }}"
+
+DOC: Final = """
+### What it does
+Reads the sources in Postgres and MongoDB, trains the candidate models, ranks a list for every user
+and publishes the lists to Postgres in one transaction. Other DAGs can be scheduled on the asset
+`recs.live_lists`, which every publication updates.
+
+### As-of
+Every job gets the same `--as-of D`: only what was known before `D` 00:00 UTC counts. `D` is the
+`as_of` parameter, else the day of the run's logical date, else the day the run was due. The run of
+02:00 on the 2nd thus uses everything up to the end of the 1st.
+
+### Run a date again
+Trigger the DAG with `as_of` set (`{"as_of": "2026-01-01"}`), or clear the failed task to go on from
+there. Each job replaces exactly its own `as_of` partition, so a repeated run leaves the same rows.
+While the DAG is paused nothing starts by itself; once unpaused, only the latest missed night runs.
+
+### What a failure leaves behind
+Until `publish_lists` commits, the previously live lists stay live. What finished tasks wrote stays
+in the lake, and the next run of that date replaces it. Outages (exit codes 30-39) and crashes are
+retried after growing pauses. Bad configuration (10-19), bad data (20-29) and a machine that lacks
+something (40-49) fail at once, because another try would end the same way. The last `error:` line
+of the task's log says what to do.
+
+### What it needs
+The pool `recsys`, the connection `spark_default`, and on the workers `spark-submit` on the PATH and
+the `RECSYS_*` environment variables.
+"""
+
+
+def spark_job(name: str, timeout: timedelta) -> SparkSubmitOperator:
+    """A task that submits jobs/<name>.py to the master of `spark_default`."""
+    return SparkSubmitOperator(
+        task_id=name,
+        conn_id="spark_default",
+        application=str(REPOSITORY / "jobs" / f"{name}.py"),
+        application_args=["--as-of", AS_OF],
+        name=f"{name} {AS_OF}",
+        conf={
+            # Without it spark-submit runs the job with whatever python3 comes first on the PATH.
+            "spark.pyspark.driver.python": sys.executable,
+            "spark.log.level": "WARN",
+        },
+        verbose=False,
+        execution_timeout=timeout,
+    )
+
+
+def plain_job(name: str, timeout: timedelta, outlets: list[Asset] | None = None) -> BashOperator:
+    """A task that runs `python -m jobs.<name>` in the repository with Airflow's own Python."""
+    return BashOperator(
+        task_id=name,
+        # The date reaches the shell as a variable, never as text of the command.
+        bash_command=f'exec "$PYTHON" -m jobs.{name} --as-of "$AS_OF"',
+        env={"PYTHON": sys.executable, "AS_OF": AS_OF},
+        append_env=True,
+        cwd=str(REPOSITORY),
+        skip_on_exit_code=None,
+        do_xcom_push=False,
+        execution_timeout=timeout,
+        outlets=outlets,
+    )
+
+
+with DAG(
+    dag_id="nightly_recommendations",
+    description="Postgres and MongoDB in, one ranked list a user out",
+    doc_md=DOC,
+    schedule=CronTriggerTimetable("0 2 * * *", timezone="UTC"),
+    start_date=datetime(2010, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    params={
+        "as_of": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            description="Exclusive UTC bound, YYYY-MM-DD; empty: the day of the run",
+        )
+    },
+    default_args={
+        "pool": "recsys",
+        "retries": 2,
+        "retry_delay": timedelta(minutes=1),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=15),
+        "retry_policy": RetryOutages(),
+    },
+    tags=["recommendations"],
+):
+    extract_sources = spark_job("extract_sources", timedelta(hours=3))
+    build_interactions = spark_job("build_interactions", timedelta(hours=1))
+    train = [
+        plain_job("train_als", timedelta(hours=2)),
+        plain_job("train_content", timedelta(hours=1)),
+        plain_job("train_popularity", timedelta(minutes=30)),
+    ]
+    rank_lists = spark_job("rank_lists", timedelta(hours=2))
+    publish_lists = plain_job("publish_lists", timedelta(hours=1), outlets=[LIVE_LISTS])
+
+    extract_sources >> build_interactions >> train >> rank_lists >> publish_lists

@@ -1,0 +1,75 @@
+"""The DAG as Airflow parses it, in an AIRFLOW_HOME of the test run's own.
+
+Airflow reads its environment once, while it is imported, so it is imported in fixtures only.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.sdk import DAG, BaseOperator
+
+REPOSITORY = Path(__file__).parents[2]
+RUN_AFTER = datetime(2026, 3, 4, 2, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Everything that imports Airflow depends on this."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_HOME", str(tmp_path_factory.mktemp("airflow")))
+        patch.setenv("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+        patch.setenv("AIRFLOW__USAGE_DATA_COLLECTION__ENABLED", "False")
+        patch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", '{"conn_type": "spark", "host": "local[1]"}')
+        patch.syspath_prepend(REPOSITORY / "dags")
+        yield
+
+
+@pytest.fixture
+def dag_bag(airflow: None) -> DagBag:  # noqa: ARG001
+    """Parsed for each test anew, because rendering leaves a run's parameters in the DAG."""
+    from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415
+
+    return DagBag(dag_folder=REPOSITORY / "dags", bundle_path=REPOSITORY / "dags")
+
+
+@pytest.fixture
+def dag(dag_bag: DagBag) -> DAG:
+    return dag_bag.dags["nightly_recommendations"]
+
+
+@pytest.fixture
+def render(dag: DAG) -> Callable[..., BaseOperator]:
+    """Renders a task for a run; `conf` is what a person gave when starting it."""
+    from airflow.sdk import BaseOperator  # noqa: PLC0415
+    from airflow.sdk.api.datamodels._generated import DagRun  # noqa: PLC0415
+    from airflow.sdk.definitions.param import process_params  # noqa: PLC0415
+
+    def rendered(
+        task_id: str, conf: Mapping[str, object], logical_date: datetime | None = None
+    ) -> BaseOperator:
+        run: dict[str, object] = {
+            **dict.fromkeys(DagRun.model_fields),
+            "dag_id": dag.dag_id,
+            "run_id": "run",
+            "run_type": "manual",
+            "state": "running",
+            "run_after": RUN_AFTER,
+            "logical_date": logical_date,
+            "consumed_asset_events": [],
+        }
+        task = dag.get_task(task_id).prepare_for_execution()
+        assert isinstance(task, BaseOperator)
+        params = process_params(dag, task, dict(conf), suppress_exception=False)
+        task.render_template_fields({"params": params, "dag_run": DagRun.model_validate(run)})
+        return task
+
+    return rendered

@@ -1,0 +1,150 @@
+"""The DAG's shape, and the commands that its tasks run."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import shlex
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.sdk import DAG, BaseOperator
+
+    Render = Callable[..., BaseOperator]
+
+REPOSITORY = Path(__file__).parents[2]
+DAGS = REPOSITORY / "dags"
+SNAPSHOT = Path(__file__).parent / "snapshots" / "nightly_recommendations.json"
+TRAINING = ["train_als", "train_content", "train_popularity"]
+TASKS = ["extract_sources", "build_interactions", *TRAINING, "rank_lists", "publish_lists"]
+AS_OF = {"as_of": "2026-01-01"}
+
+
+def test_every_file_imports(dag_bag: DagBag) -> None:
+    assert dag_bag.import_errors == {}
+    assert list(dag_bag.dags) == ["nightly_recommendations"]
+
+
+def test_orchestration_imports_no_other_layer() -> None:
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in DAGS.glob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    assert "airflow.sdk" in modules
+    assert not {module.partition(".")[0] for module in modules} & {"recsys", "jobs"}
+
+
+def test_tasks_run_in_the_order_of_the_data(dag: DAG) -> None:
+    assert {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks} == {
+        "extract_sources": ["build_interactions"],
+        "build_interactions": TRAINING,
+        **{task_id: ["rank_lists"] for task_id in TRAINING},
+        "rank_lists": ["publish_lists"],
+        "publish_lists": [],
+    }
+
+
+def test_one_run_a_night_and_no_catching_up(dag: DAG) -> None:
+    from airflow.sdk import CronTriggerTimetable  # noqa: PLC0415
+
+    assert dag.timetable == CronTriggerTimetable("0 2 * * *", timezone="UTC")
+    assert (dag.catchup, dag.max_active_runs) == (False, 1)
+    assert dag.start_date is not None
+    assert dag.start_date.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("task_id", TASKS)
+def test_every_task_is_bounded_and_retried(dag: DAG, task_id: str) -> None:
+    task = dag.get_task(task_id)
+    assert (task.pool, task.retries) == ("recsys", 2)
+    assert (task.retry_delay, task.retry_exponential_backoff) == (timedelta(minutes=1), 2.0)
+    assert task.max_retry_delay is not None
+    assert task.execution_timeout is not None
+    assert timedelta(0) < task.execution_timeout <= timedelta(hours=3)
+
+
+def test_publishing_updates_the_asset(dag: DAG) -> None:
+    outlets = {task.task_id: [outlet.name for outlet in task.outlets] for task in dag.tasks}
+    assert outlets.pop("publish_lists") == ["recs.live_lists"]
+    assert not any(outlets.values())
+
+
+def test_rendered_commands_equal_the_snapshot(render: Render) -> None:
+    """After an intended change, `pytest -vv` shows on the left what the snapshot should hold."""
+    commands = {task_id: _command(render(task_id, AS_OF)) for task_id in TASKS}
+    assert commands == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("task_id", TASKS)
+@pytest.mark.parametrize(
+    ("conf", "logical_date", "expected"),
+    [
+        (AS_OF, datetime(2026, 2, 3, 2, tzinfo=UTC), date(2026, 1, 1)),
+        ({}, datetime(2026, 2, 3, 2, tzinfo=UTC), date(2026, 2, 3)),
+        ({}, None, date(2026, 3, 4)),
+    ],
+    ids=["parameter", "logical date", "only the due time"],
+)
+def test_the_jobs_understand_their_arguments(
+    render: Render,
+    task_id: str,
+    conf: dict[str, str],
+    logical_date: datetime | None,
+    expected: date,
+) -> None:
+    job, arguments = _job_and_arguments(render(task_id, conf, logical_date))
+    assert job == task_id
+    parsed = importlib.import_module(f"jobs.{job}").arg_parser().parse_args(arguments)
+    assert parsed.as_of == expected
+
+
+@pytest.mark.parametrize(
+    "as_of", ["2026-01-01; id", "$(id)", "2026-1-1", "20260101", "2026-02-30", "", 20260101, []]
+)
+def test_what_is_not_a_date_is_refused(render: Render, as_of: object) -> None:
+    from airflow.sdk.exceptions import ParamValidationError  # noqa: PLC0415
+
+    with pytest.raises(ParamValidationError, match="as_of"):
+        render("publish_lists", {"as_of": as_of})
+
+
+def test_the_shell_never_reads_the_date(render: Render) -> None:
+    """Even text that validation missed stays one argument."""
+    hostile = "2026-01-01\"; echo '$(id)' `id` $HOME"
+    task: Any = render("publish_lists", AS_OF)
+    environment = {**task.env, "PYTHON": "printf", "AS_OF": hostile}
+    command = task.bash_command.replace("-m jobs.publish_lists", "'%s|'")
+    done = subprocess.run(
+        ["bash", "-c", command], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"--as-of|{hostile}|"
+
+
+def _command(task: BaseOperator) -> dict[str, Any]:
+    """What the snapshot keeps of a rendered task, without this machine's paths."""
+    fields = ["application", "application_args", "conf", "name"]
+    fields += ["bash_command", "cwd", "env", "skip_on_exit_code"]
+    values = {name: getattr(task, name) for name in fields if hasattr(task, name)}
+    text = json.dumps({"operator": type(task).__name__, **values})
+    text = text.replace(sys.executable, "PYTHON").replace(str(REPOSITORY), "REPOSITORY")
+    command: dict[str, Any] = json.loads(text)
+    return command
+
+
+def _job_and_arguments(task: Any) -> tuple[str, list[str]]:
+    if hasattr(task, "application"):
+        return Path(task.application).relative_to(REPOSITORY / "jobs").stem, task.application_args
+    words = shlex.split(Template(task.bash_command).substitute(task.env))
+    assert words[:3] == ["exec", sys.executable, "-m"]
+    return words[3].removeprefix("jobs."), words[4:]
