@@ -1,0 +1,182 @@
+# Every target sets up what it needs; a second run finds it done. `make` alone lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?=
+AS_OF ?= 2026-01-01
+AIRFLOW_PORT ?= 8080
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYSPARK_PYTHON ?= $(CURDIR)/.venv/bin/python
+# Small Spark jobs are mostly start-up, and the quick compiler saves a third of it.
+export SPARK_SUBMIT_OPTS ?= -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- set-up ---------------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: java .venv/.ready ## install everything: Java where it is missing, .venv from pyproject.toml
+
+.PHONY: java
+java: ## check for Java 17 or newer; install it where apt-get and root allow
+	@java="$${JAVA_HOME:+$$JAVA_HOME/bin/}java"
+	recent() { [ "$$("$$java" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p')" -ge 17 ] 2>/dev/null; }
+	if recent; then exit 0; fi
+	if [ -z "$${JAVA_HOME:-}" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+	    echo "installing Java with apt-get"
+	    export DEBIAN_FRONTEND=noninteractive
+	    apt-get update -qq || true
+	    apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless ||
+	        apt-get install -y -qq --no-install-recommends default-jre-headless || true
+	fi
+	if ! recent; then
+	    echo "error: no Java 17 or newer at '$$java': install openjdk-17-jre-headless or point JAVA_HOME to one" >&2
+	    exit 1
+	fi
+
+.venv/.ready: pyproject.toml constraints.txt
+	@suits() { "$$1" -c 'import ensurepip, sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' 2>/dev/null; }
+	if [ ! -x .venv/bin/python ]; then
+	    for python in $(or $(PYTHON),python3.11 python3.12 python3); do
+	        if suits "$$python"; then "$$python" -m venv .venv || rm -rf .venv; break; fi
+	    done
+	fi
+	if [ ! -x .venv/bin/python ]; then
+	    echo "error: no Python 3.11 or 3.12 with its venv module: install one or name it: make setup PYTHON=path" >&2
+	    exit 1
+	fi
+	echo "installing the packages of constraints.txt into .venv"
+	.venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-input \
+	    --constraint constraints.txt --editable '.[sandbox,dev]'
+	touch $@
+
+# --- the demo and Airflow -------------------------------------------------------------------------
+
+demo airflow: export AIRFLOW_HOME := $(CURDIR)/.airflow
+demo airflow: export AIRFLOW__CORE__DAGS_FOLDER := $(CURDIR)/dags
+demo airflow: export AIRFLOW__CORE__LOAD_EXAMPLES := False
+demo airflow: export AIRFLOW__CORE__PARALLELISM := 4
+demo airflow: export AIRFLOW__CORE__EXECUTION_API_SERVER_URL := http://127.0.0.1:$(AIRFLOW_PORT)/execution/
+demo airflow: export AIRFLOW__API__BASE_URL := http://127.0.0.1:$(AIRFLOW_PORT)
+demo airflow: export AIRFLOW__API__HOST := 127.0.0.1
+demo airflow: export AIRFLOW__API__PORT := $(AIRFLOW_PORT)
+demo airflow: export AIRFLOW__API__WORKERS := 1
+demo airflow: export AIRFLOW__USAGE_DATA_COLLECTION__ENABLED := False
+demo airflow: export SCARF_ANALYTICS := False
+demo airflow: export DO_NOT_TRACK := 1
+ifndef AIRFLOW_CONN_SPARK_DEFAULT
+demo airflow: export AIRFLOW_CONN_SPARK_DEFAULT := {"conn_type": "spark", "host": "local[*]"}
+demo airflow: export SPARK_LOCAL_IP := 127.0.0.1
+demo airflow: export SPARK_DRIVER_MEMORY := 2g
+endif
+
+.airflow/.ready: .venv/.ready
+	@mkdir -p -m 700 .airflow
+	echo "preparing Airflow in .airflow"
+	{ airflow db migrate && airflow pools set recsys 2 "Tasks of the recommendation runs"; } \
+	    > .airflow/setup.log 2>&1 || { tail -n 20 .airflow/setup.log >&2; exit 1; }
+	touch $@
+
+# The demo never touches other servers, lakes or configurations than its own.
+demo: export RECSYS_SANDBOX := $(CURDIR)/.sandbox
+demo: export RECSYS_LAKE := $(CURDIR)/.lake
+demo: export RECSYS_CONFIG := $(CURDIR)/recsys.toml
+.PHONY: demo
+demo: setup .airflow/.ready ## seed a marketplace, run the nightly DAG through Airflow, show the lists
+	@spent=()
+	step() {
+	    local name=$$1 begin=$$SECONDS
+	    printf '\n== %s\n' "$$name"
+	    "$${@:2}"
+	    spent+=("$$(printf '%4d s  %s' $$((SECONDS - begin)) "$$name")")
+	}
+	progress() {
+	    local task begin line
+	    while IFS= read -r line; do
+	        case $$line in
+	            *'[DAG TEST] starting task_id='*) task=$${line#*task_id=} begin=$$SECONDS ;;
+	            *'[DAG TEST] end task task_id='*) printf '%4d s  %s\n' $$((SECONDS - begin)) "$${task%% *}" ;;
+	        esac
+	    done
+	}
+	run_dag() {
+	    airflow dags test nightly_recommendations "$$run_at" --conf '{"as_of": "$(AS_OF)"}' 2>&1 |
+	        tee .airflow/demo.log | progress || failed=1
+	    echo "states, as Airflow recorded them:"
+	    airflow tasks states-for-dag-run nightly_recommendations "$$run_at" --output plain 2>/dev/null |
+	        awk 'NR > 1 && NF {print "  " $$3, $$4}'
+	    if [ "$${failed:-0}" = 1 ]; then
+	        sed -n 's/ *\[airflow\..*//; s/^.*\] \(error: .*\)/\1/p' .airflow/demo.log | sort -u >&2
+	        echo "error: the run failed; its log is .airflow/demo.log" >&2
+	        exit 1
+	    fi
+	}
+	run_at=$(AS_OF)T02:00:00+00:00
+	step "start the embedded servers" recsys sandbox up
+	eval "$$(recsys sandbox env)"
+	step "create the published tables" recsys migrate
+	step "seed the source databases" recsys seed
+	step "run the DAG for $(AS_OF)" run_dag
+	step "what came out" recsys demo-report
+	printf '\n== where the time went\n'
+	printf '%s\n' "$${spent[@]}"
+	printf '\nThe servers keep running, so that you can look around; make sandbox-down stops them.\n'
+
+.PHONY: airflow
+airflow: setup .airflow/.ready ## start the scheduler and the UI on 127.0.0.1:8080 (AIRFLOW_PORT), with login
+	@if [ -z "$${RECSYS_POSTGRES_URI:-}" ] || [ -z "$${RECSYS_MONGO_URI:-}" ]; then
+	    recsys sandbox up
+	    eval "$$(recsys sandbox env)"
+	fi
+	umask 077
+	trap 'kill $$(jobs -p) 2>/dev/null || true; wait' EXIT
+	trap 'exit 0' INT TERM
+	airflow api-server > .airflow/api-server.log 2>&1 &
+	airflow dag-processor > .airflow/dag-processor.log 2>&1 &
+	airflow scheduler --skip-serve-logs > .airflow/scheduler.log 2>&1 &
+	passwords=.airflow/simple_auth_manager_passwords.json.generated
+	until [ -s $$passwords ] && (: < /dev/tcp/127.0.0.1/$(AIRFLOW_PORT)) 2>/dev/null; do
+	    [ "$$(jobs -pr | wc -l)" = 3 ] || break
+	    sleep 0.5
+	done
+	echo "Airflow: http://127.0.0.1:$(AIRFLOW_PORT), user and password in $$passwords"
+	echo "The DAG starts paused: unpause it in the UI for the nightly runs. Ctrl-C stops Airflow."
+	wait -n || true
+	echo "error: a part of Airflow ended; see .airflow/*.log" >&2
+	exit 1
+
+.PHONY: sandbox-down
+sandbox-down: .venv/.ready ## stop the embedded servers that demo and airflow start
+	@recsys sandbox down
+
+# --- the house ------------------------------------------------------------------------------------
+
+.PHONY: test
+test: setup ## run every test, on real embedded servers and real Spark
+	@pytest -q
+
+.PHONY: check
+check: .venv/.ready ## check lint, format, types and layers
+	@ruff check .
+	ruff format --check .
+	mypy recsys jobs dags tests
+	lint-imports
+
+.PHONY: fmt
+fmt: .venv/.ready ## format the code and fix what the linter can fix
+	@ruff check --fix-only .
+	ruff format .
+
+.PHONY: clean
+clean: ## stop the servers and delete .venv, the demo's data, the lake and every cache
+	@if [ -d .sandbox ] && [ -x .venv/bin/recsys ]; then recsys sandbox down; fi
+	rm -rf .venv .airflow .sandbox .lake .hypothesis .import_linter_cache .mypy_cache .pytest_cache
+	rm -rf .ruff_cache build spark-warehouse artifacts *.egg-info
