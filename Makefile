@@ -60,22 +60,22 @@ java: ## check for Java 17 or newer; install it where apt-get and root allow
 
 # --- the demo and Airflow -------------------------------------------------------------------------
 
-demo airflow: export AIRFLOW_HOME := $(CURDIR)/.airflow
-demo airflow: export AIRFLOW__CORE__DAGS_FOLDER := $(CURDIR)/dags
-demo airflow: export AIRFLOW__CORE__LOAD_EXAMPLES := False
-demo airflow: export AIRFLOW__CORE__PARALLELISM := 4
-demo airflow: export AIRFLOW__CORE__EXECUTION_API_SERVER_URL := http://127.0.0.1:$(AIRFLOW_PORT)/execution/
-demo airflow: export AIRFLOW__API__BASE_URL := http://127.0.0.1:$(AIRFLOW_PORT)
-demo airflow: export AIRFLOW__API__HOST := 127.0.0.1
-demo airflow: export AIRFLOW__API__PORT := $(AIRFLOW_PORT)
-demo airflow: export AIRFLOW__API__WORKERS := 1
-demo airflow: export AIRFLOW__USAGE_DATA_COLLECTION__ENABLED := False
-demo airflow: export SCARF_ANALYTICS := False
-demo airflow: export DO_NOT_TRACK := 1
+demo dag airflow: export AIRFLOW_HOME := $(CURDIR)/.airflow
+demo dag airflow: export AIRFLOW__CORE__DAGS_FOLDER := $(CURDIR)/dags
+demo dag airflow: export AIRFLOW__CORE__LOAD_EXAMPLES := False
+demo dag airflow: export AIRFLOW__CORE__PARALLELISM := 4
+demo dag airflow: export AIRFLOW__CORE__EXECUTION_API_SERVER_URL := http://127.0.0.1:$(AIRFLOW_PORT)/execution/
+demo dag airflow: export AIRFLOW__API__BASE_URL := http://127.0.0.1:$(AIRFLOW_PORT)
+demo dag airflow: export AIRFLOW__API__HOST := 127.0.0.1
+demo dag airflow: export AIRFLOW__API__PORT := $(AIRFLOW_PORT)
+demo dag airflow: export AIRFLOW__API__WORKERS := 1
+demo dag airflow: export AIRFLOW__USAGE_DATA_COLLECTION__ENABLED := False
+demo dag airflow: export SCARF_ANALYTICS := False
+demo dag airflow: export DO_NOT_TRACK := 1
 ifndef AIRFLOW_CONN_SPARK_DEFAULT
-demo airflow: export AIRFLOW_CONN_SPARK_DEFAULT := {"conn_type": "spark", "host": "local[*]"}
-demo airflow: export SPARK_LOCAL_IP := 127.0.0.1
-demo airflow: export SPARK_DRIVER_MEMORY := 2g
+demo dag airflow: export AIRFLOW_CONN_SPARK_DEFAULT := {"conn_type": "spark", "host": "local[*]"}
+demo dag airflow: export SPARK_LOCAL_IP := 127.0.0.1
+demo dag airflow: export SPARK_DRIVER_MEMORY := 2g
 endif
 
 .airflow/.ready: .venv/.ready
@@ -98,6 +98,19 @@ demo: setup .airflow/.ready ## seed a marketplace, run the nightly DAG through A
 	    "$${@:2}"
 	    spent+=("$$(printf '%4d s  %s' $$((SECONDS - begin)) "$$name")")
 	}
+	step "start the embedded servers" recsys sandbox up
+	eval "$$(recsys sandbox env)"
+	step "create the published tables" recsys migrate
+	step "seed the source databases" recsys seed
+	step "run the DAG for $(AS_OF)" $(MAKE) dag
+	step "what came out" recsys demo-report
+	printf '\n== where the time went\n'
+	printf '%s\n' "$${spent[@]}"
+	printf '\nThe servers keep running, so that you can look around; make sandbox-down stops them.\n'
+
+.PHONY: dag
+dag: setup .airflow/.ready ## run the nightly DAG for AS_OF=DATE through Airflow, on RECSYS_POSTGRES_URI and RECSYS_MONGO_URI
+	@run_at=$(AS_OF)T02:00:00+00:00
 	progress() {
 	    local task begin line
 	    while IFS= read -r line; do
@@ -107,28 +120,16 @@ demo: setup .airflow/.ready ## seed a marketplace, run the nightly DAG through A
 	        esac
 	    done
 	}
-	run_dag() {
-	    airflow dags test nightly_recommendations "$$run_at" --conf '{"as_of": "$(AS_OF)"}' 2>&1 |
-	        tee .airflow/demo.log | progress || failed=1
-	    echo "states, as Airflow recorded them:"
-	    airflow tasks states-for-dag-run nightly_recommendations "$$run_at" --output plain 2>/dev/null |
-	        awk 'NR > 1 && NF {print "  " $$3, $$4}'
-	    if [ "$${failed:-0}" = 1 ]; then
-	        sed -n 's/ *\[airflow\..*//; s/^.*\] \(error: .*\)/\1/p' .airflow/demo.log | sort -u >&2
-	        echo "error: the run failed; its log is .airflow/demo.log" >&2
-	        exit 1
-	    fi
-	}
-	run_at=$(AS_OF)T02:00:00+00:00
-	step "start the embedded servers" recsys sandbox up
-	eval "$$(recsys sandbox env)"
-	step "create the published tables" recsys migrate
-	step "seed the source databases" recsys seed
-	step "run the DAG for $(AS_OF)" run_dag
-	step "what came out" recsys demo-report
-	printf '\n== where the time went\n'
-	printf '%s\n' "$${spent[@]}"
-	printf '\nThe servers keep running, so that you can look around; make sandbox-down stops them.\n'
+	airflow dags test nightly_recommendations "$$run_at" --conf '{"as_of": "$(AS_OF)"}' 2>&1 |
+	    tee .airflow/dag.log | progress || failed=1
+	echo "states, as Airflow recorded them:"
+	airflow tasks states-for-dag-run nightly_recommendations "$$run_at" --output plain 2>/dev/null |
+	    awk 'NR > 1 && NF {print "  " $$3, $$4}'
+	if [ "$${failed:-0}" = 1 ]; then
+	    sed -n 's/ *\[airflow\..*//; s/^.*\] \(error: .*\)/\1/p' .airflow/dag.log | sort -u >&2
+	    echo "error: the run failed; its log is .airflow/dag.log" >&2
+	    exit 1
+	fi
 
 .PHONY: airflow
 airflow: setup .airflow/.ready ## start the scheduler and the UI on 127.0.0.1:8080 (AIRFLOW_PORT), with login

@@ -7,11 +7,11 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 import typer
+from psycopg2.extensions import make_dsn, parse_dsn
 from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from jobs.cli.titles import titles_of
 from jobs.io import lookup
 from jobs.io.features import interactions
 from jobs.io.lake import Lake
@@ -50,8 +50,13 @@ def demo_report() -> None:
     ):
         if user is not None:
             console.print(_answer(uri, who, user), highlight=False)
-    psql = shlex.join([str(servers.psql_path()), uri.get_secret_value()])
-    typer.echo(f"look further: {psql}")
+    typer.echo(f"look further: {shlex.join([str(servers.psql_path()), _without_password(uri)])}")
+
+
+def _without_password(uri: SecretStr) -> str:
+    """The same address in libpq's key=value form; psql asks for the password, if there is one."""
+    parts = parse_dsn(uri.get_secret_value())
+    return str(make_dsn(**{key: value for key, value in parts.items() if key != "password"}))
 
 
 def _facts(run: lookup.Run) -> Table:
@@ -79,19 +84,17 @@ def _active_users(lists: pa.Table) -> list[str]:
 
 def _people(uri: SecretStr, users: pa.Table, items: pa.Table, shown: Sequence[str]) -> Table:
     table = Table("user", "had touched most", "is recommended", show_lines=True)
-    names = [t or str(i) for i, t in zip(*(items[n].to_pylist() for n in _NAMES), strict=True)]
+    ids, titles = items[c.ITEM_ID].to_pylist(), items[c.TITLE].to_pylist()
+    names = [title or str(item) for item, title in zip(ids, titles, strict=True)]
+    name_of = dict(zip(map(str, ids), names, strict=True))
     for user in users.to_pylist():
         if str(user[c.USER_ID]) in shown:
             weighed = sorted(zip(user[c.WEIGHTS], user[c.ITEM_ROWS], strict=True), reverse=True)
             touched = [names[row] for _, row in weighed[:_ITEMS_SHOWN]]
             entries = lookup.top_n(uri, str(user[c.USER_ID]), _ITEMS_SHOWN)
-            titles = titles_of([entry.item_id for entry in entries])
-            listed = [f"{titles.get(e.item_id, e.item_id)} ({e.source})" for e in entries]
+            listed = [f"{name_of[entry.item_id]} ({entry.source})" for entry in entries]
             table.add_row(str(user[c.USER_ID]), "\n".join(touched), "\n".join(listed))
     return table
-
-
-_NAMES: Final = (c.ITEM_ID, c.TITLE)
 
 
 def _answer(uri: SecretStr, who: str, user: str) -> str:

@@ -5,6 +5,7 @@ ones and then replaces the manifest, so a reader sees the one or the other, and 
 manifest names are never read.
 """
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -29,6 +30,7 @@ from recsys.window import Window
 
 MANIFEST: Final = "manifest.json"
 ARRAYS: Final = "arrays.npz"
+_LOCK: Final = ".lock"
 _DAY: Final = "%Y-%m-%d"
 
 
@@ -124,17 +126,27 @@ class Partition:
 
     @contextmanager
     def replace(self) -> Iterator[Draft]:
-        """Yields a draft beside the present files; on a clean exit it becomes the partition."""
+        """Yields a draft beside the present files; on a clean exit it becomes the partition.
+
+        A second writer of the same partition waits for the first one to end or to die.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="gen-", dir=self.path))
-        folder.chmod(0o755)
-        draft, started = Draft(folder), time.monotonic()
-        try:
-            yield draft
-            self._commit(draft, time.monotonic() - started)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        with self._locked():
+            folder = Path(tempfile.mkdtemp(prefix="gen-", dir=self.path))
+            folder.chmod(0o755)
+            draft, started = Draft(folder), time.monotonic()
+            try:
+                yield draft
+                self._commit(draft, time.monotonic() - started)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self.path / _LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _commit(self, draft: Draft, seconds: float) -> None:
         files = (

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -113,6 +113,9 @@ def test_what_a_run_published_can_be_looked_at(
     assert shown.exit_code == 0
     assert all(str(item) in shown.stdout for item in live[user][:3])
     assert "●" in runner.invoke(app, ["runs"], env=environment).stdout
-    report = runner.invoke(app, ["demo-report"], env=environment).stdout
+    uri = environment["RECSYS_POSTGRES_URI"].replace("postgres@", "postgres:pa55word@")
+    secret = environment | {"RECSYS_POSTGRES_URI": uri}
+    report = runner.invoke(app, ["demo-report"], env=secret).stdout
     assert "a user with everything blocked: no rows" in report
-    assert datetime.now(UTC).date() > DAY
+    assert "psql" in report
+    assert "pa55word" not in report

@@ -1,4 +1,5 @@
 import json
+import threading
 from datetime import date
 from pathlib import Path
 
@@ -48,6 +49,26 @@ def test_a_write_that_breaks_off_leaves_what_was_there(tmp_path: Path) -> None:
         broken()
     assert partition.read(ITEMS, Ids())[c.ITEM_ID].to_pylist() == [1]
     assert len(list(partition.path.glob("gen-*"))) == 1
+
+
+def test_a_second_writer_waits_for_the_first(tmp_path: Path) -> None:
+    partition = Lake(tmp_path).as_of("items", DAY)
+    order: list[str] = []
+
+    def second() -> None:
+        with partition.replace() as draft:
+            order.append("second")
+            draft.write_table(items(2))
+
+    writer = threading.Thread(target=second)
+    with partition.replace() as draft:
+        writer.start()
+        writer.join(timeout=0.3)
+        draft.write_table(items(1))
+        order.append("first")
+    writer.join()
+    assert order == ["first", "second"]
+    assert partition.read(ITEMS, Ids())[c.ITEM_ID].to_pylist() == [2]
 
 
 def test_files_without_a_manifest_are_never_read(tmp_path: Path) -> None:
