@@ -27,6 +27,8 @@ class RunArguments:
     settings: Settings
     observed_at: datetime
     """When the sources are read; a timestamp at or after it lies in the future."""
+    promote: bool = True
+    """Whether the run goes live; otherwise it is published as history."""
 
     @property
     def lake(self) -> Lake:
@@ -55,6 +57,12 @@ def job_parser(doc: str | None) -> argparse.ArgumentParser:
         metavar="INSTANT",
         help="when the sources are read, ISO 8601 with zone (default: now)",
     )
+    parser.add_argument(
+        "--no-promote",
+        dest="promote",
+        action="store_false",
+        help="publish the run as history and leave the live run alone",
+    )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
 
@@ -73,7 +81,7 @@ def run(parser: argparse.ArgumentParser, job: Job, argv: Sequence[str] | None = 
     try:
         observed_at = arguments.observed_at or datetime.now(UTC)
         config, settings = load_config(arguments.config), load_settings()
-        job(RunArguments(arguments.as_of, config, settings, observed_at))
+        job(RunArguments(arguments.as_of, config, settings, observed_at, arguments.promote))
     except RecsysError as error:
         if arguments.debug:
             traceback.print_exc()

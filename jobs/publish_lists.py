@@ -10,7 +10,7 @@ from importlib.metadata import version
 import pyarrow.dataset as ds
 
 from jobs.entrypoint import RunArguments, job_parser, run
-from jobs.io.publishing import Published, RunRecord, publish
+from jobs.io.publishing import Audit, RunRecord, publish
 from jobs.run_stats import run_stats
 from recsys.schemas import FALLBACK, TOP_N
 
@@ -34,13 +34,15 @@ def main(arguments: RunArguments) -> None:
     )
     lists = ds.dataset(partition.files(), schema=TOP_N.arrow(config.ids))
     fallback = lake.as_of(FALLBACK.name, as_of).read(FALLBACK, config.ids)
-    published = publish(uri, config.ids, record, lists, fallback, config.lists.keep_runs)
-    _log(published)
+    audit = _audit if arguments.promote else None
+    published = publish(uri, config.ids, record, lists, fallback, audit, config.lists.keep_runs)
+    state = "live" if arguments.promote else "published as history"
+    message = "run %d is %s: %d lists, checksum %s"
+    log.info(message, published.run_id, state, published.users, published.list_hash)
 
 
-def _log(published: Published) -> None:
-    message = "run %d is live: %d lists, checksum %s"
-    log.info(message, published.run_id, published.users, published.list_hash)
+def _audit(live: int | None) -> Audit:
+    return Audit({"live": live}, [])
 
 
 if __name__ == "__main__":

@@ -31,6 +31,12 @@ class SettingsError(ConfigError):
     exit_code = 12
 
 
+class RunNotThereError(ConfigError):
+    """A run that should go live has no lists in Postgres."""
+
+    exit_code = 13
+
+
 class DataError(RecsysError):
     """The data cannot be used as it is."""
 
@@ -77,6 +83,12 @@ class FutureDateError(DataError):
     """The requested date is not over, so what is known before it is not complete."""
 
     exit_code = 27
+
+
+class HeldError(DataError):
+    """The audit keeps a run from going live."""
+
+    exit_code = 29
 
 
 class OutageError(RecsysError):

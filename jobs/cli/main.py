@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
-from jobs.cli import demo, load, sandbox
+from jobs.cli import demo, load, runs, sandbox
 from jobs.cli.titles import titles_of
 from jobs.entrypoint import RunArguments, report, start_log
 from jobs.io import lookup, migrations
@@ -44,6 +44,9 @@ app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(load.import_app, name="import")
 app.command("seed")(load.seed)
 app.command("demo-report")(demo.demo_report)
+app.command("runs")(runs.runs)
+app.command("rollback")(runs.rollback)
+app.command("publish")(runs.publish)
 
 
 @app.callback()
@@ -77,13 +80,19 @@ def nightly(
         typer.Option(formats=["%Y-%m-%d"], help="Exclusive UTC bound of what the run knows."),
     ],
     config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
+    *,
+    promote: Annotated[
+        bool, typer.Option(help="Go live, or be published as history and leave the live run alone.")
+    ] = True,
 ) -> None:
     """Run the nightly jobs in order, without Airflow.
 
     Example: recsys nightly --as-of 2026-01-01
     """
     start_log()
-    arguments = RunArguments(as_of.date(), load_config(config), load_settings(), datetime.now(UTC))
+    arguments = RunArguments(
+        as_of.date(), load_config(config), load_settings(), datetime.now(UTC), promote
+    )
     console = Console(stderr=True)
     with console.status("starting") as status:
         for name, seconds in run_steps(arguments, lambda step: status.update(f"{step} …")):
@@ -110,23 +119,6 @@ def top(
         title = titles.get(item.item_id, "")
         table.add_row(str(item.rank), item.item_id, title, f"{item.score:.3f}", item.source)
     Console().print(table if items else f"nothing to recommend to {user}")
-
-
-@app.command()
-def runs(
-    n: Annotated[int, typer.Option("--n", "-n", min=1, help="How many, newest first.")] = 10,
-) -> None:
-    """List the newest runs.
-
-    Example: recsys runs -n 3
-    """
-    table = Table("run", "as of", "status", "live", "users", "checksum", "published (UTC)")
-    for run in lookup.runs(load_settings().require_postgres(), n):
-        published = f"{run.published_at.astimezone(UTC):%F %T}" if run.published_at else ""
-        users, checksum = str(run.users or ""), run.list_hash or ""
-        live = "●" if run.live else ""
-        table.add_row(str(run.run_id), str(run.as_of), run.status, live, users, checksum, published)
-    Console().print(table)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ MIGRATIONS: Final = SQL / "migrations"
 def migrate(uri: SecretStr, ids: Ids, *, recreate: bool = False) -> list[str]:
     """Applies the migrations that have not run yet, in one transaction, and gives their names.
 
+    A database without the schema gets `sql/schema.sql`, which is what all of them come to.
     recreate: first removes the published side with all its runs.
     Raises ConfigError where the database was set up for other id types.
     """
@@ -25,19 +26,24 @@ def migrate(uri: SecretStr, ids: Ids, *, recreate: bool = False) -> list[str]:
             cursor.execute(statement("roles"))
             if recreate:
                 cursor.execute(statement("migrate/drop"))
+        paths = sorted(MIGRATIONS.glob("*.sql"))
         done = _applied(connection, ids)
-        return [
-            _apply(connection, path, ids)
-            for path in sorted(MIGRATIONS.glob("*.sql"))
-            if _number(path) not in done
-        ]
+        if done is None:
+            _execute(connection, statement("schema"), ids)
+        for path in paths:
+            if done is None:
+                _record(connection, path)
+            elif _number(path) not in done:
+                apply(connection, path, ids)
+        return [path.stem for path in paths if done is None or _number(path) not in done]
 
 
-def _applied(connection: Connection, ids: Ids) -> list[int]:
+def _applied(connection: Connection, ids: Ids) -> list[int] | None:
+    """Numbers of the migrations that have run; None where there is no schema."""
     with connection.cursor() as cursor:
         cursor.execute(statement("migrate/installed"))
         if cursor.fetchone() != (True,):
-            return []
+            return None
         cursor.execute(statement("migrate/applied"))
         numbers, *types = cursor.fetchone() or ([], ids.user, ids.item)
     if types != [ids.user, ids.item]:
@@ -49,12 +55,21 @@ def _applied(connection: Connection, ids: Ids) -> list[int]:
     return list(numbers)
 
 
-def _apply(connection: Connection, path: Path, ids: Ids) -> str:
+def apply(connection: Connection, path: Path, ids: Ids) -> None:
+    """Runs one migration and notes it as run."""
+    _execute(connection, path.read_text(encoding="utf-8"), ids)
+    _record(connection, path)
+
+
+def _execute(connection: Connection, text: str, ids: Ids) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(with_id_types(path.read_text(encoding="utf-8"), ids))
+        cursor.execute(with_id_types(text, ids))
+
+
+def _record(connection: Connection, path: Path) -> None:
+    with connection.cursor() as cursor:
         record = {"number": _number(path), "name": path.stem}
         cursor.execute(statement("migrate/record"), record)
-    return path.stem
 
 
 def _number(path: Path) -> int:

@@ -14,6 +14,7 @@ from adbc_driver_postgresql import dbapi
 from psycopg2 import sql
 from psycopg2.extensions import connection
 from pydantic import SecretStr
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from jobs.io.statements import statement
 from recsys import columns as c
@@ -26,6 +27,9 @@ from recsys.window import Window
 PAGES_PER_READ: Final = 16_384
 """128 MB: large enough to amortise a connection, small enough to spread over executors."""
 
+ATTEMPTS: Final = 4
+CONNECT_SECONDS: Final = 10
+
 _REMEDY: Final = "check that the server runs and RECSYS_POSTGRES_URI points at it"
 
 
@@ -36,16 +40,32 @@ Connection = connection
 def connect(uri: SecretStr) -> Iterator[Connection]:
     """A connection that commits on a clean exit, rolls back on an error, and closes.
 
-    Raises PostgresUnavailableError where the server cannot be reached or goes away.
+    Connecting is tried again a few times. Raises PostgresUnavailableError where the server cannot
+    be reached or goes away.
     """
     try:
-        address = uri.get_secret_value()
-        with closing(psycopg2.connect(address, application_name="recsys")) as connected:
-            connected.set_client_encoding("UTF8")
+        with closing(_connected(uri)) as connected:
             yield connected
             connected.commit()
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
         raise PostgresUnavailableError(_outage(error)) from error
+
+
+@retry(
+    retry=retry_if_exception_type(psycopg2.OperationalError),
+    stop=stop_after_attempt(ATTEMPTS),
+    wait=wait_exponential(multiplier=0.25, max=5),
+    reraise=True,
+)
+def _connected(uri: SecretStr) -> Connection:
+    connected = psycopg2.connect(
+        uri.get_secret_value(), application_name="recsys", connect_timeout=CONNECT_SECONDS
+    )
+    connected.set_client_encoding("UTF8")
+    with connected.cursor() as cursor:
+        cursor.execute(statement("session"))
+    connected.commit()
+    return connected
 
 
 def _outage(error: Exception) -> str:

@@ -1,12 +1,14 @@
-"""Lists into Postgres: staged beside the published ones, then live in one transaction."""
+"""Lists into Postgres: staged beside the published ones, audited, then live in one transaction."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
+import psycopg2
 import pyarrow as pa
 import pyarrow.dataset as ds
 from adbc_driver_manager import Error as AdbcError
@@ -17,14 +19,16 @@ from pydantic import SecretStr
 from jobs.io.postgres import Connection, connect
 from jobs.io.statements import statement
 from recsys.config import Ids, IdType
-from recsys.errors import IncompleteReadError, PostgresUnavailableError
+from recsys.errors import HeldError, IncompleteReadError, PostgresUnavailableError
+
+log = logging.getLogger(__name__)
 
 _ROWS_PER_BATCH: Final = 8_192
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What `recs.run` says of a run."""
+    """What `recs.run` says of a run from its start."""
 
     as_of: date
     config_hash: str
@@ -34,12 +38,27 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
+class Audit:
+    """A run's figures against the live run, and what of them keeps it from going live."""
+
+    figures: Mapping[str, Any]
+    violations: Sequence[str]
+
+    def as_json(self) -> str:
+        return json.dumps({"figures": self.figures, "violations": list(self.violations)})
+
+
+@dataclass(frozen=True)
 class Published:
-    """A run that has gone live."""
+    """A run whose lists are complete in Postgres."""
 
     run_id: int
     users: int
     list_hash: str
+
+
+#: Compares the run's lists with those of the live run, whose id it gets; None before the first.
+Auditor = Callable[[int | None], Audit]
 
 
 def publish(
@@ -48,29 +67,41 @@ def publish(
     record: RunRecord,
     lists: ds.Dataset,
     fallback: pa.Table,
+    audit: Auditor | None,
     keep_runs: int,
 ) -> Published:
-    """Loads a run's lists beside the published ones and points lookups at them.
+    """Loads a run's lists beside the published ones, audits them, and points lookups at them.
 
-    lists: the `topn` table. fallback: the `fallback` table.
+    lists: the `topn` table. fallback: the `fallback` table. audit: None publishes the run as
+    history, which leaves the live run alone.
     Until the last transaction commits nothing of the run can be seen; whatever an earlier
-    publication left behind is removed first.
+    publication left behind is removed first. Raises HeldError where the audit finds a violation:
+    the run is kept with its figures, and what was live stays live.
     """
     with _publisher(uri) as connection:
-        _remove_abandoned(connection)
+        _clear_up(connection)
         with connection:
             run_id = _open_run(connection, record)
         partition = sql.Identifier(f"user_list_run_{run_id}")
         _load(uri, connection, partition, run_id, ids, lists)
+        found = audit(_live_run(connection)) if audit else None
         with connection:
-            users, list_hash = _go_live(connection, partition, run_id, ids, fallback)
-            if users != (expected := lists.count_rows()):
+            published = _complete(connection, partition, run_id, found)
+            _add_fallback(connection, run_id, ids, fallback)
+            if published.users != (expected := lists.count_rows()):
                 raise IncompleteReadError(
-                    f"run {run_id}: Postgres holds {users} lists of {expected}; nothing was "
-                    "published, run the step again"
+                    f"run {run_id}: Postgres holds {published.users} lists of {expected}; nothing "
+                    "was published, run the step again"
                 )
+            if found and not found.violations:
+                _switch(connection, run_id, "published")
         _retire(connection, keep_runs)
-    return Published(run_id, users, list_hash)
+    if found and found.violations:
+        raise HeldError(
+            f"run {run_id} is held back, the live run stays: {'; '.join(found.violations)}; look "
+            f'at `recsys diff`, then fix the cause or `recsys publish {run_id} --force "reason"`'
+        )
+    return published
 
 
 @contextmanager
@@ -84,7 +115,9 @@ def _publisher(uri: SecretStr) -> Iterator[Connection]:
         yield connection
 
 
-def _remove_abandoned(connection: Connection) -> None:
+def _clear_up(connection: Connection) -> None:
+    """Removes what a publication that was killed has left: half-loaded and half-removed tables."""
+    _detach_retired(connection)
     with connection, connection.cursor() as cursor:
         cursor.execute(statement("publish/abandoned"))
         for (name,) in cursor.fetchall():
@@ -140,38 +173,65 @@ def _retype(
         _run(connection, "publish/load_ids_as_text", partition=partition, **types)
 
 
-def _go_live(
-    connection: Connection, partition: sql.Identifier, run_id: int, ids: Ids, fallback: pa.Table
-) -> tuple[int, str]:
+def _live_run(connection: Connection) -> int | None:
+    with connection, connection.cursor() as cursor:
+        cursor.execute(statement("publish/live_run"))
+        row = cursor.fetchone()
+    return int(row[0]) if row else None
+
+
+def _complete(
+    connection: Connection, partition: sql.Identifier, run_id: int, audit: Audit | None
+) -> Published:
+    """Attaches a run's lists: they are history from here on, live or not."""
     _run(connection, "publish/attach", partition=partition, run_id=sql.Literal(run_id))
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL(statement("publish/checksum")).format(partition=partition))
         users, list_hash = cursor.fetchone() or (0, "")
+        marks = {"run_id": run_id, "users": users, "list_hash": list_hash}
+        marks["status"] = "held" if audit and audit.violations else "published"
+        marks["audit"] = audit.as_json() if audit else None
+        cursor.execute(statement("publish/complete"), marks)
+    return Published(run_id, int(users), str(list_hash))
+
+
+def _add_fallback(connection: Connection, run_id: int, ids: Ids, fallback: pa.Table) -> None:
+    insert = sql.SQL(statement("publish/add_fallback")).format(item_id=sql.SQL(ids.item))
+    with connection.cursor() as cursor:
         for row in fallback.to_pylist():
             item_ids = [str(item) for item in row["item_ids"]]
             values = {"run_id": run_id, "segment": row["segment"]}
-            values |= {"item_ids": item_ids, "scores": row["scores"]}
-            insert = sql.SQL(statement("publish/add_fallback")).format(item_id=sql.SQL(ids.item))
-            cursor.execute(insert, values)
-        marks = {"run_id": run_id, "users": users, "list_hash": list_hash}
-        cursor.execute(statement("publish/mark_published"), marks)
-        cursor.execute(statement("publish/go_live"), marks)
-    return int(users), str(list_hash)
+            cursor.execute(insert, values | {"item_ids": item_ids, "scores": row["scores"]})
+
+
+def _switch(connection: Connection, run_id: int, reason: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement("publish/switch_lock"))
+        cursor.execute(statement("publish/switch"), {"run_id": run_id, "reason": reason})
 
 
 def _retire(connection: Connection, keep_runs: int) -> None:
     """Drops the lists of the oldest runs. Readers of the others do not wait for it."""
     with connection, connection.cursor() as cursor:
-        cursor.execute(statement("publish/surplus"), {"keep": keep_runs})
-        surplus = [run_id for (run_id,) in cursor.fetchall()]
-    for run_id in surplus:
-        partition = sql.Identifier(f"user_list_run_{run_id}")
-        connection.autocommit = True
-        _run(connection, "publish/detach", partition=partition)
+        cursor.execute(statement("publish/switch_lock"))
+        cursor.execute(statement("publish/retire"), {"keep": keep_runs})
+    try:
+        _clear_up(connection)
+    except psycopg2.errors.LockNotAvailable:
+        log.warning("somebody is reading an old run; the next publication will remove it")
+
+
+def _detach_retired(connection: Connection) -> None:
+    with connection, connection.cursor() as cursor:
+        cursor.execute(statement("publish/detachable"))
+        partitions = cursor.fetchall()
+    connection.autocommit = True
+    try:
+        for name, pending in partitions:
+            how = "publish/finish_detach" if pending else "publish/detach"
+            _run(connection, how, partition=sql.Identifier(name))
+    finally:
         connection.autocommit = False
-        with connection, connection.cursor() as cursor:
-            _run(connection, "publish/drop_table", partition=partition)
-            cursor.execute(statement("publish/mark_retired"), {"run_id": run_id})
 
 
 def _run(connection: Connection, name: str, **parts: sql.Composable) -> None:

@@ -11,9 +11,9 @@ import pytest
 from pydantic import SecretStr
 
 from jobs.io import lookup
-from jobs.io.migrations import migrate
+from jobs.io.migrations import MIGRATIONS, migrate
 from jobs.io.postgres import connect
-from jobs.io.publishing import Published, RunRecord, publish
+from jobs.io.publishing import Audit, Auditor, Published, RunRecord, publish
 from recsys.config import Ids
 from recsys.errors import ConfigError, RecsysError
 from recsys.schemas import FALLBACK, TOP_N
@@ -45,8 +45,18 @@ def popular(ids: Ids, *items: Any) -> pa.Table:
     return pa.Table.from_pylist([row], schema=FALLBACK.arrow(ids))
 
 
-def go(uri: SecretStr, *rows: tuple[Any, list[Any]], keep: int = 7) -> Published:
-    return publish(uri, BIGINT, RECORD, lists(BIGINT, *rows), popular(BIGINT, 70, 71), keep)
+def passed(live: int | None) -> Audit:
+    return Audit({"live": live}, [])
+
+
+def go(
+    uri: SecretStr,
+    *rows: tuple[Any, list[Any]],
+    keep: int = 7,
+    audit: Auditor | None = passed,
+) -> Published:
+    fallback = popular(BIGINT, 70, 71)
+    return publish(uri, BIGINT, RECORD, lists(BIGINT, *rows), fallback, audit, keep)
 
 
 def query(uri: SecretStr, text: str, role: str | None = None) -> list[tuple[Any, ...]]:
@@ -94,7 +104,8 @@ def test_ids_of_every_type_come_back_unchanged(
     bare_postgres_uri: SecretStr, ids: Ids, user: str, items: list[Any]
 ) -> None:
     migrate(bare_postgres_uri, ids)
-    publish(bare_postgres_uri, ids, RECORD, lists(ids, (user, items)), popular(ids, items[0]), 7)
+    published = lists(ids, (user, items))
+    publish(bare_postgres_uri, ids, RECORD, published, popular(ids, items[0]), passed, 7)
     assert items_of(bare_postgres_uri, user) == [str(item) for item in items]
     (kind,) = query(
         bare_postgres_uri, "SELECT pg_typeof(item_id)::text FROM recs.list_item LIMIT 1"
@@ -185,11 +196,12 @@ def test_hostile_ids_are_only_ids(postgres_uri: SecretStr) -> None:
 
 
 def test_migrations_run_once_and_refuse_other_id_types(bare_postgres_uri: SecretStr) -> None:
-    assert migrate(bare_postgres_uri, BIGINT) == ["0001_recs"]
+    every = [path.stem for path in sorted(MIGRATIONS.glob("*.sql"))]
+    assert migrate(bare_postgres_uri, BIGINT) == every
     assert migrate(bare_postgres_uri, BIGINT) == []
     with pytest.raises(ConfigError, match="publishes bigint user ids"):
         migrate(bare_postgres_uri, Ids(user="text"))
-    assert migrate(bare_postgres_uri, Ids(user="text"), recreate=True) == ["0001_recs"]
+    assert migrate(bare_postgres_uri, Ids(user="text"), recreate=True) == every
 
 
 def test_a_lookup_without_the_schema_says_what_to_do(bare_postgres_uri: SecretStr) -> None:

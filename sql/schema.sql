@@ -1,0 +1,202 @@
+-- The published side as all migrations together leave it; a test compares the two. Runs, their lists,
+-- the pointer to the live run, tombstones, the lookup, and who may do what.
+-- `:user_id_type` and `:item_id_type` are the configured id types: bigint, uuid or text.
+
+CREATE SCHEMA recs;
+
+CREATE TABLE recs.migration (
+    number integer PRIMARY KEY,
+    name text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE recs.id_types (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    user_id text NOT NULL,
+    item_id text NOT NULL
+);
+INSERT INTO recs.id_types (user_id, item_id) VALUES (':user_id_type', ':item_id_type');
+
+CREATE TABLE recs.run (
+    run_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    as_of date NOT NULL,
+    status text NOT NULL DEFAULT 'staged' CHECK (status IN ('staged', 'held', 'published', 'retired')),
+    config_hash text NOT NULL,
+    code_version text NOT NULL,
+    models text[] NOT NULL,
+    users bigint,
+    list_hash text,
+    stats jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    published_at timestamptz,
+    audit jsonb
+);
+COMMENT ON TABLE recs.run IS 'One row a run of the pipeline; kept after its lists are gone.';
+COMMENT ON COLUMN recs.run.as_of IS 'Exclusive UTC bound: the run knows only what was known before this day.';
+COMMENT ON COLUMN recs.run.models IS 'Names of the models; the lists refer to them by position, from 0.';
+COMMENT ON COLUMN recs.run.list_hash IS 'Checksum of all lists; equal for runs that published the same.';
+COMMENT ON COLUMN recs.run.audit IS 'Figures against the run that was live, and the gates that were not passed.';
+
+CREATE TABLE recs.user_list (
+    run_id bigint NOT NULL,
+    user_id :user_id_type NOT NULL,
+    item_ids :item_id_type[] NOT NULL,
+    scores real[] NOT NULL,
+    sources smallint[] NOT NULL,
+    PRIMARY KEY (run_id, user_id)
+) PARTITION BY LIST (run_id);
+COMMENT ON TABLE recs.user_list IS 'One row a user and run: the list, best first, as arrays of one length.';
+
+CREATE TABLE recs.fallback_list (
+    run_id bigint NOT NULL REFERENCES recs.run ON DELETE CASCADE,
+    segment text NOT NULL,
+    item_ids :item_id_type[] NOT NULL,
+    scores real[] NOT NULL,
+    PRIMARY KEY (run_id, segment)
+);
+COMMENT ON TABLE recs.fallback_list IS 'Lists for users without their own, one row a segment and run.';
+
+CREATE TABLE recs.live (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    run_id bigint NOT NULL REFERENCES recs.run,
+    switched_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE recs.live IS 'The one run that lookups answer from.';
+
+CREATE TABLE recs.switch (
+    switch_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    from_run bigint REFERENCES recs.run,
+    to_run bigint NOT NULL REFERENCES recs.run,
+    reason text NOT NULL,
+    by_user text NOT NULL DEFAULT session_user,
+    switched_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE recs.switch IS 'One row a change of the live run: publications, rollbacks, forced ones.';
+
+CREATE TABLE recs.blocked (
+    user_id :user_id_type NOT NULL,
+    item_id :item_id_type NOT NULL,
+    blocked_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (user_id, item_id)
+);
+COMMENT ON TABLE recs.blocked IS 'Items that a user must not see from now on, whatever lists say.';
+
+CREATE TABLE recs.removed_item (
+    item_id :item_id_type PRIMARY KEY,
+    removed_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE recs.removed_item IS 'Items that nobody must see from now on, whatever lists say.';
+
+CREATE TABLE recs.forgotten_user (
+    user_id :user_id_type PRIMARY KEY,
+    forgotten_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE recs.forgotten_user IS 'Users whose own lists must not be used any more.';
+
+CREATE VIEW recs.list_item AS
+SELECT
+    r.run_id,
+    r.as_of,
+    EXISTS (SELECT FROM recs.live AS p WHERE p.run_id = r.run_id) AS live,
+    l.user_id,
+    e.rank::integer AS rank,
+    e.item_id,
+    e.score,
+    r.models[e.source + 1] AS source
+FROM recs.user_list AS l
+JOIN recs.run AS r USING (run_id)
+CROSS JOIN LATERAL unnest(l.item_ids, l.scores, l.sources)
+    WITH ORDINALITY AS e (item_id, score, source, rank);
+COMMENT ON VIEW recs.list_item IS 'One row an item of a list, of every run that is kept.';
+
+CREATE FUNCTION recs.block(for_user :user_id_type, item :item_id_type) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO recs.blocked (user_id, item_id) VALUES (for_user, item) ON CONFLICT DO NOTHING;
+END;
+COMMENT ON FUNCTION recs.block IS 'From the next lookup on, the user does not get the item.';
+
+CREATE FUNCTION recs.remove_item(item :item_id_type) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO recs.removed_item (item_id) VALUES (item) ON CONFLICT DO NOTHING;
+END;
+COMMENT ON FUNCTION recs.remove_item IS 'From the next lookup on, nobody gets the item.';
+
+CREATE FUNCTION recs.forget_user(gone :user_id_type) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO recs.forgotten_user (user_id) VALUES (gone) ON CONFLICT DO NOTHING;
+    DELETE FROM recs.blocked WHERE user_id = gone;
+    DELETE FROM recs.user_list WHERE user_id = gone;
+END;
+COMMENT ON FUNCTION recs.forget_user IS 'Deletes the user''s lists of every run; later ones are not used.';
+
+-- Answers from the user's own list, else from the popular one. A user whose own list is empty gets
+-- nothing: everything was seen, blocked or unavailable, and popular items would be too.
+CREATE FUNCTION recs.top_n(for_user :user_id_type, n integer DEFAULT 20)
+RETURNS TABLE (rank integer, item_id :item_id_type, score real, source text)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH live AS (
+        SELECT r.run_id, r.models FROM recs.live AS p JOIN recs.run AS r USING (run_id)
+    ),
+    own AS (
+        SELECT l.item_ids, l.scores, l.sources
+        FROM recs.user_list AS l
+        WHERE l.run_id = (SELECT live.run_id FROM live) AND l.user_id = for_user
+            AND NOT EXISTS (SELECT FROM recs.forgotten_user AS f WHERE f.user_id = for_user)
+    ),
+    chosen AS (
+        SELECT own.item_ids, own.scores, own.sources FROM own
+        UNION ALL
+        SELECT f.item_ids, f.scores, '{}'::smallint[]
+        FROM recs.fallback_list AS f
+        WHERE f.run_id = (SELECT live.run_id FROM live) AND f.segment = 'all'
+            AND NOT EXISTS (SELECT FROM own)
+    )
+    SELECT
+        (row_number() OVER (ORDER BY e.place))::integer,
+        e.item_id,
+        e.score,
+        coalesce((SELECT live.models[e.source + 1] FROM live), 'popular')
+    FROM chosen
+    CROSS JOIN LATERAL unnest(chosen.item_ids, chosen.scores, chosen.sources)
+        WITH ORDINALITY AS e (item_id, score, source, place)
+    WHERE NOT EXISTS (SELECT FROM recs.removed_item AS x WHERE x.item_id = e.item_id)
+        AND NOT EXISTS (
+            SELECT FROM recs.blocked AS b WHERE b.user_id = for_user AND b.item_id = e.item_id
+        )
+    ORDER BY e.place
+    LIMIT greatest(n, 0);
+END;
+
+COMMENT ON FUNCTION recs.top_n IS 'The n best items for a user, best first; the only thing an app calls.';
+
+ALTER SCHEMA recs OWNER TO recsys_writer;
+ALTER TABLE recs.migration OWNER TO recsys_writer;
+ALTER TABLE recs.id_types OWNER TO recsys_writer;
+ALTER TABLE recs.run OWNER TO recsys_writer;
+ALTER TABLE recs.user_list OWNER TO recsys_writer;
+ALTER TABLE recs.fallback_list OWNER TO recsys_writer;
+ALTER TABLE recs.live OWNER TO recsys_writer;
+ALTER VIEW recs.list_item OWNER TO recsys_writer;
+ALTER FUNCTION recs.top_n OWNER TO recsys_writer;
+ALTER TABLE recs.switch OWNER TO recsys_writer;
+ALTER TABLE recs.blocked OWNER TO recsys_writer;
+ALTER TABLE recs.removed_item OWNER TO recsys_writer;
+ALTER TABLE recs.forgotten_user OWNER TO recsys_writer;
+ALTER FUNCTION recs.block OWNER TO recsys_writer;
+ALTER FUNCTION recs.remove_item OWNER TO recsys_writer;
+ALTER FUNCTION recs.forget_user OWNER TO recsys_writer;
+
+REVOKE ALL ON FUNCTION recs.top_n FROM public;
+GRANT USAGE ON SCHEMA recs TO recsys_analyst, recsys_app;
+GRANT EXECUTE ON FUNCTION recs.top_n TO recsys_analyst, recsys_app;
+GRANT SELECT ON recs.run, recs.user_list, recs.fallback_list, recs.live, recs.list_item
+    TO recsys_analyst;
+REVOKE ALL ON FUNCTION recs.block, recs.remove_item, recs.forget_user FROM public;
+GRANT USAGE ON SCHEMA recs TO recsys_moderator;
+GRANT EXECUTE ON FUNCTION recs.block, recs.remove_item, recs.forget_user TO recsys_moderator;
+GRANT SELECT ON recs.switch, recs.removed_item TO recsys_analyst;
