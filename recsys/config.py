@@ -20,6 +20,7 @@ IdType = Literal["bigint", "uuid", "text"]
 ModelName = Literal["als", "content", "popularity"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 
 
@@ -53,9 +54,19 @@ class Source(Section):
         """The table or collection as messages name it."""
         return self.table or self.collection or ""
 
+    @property
+    def time(self) -> str | None:
+        """The source's field that says when it came to know of a row."""
+        columns: Any = self.columns  # type: ignore[attr-defined]
+        if isinstance(columns, EventColumns):
+            return columns.arrived_at or columns.occurred_at
+        return columns.created_at  # type: ignore[no-any-return]
+
     def fields(self) -> Mapping[str, tuple[str, ...]]:
         """Source fields of each lake column, in order; a column that is not mapped is absent."""
-        mapped = self.columns.model_dump(exclude_none=True)  # type: ignore[attr-defined]
+        mapped = self.columns.model_dump(  # type: ignore[attr-defined]
+            exclude_none=True, exclude={"created_at"}
+        )
         pairs = ((k, (v,) if isinstance(v, str) else tuple(v)) for k, v in mapped.items())
         return {column: fields for column, fields in pairs if fields}
 
@@ -76,6 +87,7 @@ class UserColumns(Section):
 
     user_id: Name
     active: Name | None = None
+    created_at: Name | None = None
 
 
 class ItemColumns(Section):
@@ -84,6 +96,7 @@ class ItemColumns(Section):
     item_id: Name
     title: Name | None = None
     available: Name | None = None
+    created_at: Name | None = None
 
 
 class BlockColumns(Section):
@@ -91,6 +104,7 @@ class BlockColumns(Section):
 
     user_id: Name
     item_id: Name
+    created_at: Name | None = None
 
 
 class ItemProfileColumns(Section):
@@ -100,6 +114,7 @@ class ItemProfileColumns(Section):
     text: tuple[Name, ...] = ()
     tags: tuple[Name, ...] = ()
     attributes: tuple[Name, ...] = ()
+    created_at: Name | None = None
 
 
 class UserProfileColumns(Section):
@@ -109,6 +124,7 @@ class UserProfileColumns(Section):
     text: tuple[Name, ...] = ()
     tags: tuple[Name, ...] = ()
     attributes: tuple[Name, ...] = ()
+    created_at: Name | None = None
 
 
 class EventSource(Source):
@@ -235,6 +251,78 @@ class Lists(Section):
     """Published runs that stay in Postgres, the live one among them."""
 
 
+class Gates(Section):
+    """What a run's lists must keep to go live; a limit that is left out takes its default.
+
+    A gate against the live run is passed where none is live. None: there is no such gate.
+    """
+
+    depth: Annotated[int, Field(gt=0, le=10_000)] = 20
+    """Places of a list that are compared."""
+    persistence: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """RBO's p: the chance that a reader of one place goes on to the next."""
+    min_users_kept: Share | None = 0.8
+    """Of the users with a list in the live run, the share that has one in the new run."""
+    min_overlap: Share | None = 0.2
+    """Mean share of a user's items that the live run has too."""
+    min_rbo: Share | None = None
+    """Mean rank-biased overlap with the live run."""
+    max_churn: Share | None = None
+    """Mean share of a user's places that hold another item than in the live run."""
+    min_coverage: Share | None = None
+    """Share of the available items that are in at least one list."""
+    max_gini: Share | None = None
+    """Gini coefficient of the items' exposure."""
+    max_empty_share: Share | None = None
+    """Share of the lists that are empty."""
+    max_fallback_share: Share | None = 0.99
+    """Share of the active users that have no row and get the popular list."""
+    max_score_drift: Positive | None = 3.0
+    """Change of the mean best score, in the live run's standard deviations."""
+    min_recall: Share | None = None
+    """Recall of the last days that were held back, where it is measured."""
+
+    @classmethod
+    def limits(cls) -> tuple[str, ...]:
+        """Names of the gates, in order."""
+        return tuple(name for name in cls.model_fields if name.startswith(("min_", "max_")))
+
+
+class Contracts(Section):
+    """What the data contracts let pass; shares are of the rows of one table."""
+
+    trailing_runs: Annotated[int, Field(gt=0)] = 14
+    """Earlier runs that volume, size and event mix are compared with."""
+    needed_runs: Annotated[int, Field(gt=0)] = 5
+    """With fewer earlier runs nothing is compared, and old events are only warned of."""
+    min_volume: Share = 0.2
+    """Events of a day, as a share of the trailing median."""
+    max_volume: Annotated[float, Field(ge=1)] = 5.0
+    """More events of a day, as a multiple of the trailing median, are warned of."""
+    min_size: Share = 0.8
+    """Rows of a table that is read or made whole, as a share of the trailing median."""
+    max_size: Annotated[float, Field(ge=1)] = 2.0
+    """More rows, as a multiple of the trailing median, are warned of."""
+    max_age_days: Positive = 7.0
+    """Age of the newest event on the as-of date."""
+    max_rejected: Share = 0.1
+    """Rows that go to quarantine, for each kind of cause."""
+    max_unknown_users: Share = 0.5
+    """Events whose user is not among the members."""
+    max_unknown_items: Share = 0.5
+    """Events whose item is not in the catalogue."""
+    max_duplicates: Share = 0.1
+    """Rows that repeat another one's key; more are warned of."""
+    max_mix_shift: Share = 0.3
+    """Events that would have to change their type to get the usual mix; more are warned of."""
+    max_odd: Share = 0.01
+    """Implausible times and negative values; more are warned of."""
+    max_blank_profiles: Share = 0.5
+    """Profile documents without text, tags and attributes; more are warned of."""
+    max_empty_lists: Share = 0.05
+    """Users who have seen, blocked or may not be shown everything."""
+
+
 class Config(Section):
     """Everything that decides what a run publishes, given its date and its sources."""
 
@@ -246,6 +334,8 @@ class Config(Section):
     content: Content = Content()
     blend: Blend = Blend()
     lists: Lists = Lists()
+    contracts: Contracts = Contracts()
+    gates: Gates = Gates()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 20260101
 
     def fingerprint(self) -> str:

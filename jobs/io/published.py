@@ -1,0 +1,88 @@
+"""A run's lists, read back from Postgres to be compared with others."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import psycopg2
+import pyarrow as pa
+from adbc_driver_manager import Error as AdbcError
+from adbc_driver_postgresql import dbapi
+from psycopg2 import sql
+from pydantic import SecretStr
+
+from jobs.io.postgres import Connection, connect
+from jobs.io.statements import statement
+from recsys import columns as c
+from recsys.config import Ids, IdType
+from recsys.errors import ConfigError, PostgresUnavailableError, RunNotThereError
+from recsys.schemas import TOP_N
+
+_WITHOUT_LISTS: Final = {
+    "staged": "was never completed",
+    "retired": "is older than the runs that are kept",
+}
+
+
+@dataclass(frozen=True)
+class KeptRun:
+    """A run whose lists are in Postgres, live or not."""
+
+    run_id: int
+    as_of: date
+
+
+def kept_run(uri: SecretStr, run_id: int) -> KeptRun:
+    """Raises RunNotThereError where there is no such run, or no lists of it."""
+    with connect(uri) as connection:
+        return _kept(connection, run_id)
+
+
+def read_lists(uri: SecretStr, run_id: int, ids: Ids, depth: int) -> pa.Table:
+    """The first `depth` places of a run's lists: user_id, item_ids and scores, in no order.
+
+    Raises RunNotThereError where the lists are not there.
+    """
+    with connect(uri) as connection:
+        run = _kept(connection, run_id)
+        query = sql.SQL(statement("audit/lists")).format(
+            user_type=sql.SQL(_readable(ids.user)),
+            item_type=sql.SQL(_readable(ids.item)),
+            depth=sql.Literal(depth),
+            run_id=sql.Literal(run.run_id),
+        )
+        text = query.as_string(connection)
+    wanted = pa.schema([TOP_N.arrow(ids).field(n) for n in (c.USER_ID, c.ITEM_IDS, c.SCORES)])
+    try:
+        with dbapi.connect(uri.get_secret_value()) as reader, reader.cursor() as cursor:
+            cursor.execute(text)
+            return cursor.fetch_arrow_table().cast(wanted)
+    except AdbcError as error:
+        message = f"reading the lists of run {run_id} broke off ({error}); run the step again"
+        raise PostgresUnavailableError(message) from error
+
+
+def _kept(connection: Connection, run_id: int) -> KeptRun:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement("audit/run"), {"run_id": run_id})
+            row = cursor.fetchone()
+    except psycopg2.errors.UndefinedTable:
+        message = "the database has no published side yet; run `recsys migrate`"
+        raise ConfigError(message) from None
+    if row is None:
+        raise RunNotThereError(
+            f"there is no run {run_id}; `recsys runs` lists those that there are"
+        )
+    found, as_of, status = row
+    if status in _WITHOUT_LISTS:
+        raise RunNotThereError(
+            f"run {run_id} {_WITHOUT_LISTS[status]}, so its lists are not there; `recsys runs` "
+            "lists those that there are"
+        )
+    return KeptRun(int(found), as_of)
+
+
+def _readable(id_type: IdType) -> IdType:
+    """Arrow carries uuids as text."""
+    return "text" if id_type == "uuid" else id_type

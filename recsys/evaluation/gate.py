@@ -1,0 +1,59 @@
+"""Whether a run's figures let it go live."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from recsys.config import Gates
+from recsys.evaluation.diff import Comparison
+
+_FIGURES: Final[Mapping[str, str]] = {
+    "min_users_kept": "users_kept",
+    "min_overlap": "overlap",
+    "min_rbo": "rbo",
+    "max_churn": "churn",
+    "min_coverage": "coverage",
+    "max_gini": "gini",
+    "max_empty_share": "empty_share",
+    "max_fallback_share": "fallback_share",
+    "max_score_drift": "score_drift",
+}
+"""The figure of `Comparison` that each gate limits; the gate's name says from which side."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A figure beyond the limit that its gate sets."""
+
+    gate: str
+    figure: float
+    limit: float
+
+    def __str__(self) -> str:
+        side = "below" if self.gate.startswith("min_") else "above"
+        return f"{self.figure:.4g} is {side} gates.{self.gate} = {self.limit:g}"
+
+
+def violations(
+    comparison: Comparison, gates: Gates, recall: float | None = None
+) -> tuple[Violation, ...]:
+    """The gates that hold the run back, in the order of their names in `Gates`.
+
+    A gate without a limit, and a figure that there is none of (no live run to compare with, no
+    recall measured), hold nothing back. A figure that is not a number does.
+    recall: of the lists against what users did in the days after, where it was measured.
+    """
+    figures = {gate: getattr(comparison, figure) for gate, figure in _FIGURES.items()}
+    figures["min_recall"] = recall
+    found = []
+    for gate in Gates.limits():
+        limit, figure = getattr(gates, gate), figures[gate]
+        if limit is not None and figure is not None and not _holds(gate, figure, limit):
+            found.append(
+                Violation(gate, abs(figure) if gate == "max_score_drift" else figure, limit)
+            )
+    return tuple(found)
+
+
+def _holds(gate: str, figure: float, limit: float) -> bool:
+    return figure >= limit if gate.startswith("min_") else abs(figure) <= limit
