@@ -85,6 +85,12 @@ class FutureDateError(DataError):
     exit_code = 27
 
 
+class ContractError(DataError):
+    """A table breaks a rule of its contract that stops the run."""
+
+    exit_code = 28
+
+
 class HeldError(DataError):
     """The audit keeps a run from going live."""
 

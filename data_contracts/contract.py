@@ -1,0 +1,74 @@
+"""A contract: what a table must look like, and everything a check of it needs to know."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from data_contracts import measures as m
+from data_contracts.rules import Figures, Rule, Verdict, judge
+from data_contracts.trailing import Trailing
+from recsys.config import Contracts, Ids
+from recsys.schemas import Table
+
+
+@dataclass(frozen=True)
+class Known:
+    """What other tables say; None where there is no such table, and nothing is compared."""
+
+    users: pa.Array | None = None
+    """Ids of the users there are."""
+    items: pa.Array | None = None
+    """Ids of the items there are; in order of item_row, where the matrix refers to them."""
+    available: npt.NDArray[np.bool_] | None = None
+    """(items,) whether an item may be recommended."""
+    matrix: pa.Table | None = None
+    """The `interactions` table, whose rows refer to `items`."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The circumstances of a check."""
+
+    as_of: date
+    limits: Contracts = field(default_factory=Contracts)
+    ids: Ids = field(default_factory=Ids)
+    trailing: Trailing = field(default_factory=Trailing)
+    known: Known = field(default_factory=Known)
+    event_types: tuple[str, ...] = ()
+    """Types that [events] weighs."""
+    days: float | None = None
+    """Days in which the checked events arrived; None where they are the whole history."""
+    undated: int = 0
+    """Events that came in since the last check and whose time cannot be used."""
+    longest: int | None = None
+    """Items that a published list may hold."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A table, the rules beyond its schema, and the figures that they limit."""
+
+    table: Table
+    rules: Callable[[Terms], list[Rule]]
+    figures: Callable[[pa.Table, Terms], Figures]
+
+    def all_rules(self, terms: Terms) -> list[Rule]:
+        """The rules that follow from the schema, and those beyond it."""
+        schema = [*m.type_rules(self.table, terms.ids), *m.null_rules(self.table)]
+        return [*schema, *self.rules(terms)]
+
+    def check(self, rows: pa.Table, terms: Terms, found: pa.Schema | None = None) -> Verdict:
+        """Judges a table; one that does not keep to its schema is measured no further.
+
+        found: the columns it has, where `rows` leaves out some that no rule needs.
+        """
+        schema = rows.schema if found is None else found
+        figures = dict(m.types(self.table, terms.ids, schema))
+        if not m.type_violations(self.table, terms.ids, schema):
+            nulls = m.nulls(self.table, rows)
+            figures |= nulls if any(nulls.values()) else {**nulls, **self.figures(rows, terms)}
+        return judge(self.table.name, self.all_rules(terms), figures, terms.as_of)

@@ -1,0 +1,8 @@
+"""Documents that describe items, as they were read."""
+
+from typing import Final
+
+from data_contracts.profiles import profile_contract
+from recsys.schemas import RAW_ITEM_PROFILES
+
+CONTRACT: Final = profile_contract(RAW_ITEM_PROFILES)

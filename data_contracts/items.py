@@ -1,0 +1,38 @@
+"""The catalogue as it was read."""
+
+from typing import Final
+
+import pyarrow as pa
+
+from data_contracts import measures as m
+from data_contracts.contract import Contract, Terms
+from data_contracts.rules import Figures, Rule
+from recsys import columns as c
+from recsys.schemas import RAW_ITEMS
+
+AVAILABLE: Final = "available items"
+
+
+def rules(terms: Terms) -> list[Rule]:
+    """Size, rows refused, double ids, and something to recommend."""
+    remedy = "see what [sources.items] maps to available; lists would be empty"
+    return [
+        *m.size_rules(terms.limits, terms.trailing),
+        m.rejected_rule(terms.limits),
+        m.duplicate_rule(terms.limits, c.ITEM_ID),
+        Rule(AVAILABLE, "fail", (1, None), remedy),
+    ]
+
+
+def figures(rows: pa.Table, terms: Terms) -> Figures:  # noqa: ARG001
+    """The figures that the rules limit."""
+    good = m.usable(rows)
+    return {
+        **m.sizes(rows.num_rows),
+        m.REJECTED: m.rejected_share(rows),
+        m.DUPLICATES: m.duplicate_share(good, RAW_ITEMS.key),
+        AVAILABLE: m.count(good[c.AVAILABLE]),
+    }
+
+
+CONTRACT: Final = Contract(RAW_ITEMS, rules, figures)

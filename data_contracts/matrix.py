@@ -1,0 +1,77 @@
+"""The user-item matrix before models are trained on it: the `interactions` table of the lake."""
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from data_contracts import measures as m
+from data_contracts.contract import Contract, Terms
+from data_contracts.rules import Bounds, Figures, Rule
+from recsys import columns as c
+from recsys.schemas import INTERACTIONS
+
+USER_ROWS: Final = f"rows whose {c.USER_ROW} is not their place in the order of {c.USER_ID}"
+LENGTHS: Final = f"rows with other numbers of {c.ITEM_ROWS} and {c.WEIGHTS}"
+OUTSIDE: Final = "entries of items that are not in the index"
+UNORDERED: Final = f"entries of {c.ITEM_ROWS} that do not ascend"
+WEIGHTS: Final = f"{c.WEIGHTS} that are negative or not finite"
+LIKED: Final = "entries with a weight above 0"
+
+_NONE: Final[Bounds] = (None, 0)
+_REBUILD: Final = "run build_interactions again; nothing can be trained on this"
+
+
+def rules(terms: Terms) -> list[Rule]:
+    """Size, unique users, rows and weights that models can be trained on."""
+    exact = [
+        Rule(name, "fail", _NONE, _REBUILD)
+        for name in (m.DUPLICATES, USER_ROWS, LENGTHS, OUTSIDE, UNORDERED, WEIGHTS)
+    ]
+    remedy = "see [events]: every event has lost its weight"
+    return [
+        *m.size_rules(terms.limits, terms.trailing),
+        *exact,
+        Rule(LIKED, "warn", (1, None), remedy),
+    ]
+
+
+def figures(rows: pa.Table, terms: Terms) -> Figures:
+    """The figures that the rules limit."""
+    lengths, items = m.flat(rows[c.ITEM_ROWS])
+    weight_lengths, weights = m.flat(rows[c.WEIGHTS])
+    blocked_lengths, blocked = m.flat(rows[c.BLOCKED_ROWS])
+    good = np.isfinite(weights.astype(np.float32)) & (weights >= 0)
+    unordered = m.apart(_falling(lengths, items)) + m.apart(_falling(blocked_lengths, blocked))
+    return {
+        **m.sizes(rows.num_rows),
+        m.DUPLICATES: m.duplicate_share(rows, INTERACTIONS.key),
+        USER_ROWS: _misplaced(rows),
+        LENGTHS: m.apart(lengths != weight_lengths),
+        OUTSIDE: _outside(items, terms) + _outside(blocked, terms),
+        UNORDERED: unordered,
+        WEIGHTS: m.apart(~good),
+        LIKED: m.apart(weights > 0),
+    }
+
+
+def _misplaced(rows: pa.Table) -> float:
+    ordered = rows.select([c.USER_ROW, c.USER_ID]).sort_by(c.USER_ID)[c.USER_ROW].to_numpy()
+    return m.apart(ordered != np.arange(len(ordered)))
+
+
+def _outside(items: npt.NDArray[Any], terms: Terms) -> float:
+    known = terms.known.items
+    beyond = items >= len(known) if known is not None else np.zeros(len(items), np.bool_)
+    return m.apart((items < 0) | beyond)
+
+
+def _falling(lengths: npt.NDArray[np.int64], values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """(entries - 1,) whether a value is not above the one before it in the same list."""
+    line = np.repeat(np.arange(len(lengths)), lengths)
+    falling: npt.NDArray[np.bool_] = (line[1:] == line[:-1]) & (values[1:] <= values[:-1])
+    return falling
+
+
+CONTRACT: Final = Contract(INTERACTIONS, rules, figures)

@@ -1,0 +1,38 @@
+"""Members as they were read."""
+
+from typing import Final
+
+import pyarrow as pa
+
+from data_contracts import measures as m
+from data_contracts.contract import Contract, Terms
+from data_contracts.rules import Figures, Rule
+from recsys import columns as c
+from recsys.schemas import RAW_USERS
+
+ACTIVE: Final = "active users"
+
+
+def rules(terms: Terms) -> list[Rule]:
+    """Size, rows refused, double ids, and somebody to make lists for."""
+    remedy = "see what [sources.users] maps to active; nobody would get a list"
+    return [
+        *m.size_rules(terms.limits, terms.trailing),
+        m.rejected_rule(terms.limits),
+        m.duplicate_rule(terms.limits, c.USER_ID),
+        Rule(ACTIVE, "warn", (1, None), remedy),
+    ]
+
+
+def figures(rows: pa.Table, terms: Terms) -> Figures:  # noqa: ARG001
+    """The figures that the rules limit."""
+    good = m.usable(rows)
+    return {
+        **m.sizes(rows.num_rows),
+        m.REJECTED: m.rejected_share(rows),
+        m.DUPLICATES: m.duplicate_share(good, RAW_USERS.key),
+        ACTIVE: m.count(good[c.ACTIVE]),
+    }
+
+
+CONTRACT: Final = Contract(RAW_USERS, rules, figures)

@@ -1,0 +1,150 @@
+"""Contract checks in the lake: what earlier runs were like, and what a check came to."""
+
+import json
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_contracts.measures import type_violations
+from data_contracts.rules import Verdict, Violation
+from jobs.io.lake import MANIFEST, DataFile, Draft, Lake, Partition
+from recsys.config import Ids
+from recsys.errors import ContractError
+from recsys.schemas import Table
+
+log = logging.getLogger(__name__)
+
+CONTRACTS: Final = "contracts"
+RESULTS: Final = "results.json"
+#: When a table is checked: as it was read; before models are trained; before lists are published.
+Stage = Literal["sources", "matrix", "lists"]
+STAGES: Final[tuple[Stage, ...]] = ("sources", "matrix", "lists")
+
+
+@dataclass(frozen=True)
+class EventCheck:
+    """What a check of an event source leaves to later ones."""
+
+    windows: tuple[str, ...]
+    """Windows that were checked, as folders below the lake."""
+    mix: Mapping[str, float]
+    newest: datetime | None
+
+    def stats(self) -> dict[str, Any]:
+        """As a manifest holds it."""
+        newest = self.newest.isoformat() if self.newest else None
+        return {"windows": list(self.windows), "mix": dict(self.mix), "newest": newest}
+
+    @classmethod
+    def from_stats(cls, stats: Mapping[str, Any]) -> "EventCheck":
+        """Out of a manifest."""
+        newest = datetime.fromisoformat(stats["newest"]) if stats["newest"] else None
+        return cls(tuple(stats["windows"]), stats["mix"], newest)
+
+
+def stage_partition(lake: Lake, stage: Stage, as_of: date) -> Partition:
+    """Where the results of one stage of a date are kept."""
+    return lake.as_of(f"{CONTRACTS}/{stage}", as_of)
+
+
+def days(lake: Lake, table: str) -> list[date]:
+    """The dates for which a table has a complete partition, in order."""
+    found = (lake.root / table).glob(f"as_of=*/{MANIFEST}")
+    return sorted(date.fromisoformat(path.parent.name.removeprefix("as_of=")) for path in found)
+
+
+def earlier_rows(lake: Lake, table: str, as_of: date, runs: int) -> list[int]:
+    """Rows of the last `runs` partitions before a date, oldest first, out of their manifests."""
+    earlier = [day for day in days(lake, table) if day < as_of][-runs:]
+    return [lake.as_of(table, day).manifest().rows for day in earlier]
+
+
+def read_present(
+    partitions: Sequence[Partition], table: Table, ids: Ids, without: Collection[str] = ()
+) -> tuple[pa.Table, pa.Schema]:
+    """All rows but for the columns `without`, and the columns that the files have.
+
+    Where a file's columns are not those of the table, it is given alone and as it is.
+    """
+    wanted = table.arrow(ids)
+    names = [name for name in wanted.names if name not in without]
+    schema = pa.schema([wanted.field(name) for name in names])
+    parts = []
+    for file in (file for partition in partitions for file in partition.files()):
+        parquet = pq.ParquetFile(file)
+        found = parquet.schema_arrow
+        if type_violations(table, ids, found):
+            return parquet.read([name for name in names if name in found.names]), found
+        parts.append(parquet.read(names).cast(schema))
+    return pa.concat_tables([schema.empty_table(), *parts]), wanted
+
+
+def keep(
+    lake: Lake,
+    stage: Stage,
+    as_of: date,
+    verdicts: Sequence[Verdict],
+    events: Mapping[str, EventCheck] | None = None,
+) -> None:
+    """Writes the results of a stage; then logs what is warned of and raises on what fails.
+
+    Raises ContractError naming table, rule, observed value, limit, and what to do.
+    """
+    with stage_partition(lake, stage, as_of).replace() as draft:
+        _write(draft, verdicts)
+        draft.stats["violations"] = [_facts(each) for v in verdicts for each in v.violations]
+        draft.stats["events"] = {name: check.stats() for name, check in (events or {}).items()}
+    for violation in (each for verdict in verdicts for each in verdict.of("warn")):
+        log.warning("%s", violation)
+    failed = [each for verdict in verdicts for each in verdict.of("fail")]
+    if failed:
+        more = f" (and {len(failed) - 1} more, see make data-docs)" if failed[1:] else ""
+        raise ContractError(f"{failed[0]}{more}")
+
+
+def _facts(violation: Violation) -> dict[str, Any]:
+    return {
+        "table": violation.table,
+        "rule": violation.rule.name,
+        "severity": violation.rule.severity,
+        "observed": violation.observed,
+        "allowed": violation.rule.allowed,
+    }
+
+
+def _write(draft: Draft, verdicts: Sequence[Verdict]) -> None:
+    path = draft.folder / RESULTS
+    text = json.dumps([v.result for v in verdicts], indent=1, sort_keys=True)
+    path.write_text(text, encoding="utf-8")
+    draft.files.append(DataFile(name=RESULTS, rows=len(verdicts), bytes=path.stat().st_size))
+
+
+def results(partition: Partition) -> list[dict[str, Any]]:
+    """Great Expectations' results of a check, one a table."""
+    (file,) = partition.files()
+    kept: list[dict[str, Any]] = json.loads(Path(file).read_text(encoding="utf-8"))
+    return kept
+
+
+def event_checks(lake: Lake, name: str, as_of: date) -> Mapping[date, EventCheck]:
+    """What the checks of other dates say of an event source, by date, in order.
+
+    A check that failed does not count: its events are looked at again.
+    """
+    others = [day for day in days(lake, f"{CONTRACTS}/sources") if day != as_of]
+    stats = {day: stage_partition(lake, "sources", day).manifest().stats for day in others}
+    return {
+        day: EventCheck.from_stats(of_day["events"][name])
+        for day, of_day in stats.items()
+        if name in of_day["events"] and not _failed(of_day)
+    }
+
+
+def _failed(stats: Mapping[str, Any]) -> bool:
+    return any(violation["severity"] == "fail" for violation in stats["violations"])

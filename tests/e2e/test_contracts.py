@@ -1,0 +1,207 @@
+"""The contract jobs on a lake, and the pages on what they found."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from jobs import build_data_docs, check_lists, check_matrix, check_sources
+from jobs.entrypoint import RunArguments
+from jobs.io.contracts import event_checks, results, stage_partition
+from jobs.io.lake import Partition
+from jobs.settings import Settings
+from recsys import columns as c
+from recsys.config import Config
+from recsys.errors import ContractError, MissingPartitionError
+from recsys.schemas import EVENT_SOURCES, INTERACTIONS, ITEMS, RAW, TOP_N, Table
+from recsys.window import Window, midnight
+
+FIRST = date(2026, 1, 1)
+EVENTS_A_DAY = 1000
+Row = Mapping[str, Any]
+
+
+class Raw:
+    """A lake with raw partitions, as extraction leaves them."""
+
+    def __init__(self, folder: Path, config: Config) -> None:
+        self.config = config
+        self.settings = Settings(
+            postgres_uri=None,
+            mongo_uri=None,
+            lake=folder,
+            sandbox=folder,
+            config=folder,
+            submitted=False,
+        )
+
+    def at(self, day: date) -> RunArguments:
+        return RunArguments(day, self.config, self.settings, midnight(day) + timedelta(hours=2))
+
+    def write(self, partition: Partition, table: Table, rows: Sequence[Row]) -> None:
+        with partition.replace() as draft:
+            draft.write_table(pa.Table.from_pylist(list(rows), table.arrow(self.config.ids)))
+
+    def snapshot(self, name: str, day: date, rows: Sequence[Row]) -> None:
+        self.write(self.at(day).lake.as_of(RAW[name].name, day), RAW[name], rows)
+
+    def events(self, name: str, window: Window, rows: Sequence[Row]) -> None:
+        day, lake = window.end.date(), self.at(window.end.date()).lake
+        place = lake.events_of(RAW[name].name, self.config.source_fingerprint(name))
+        self.write(lake.window(place, window), RAW[name], rows)
+        self.write(lake.as_of(f"{place}/undated", day), RAW[name], [])
+
+    def night(self, day: date, *, events: int = EVENTS_A_DAY, **changes: Any) -> None:
+        """One night's partitions; `changes` are values of every event."""
+        self.snapshot("users", day, [{c.USER_ID: n, c.ACTIVE: True} for n in range(10)])
+        self.snapshot("items", day, [{c.ITEM_ID: n, c.AVAILABLE: True} for n in range(20)])
+        self.snapshot("blocks", day, [{c.USER_ID: 1, c.ITEM_ID: 2}])
+        for name, key in (("item_profiles", c.ITEM_ID), ("user_profiles", c.USER_ID)):
+            self.snapshot(name, day, [{key: 1, c.TEXT: "oak", c.TAGS: [], c.ATTRIBUTES: []}])
+        window = Window.before(day)
+        if day > FIRST:
+            window = Window(midnight(day - timedelta(days=1)), midnight(day))
+        for name in EVENT_SOURCES:
+            self.events(name, window, [event(day, n) | changes for n in range(events)])
+
+
+def event(day: date, n: int) -> dict[str, Any]:
+    time = midnight(day) - timedelta(seconds=n + 1)
+    ids = {c.USER_ID: n % 10, c.ITEM_ID: n % 20}
+    return {**ids, c.EVENT_TYPE: "view", c.OCCURRED_AT: time, c.ARRIVED_AT: time}
+
+
+@pytest.fixture
+def raw(tmp_path: Path, config: Config) -> Raw:
+    return Raw(tmp_path / "lake", config)
+
+
+def nights(raw: Raw, count: int) -> date:
+    """Checked nights in a row, and the day after them."""
+    for n in range(count):
+        raw.night(FIRST + timedelta(days=n))
+        check_sources.main(raw.at(FIRST + timedelta(days=n)))
+    return FIRST + timedelta(days=count)
+
+
+def test_good_nights_pass_without_a_warning(raw: Raw, caplog: pytest.LogCaptureFixture) -> None:
+    day = nights(raw, 7)
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
+    last = stage_partition(raw.at(day).lake, "sources", day - timedelta(days=1)).manifest()
+    assert last.stats["violations"] == []
+    assert last.stats["events"]["events"]["mix"] == {"view": 1.0}
+    (window,) = last.stats["events"]["events"]["windows"]
+    assert window.endswith("window=2026-01-06..2026-01-07")
+
+
+def test_a_day_with_hardly_any_event_stops_the_run(raw: Raw) -> None:
+    day = nights(raw, 7)
+    raw.night(day, events=20)
+    with pytest.raises(ContractError) as error:
+        check_sources.main(raw.at(day))
+    assert error.value.exit_code == 28
+    assert str(error.value).startswith(
+        "raw/interactions: events a day is 20, allowed is at least 73.5089; see whether"
+    )
+    assert "(and 1 more" in str(error.value)
+
+
+def test_events_that_stay_away_stop_the_run(raw: Raw) -> None:
+    day = nights(raw, 7) + timedelta(days=30)
+    raw.night(day, events=0)
+    with pytest.raises(ContractError, match=r"events a day is 0, .*and 3 more"):
+        check_sources.main(raw.at(day))
+
+
+def test_ids_of_another_world_stop_the_run(raw: Raw) -> None:
+    raw.night(FIRST, item_id=77)
+    with pytest.raises(ContractError, match="share of unknown item_id is 1, allowed is at most"):
+        check_sources.main(raw.at(FIRST))
+
+
+def test_a_warning_lets_the_run_go_on(raw: Raw, caplog: pytest.LogCaptureFixture) -> None:
+    raw.night(FIRST, value=-1.0)
+    check_sources.main(raw.at(FIRST))
+    assert "raw/events: share of negative value is 1, allowed is at most 0.01" in caplog.text
+
+
+def test_a_column_of_another_type_stops_the_run(raw: Raw) -> None:
+    raw.night(FIRST)
+    table = RAW["users"]
+    partition = raw.at(FIRST).lake.as_of(table.name, FIRST)
+    with partition.replace() as draft:
+        draft.write_table(pa.table({c.USER_ID: ["a"], c.ACTIVE: [True]}))
+    with pytest.raises(ContractError, match="raw/users: type of user_id is string, allowed is"):
+        check_sources.main(raw.at(FIRST))
+
+
+def test_a_check_can_be_repeated_and_reads_no_window_of_another_night(raw: Raw) -> None:
+    day = nights(raw, 3) - timedelta(days=1)
+    partition = stage_partition(raw.at(day).lake, "sources", day)
+    before = results(partition), partition.manifest().stats
+    check_sources.main(raw.at(day))
+    assert (results(partition), partition.manifest().stats) == before
+    checks = event_checks(raw.at(day).lake, "events", day)
+    assert [len(check.windows) for check in checks.values()] == [1, 1]
+
+
+def test_events_that_failed_are_looked_at_again_the_next_night(raw: Raw) -> None:
+    day = nights(raw, 2)
+    raw.night(day, item_id=77)
+    with pytest.raises(ContractError, match="share of unknown item_id is 1,"):
+        check_sources.main(raw.at(day))
+    raw.night(day + timedelta(days=1), events=100)
+    with pytest.raises(ContractError, match=r"share of unknown item_id is 0\.909091,"):
+        check_sources.main(raw.at(day + timedelta(days=1)))
+
+
+def made(raw: Raw, best: int) -> RunArguments:
+    """A run's matrix of ten users who saw item 0, and lists that begin with an item."""
+    arguments = raw.at(FIRST)
+    lake, users, items = arguments.lake, range(10), range(20)
+    catalogue = [{c.ITEM_ROW: n, c.ITEM_ID: n, c.TITLE: None, c.AVAILABLE: n != 5} for n in items]
+    seen = {c.ITEM_ROWS: [0], c.WEIGHTS: [1.0], c.BLOCKED_ROWS: [], c.ACTIVE: True}
+    ranked = {c.ITEM_IDS: [best, 7], c.SCORES: [2.0, 1.0], c.SOURCES: [0, 0]}
+    raw.write(lake.as_of(ITEMS.name, FIRST), ITEMS, catalogue)
+    histories = [{c.USER_ROW: n, c.USER_ID: n, **seen} for n in users]
+    raw.write(lake.as_of(INTERACTIONS.name, FIRST), INTERACTIONS, histories)
+    raw.write(lake.as_of(TOP_N.name, FIRST), TOP_N, [{c.USER_ID: n, **ranked} for n in users])
+    return arguments
+
+
+@pytest.mark.parametrize(
+    ("best", "message"),
+    [
+        (0, "entries that the user has seen or blocked is 10, allowed is at most 0"),
+        (5, "entries of items that are not available is 10"),
+        (7, "items that a list holds twice is 10"),
+    ],
+)
+def test_bad_lists_are_not_let_through(raw: Raw, best: int, message: str) -> None:
+    check_matrix.main(made(raw, 9))
+    check_lists.main(made(raw, 9))
+    with pytest.raises(ContractError, match=f"topn: {message}"):
+        check_lists.main(made(raw, best))
+
+
+def test_pages_show_every_table_and_what_was_wrong(raw: Raw, tmp_path: Path) -> None:
+    lake = raw.at(FIRST).lake
+    with pytest.raises(MissingPartitionError, match="run check_sources first"):
+        build_data_docs.main(lake)
+    raw.night(FIRST, value=-1.0)
+    check_sources.main(raw.at(FIRST))
+    check_lists.main(made(raw, 9))
+    index = build_data_docs.main(lake)
+    assert index == tmp_path / "lake" / "contracts" / "docs" / "index.html"
+    pages = {str(p.relative_to(index.parent)): p.read_text() for p in index.parent.rglob("*.html")}
+    assert len(pages) == 9
+    (page,) = (text for path, text in pages.items() if "/raw/events/" in path)
+    assert "share of negative value" in page
+    assert "a negative value counts as 0" in json.dumps(
+        results(stage_partition(lake, "sources", FIRST))
+    )
+    assert all("as_of=2026-01-01" in path for path in pages if path != "index.html")

@@ -1,0 +1,288 @@
+"""Every rule of every contract catches what it is there for, and a good table passes them all."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from data_contracts import (
+    blocks,
+    events,
+    interactions,
+    item_profiles,
+    items,
+    lists,
+    matrix,
+    measures,
+    user_profiles,
+    users,
+)
+from data_contracts.contract import Contract, Known, Terms
+from data_contracts.profiles import BLANK
+from data_contracts.trailing import Trailing, mix_shift
+from recsys import columns as c
+from recsys.config import Contracts, Ids
+
+AS_OF = date(2026, 1, 2)
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+IDS = Ids(user="bigint", item="text")
+LONG_AGO = NOON - timedelta(days=20)
+ROWS = 40
+LIMITS = Contracts(
+    needed_runs=2, min_volume=1, max_volume=1, min_size=1, max_size=1, max_mix_shift=0.2
+)
+Row = dict[str, Any]
+
+
+def event(n: int) -> Row:
+    time = NOON + timedelta(seconds=n)
+    return {
+        c.USER_ID: n % 4,
+        c.ITEM_ID: f"i{n % 5}",
+        c.EVENT_TYPE: "view" if n % 2 else "like",
+        c.VALUE: 1.0 if n % 3 else None,
+        c.OCCURRED_AT: time,
+        c.ARRIVED_AT: time,
+    }
+
+
+def profile(n: int, column: str) -> Row:
+    key = n if column == c.USER_ID else f"i{n}"
+    return {column: key, c.TEXT: "oak", c.TAGS: ["wood"], c.ATTRIBUTES: []}
+
+
+def history(n: int) -> Row:
+    return {
+        c.USER_ROW: n,
+        c.USER_ID: n,
+        c.ITEM_ROWS: [0, 2],
+        c.WEIGHTS: [1.0, 0.0],
+        c.BLOCKED_ROWS: [1],
+        c.ACTIVE: True,
+    }
+
+
+def ranked(n: int) -> Row:
+    items = {c.ITEM_IDS: ["i4", "i3"], c.SCORES: [2.0, 1.0], c.SOURCES: [0, 0]}
+    return {c.USER_ID: n, **items}
+
+
+def good(contract: Contract) -> list[Row]:
+    """Rows that every rule of the contract lets pass."""
+    makers: Mapping[str, Callable[[int], Row]] = {
+        "raw/events": event,
+        "raw/interactions": event,
+        "raw/users": lambda n: {c.USER_ID: n, c.ACTIVE: True},
+        "raw/items": lambda n: {c.ITEM_ID: f"i{n}", c.TITLE: None, c.AVAILABLE: True},
+        "raw/blocks": lambda n: {c.USER_ID: n, c.ITEM_ID: f"i{n % 5}"},
+        "raw/item_profiles": lambda n: profile(n, c.ITEM_ID),
+        "raw/user_profiles": lambda n: profile(n, c.USER_ID),
+        "interactions": history,
+        "topn": ranked,
+    }
+    return [makers[contract.table.name](n) for n in range(ROWS)]
+
+
+def terms(contract: Contract) -> Terms:
+    """Circumstances with a long and even past."""
+    of_lists = contract is lists.CONTRACT
+    ids = pa.array(range(ROWS), pa.int64())
+    known = Known(
+        users=ids,
+        items=pa.array([f"i{n}" for n in range(ROWS)]),
+        available=np.arange(ROWS) != 5,
+        matrix=table(matrix.CONTRACT, good(matrix.CONTRACT)) if of_lists else None,
+    )
+    return Terms(
+        as_of=AS_OF,
+        limits=LIMITS,
+        ids=IDS,
+        trailing=Trailing([ROWS] * 3, {"like": 0.5, "view": 0.5}, LONG_AGO, runs_needed=2),
+        known=known,
+        event_types=("like", "view"),
+        days=1.0,
+        longest=3,
+    )
+
+
+def table(contract: Contract, rows: Sequence[Row]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=contract.table.arrow(IDS))
+
+
+def broken_rules(contract: Contract, rows: pa.Table, circumstances: Terms) -> set[str]:
+    verdict = contract.check(rows, circumstances)
+    return {violation.rule.name for violation in verdict.violations}
+
+
+CONTRACTS = (
+    events.CONTRACT,
+    interactions.CONTRACT,
+    users.CONTRACT,
+    items.CONTRACT,
+    blocks.CONTRACT,
+    item_profiles.CONTRACT,
+    user_profiles.CONTRACT,
+    matrix.CONTRACT,
+    lists.CONTRACT,
+)
+Change = Callable[[list[Row]], list[Row]]
+
+
+def every(**values: Any) -> Change:
+    """All rows with other values."""
+    return lambda rows: [row | values for row in rows]
+
+
+def one(**values: Any) -> Change:
+    """The fourth row with other values."""
+    return lambda rows: [*rows[:3], rows[3] | values, *rows[4:]]
+
+
+def fewer(rows: list[Row]) -> list[Row]:
+    return rows[:5]
+
+
+def more(rows: list[Row]) -> list[Row]:
+    return rows * 4
+
+
+def twice(rows: list[Row]) -> list[Row]:
+    return rows[:20] * 2
+
+
+REJECT = every(**{c.REJECT_REASON: "user_id is null"})
+SIZES: Mapping[str, Change] = {measures.FEWER_ROWS: fewer, measures.MORE_ROWS: more}
+RAW: Mapping[str, Change] = {measures.REJECTED: REJECT, measures.DUPLICATES: twice}
+UNKNOWN_USER = {measures.unknown_name(c.USER_ID): every(user_id=-7)}
+UNKNOWN_ITEM = {measures.unknown_name(c.ITEM_ID): every(item_id="elsewhere")}
+EVENT_CHANGES: Mapping[str, Change] = {
+    **RAW,
+    **UNKNOWN_USER,
+    **UNKNOWN_ITEM,
+    events.A_DAY: fewer,
+    events.A_DAY_MOST: more,
+    events.UNKNOWN_TYPES: every(event_type="sneeze"),
+    events.NOT_FINITE: every(value=float("nan")),
+    events.IN_FUTURE: every(occurred_at=NOON + timedelta(days=9)),
+    events.MIX: every(event_type="view"),
+    events.NEGATIVE: every(value=-1.0),
+    events.ANCIENT: one(occurred_at=datetime(1970, 1, 21, tzinfo=UTC)),
+    events.TOO_EARLY: every(arrived_at=NOON - timedelta(days=2)),
+    events.AGE: every(occurred_at=NOON - timedelta(days=30)),
+}
+CHANGES: Mapping[str, Mapping[str, Change]] = {
+    "raw/events": EVENT_CHANGES,
+    "raw/interactions": EVENT_CHANGES,
+    "raw/users": {**SIZES, **RAW, users.ACTIVE: every(active=False)},
+    "raw/items": {**SIZES, **RAW, items.AVAILABLE: every(available=False)},
+    "raw/blocks": {**SIZES, **RAW, **UNKNOWN_USER, **UNKNOWN_ITEM},
+    "raw/item_profiles": {**SIZES, **RAW, **UNKNOWN_ITEM, BLANK: every(text=" ", tags=[])},
+    "raw/user_profiles": {**SIZES, **RAW, **UNKNOWN_USER, BLANK: every(text="", tags=[])},
+    "interactions": {
+        **SIZES,
+        measures.DUPLICATES: one(user_id=4),
+        matrix.USER_ROWS: one(user_row=4),
+        matrix.LENGTHS: one(weights=[1.0]),
+        matrix.OUTSIDE: one(item_rows=[0, ROWS]),
+        matrix.UNORDERED: one(item_rows=[2, 2]),
+        matrix.WEIGHTS: one(weights=[1.0, float("nan")]),
+        matrix.LIKED: every(weights=[0.0, 0.0]),
+    },
+    "topn": {
+        **SIZES,
+        measures.DUPLICATES: one(user_id=4),
+        lists.LENGTHS: one(scores=[1.0]),
+        lists.TOO_LONG: one(item_ids=["i9", "i8", "i7", "i6"], scores=[0] * 4, sources=[0] * 4),
+        lists.SCORES: one(scores=[1.0, float("inf")]),
+        lists.UNORDERED: one(scores=[1.0, 2.0]),
+        lists.REPEATED: one(item_ids=["i4", "i4"]),
+        lists.UNAVAILABLE: one(item_ids=["i5", "i4"]),
+        lists.STRANGERS: one(user_id=1000),
+        lists.EXCLUDED: one(item_ids=["i2", "i4"]),
+        lists.FORGOTTEN: fewer,
+        lists.EMPTY: every(item_ids=[], scores=[], sources=[]),
+    },
+}
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda each: each.table.name)
+def test_a_good_table_passes(contract: Contract) -> None:
+    verdict = contract.check(table(contract, good(contract)), terms(contract))
+    assert verdict.violations == ()
+    assert verdict.result["success"]
+    rules = {rule.name for rule in contract.all_rules(terms(contract))}
+    assert set(verdict.figures) == rules
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda each: each.table.name)
+def test_there_is_a_bad_table_for_every_rule(contract: Contract) -> None:
+    assert set(CHANGES[contract.table.name]) == {r.name for r in contract.rules(terms(contract))}
+
+
+@pytest.mark.parametrize(
+    ("contract", "rule"),
+    [
+        pytest.param(k, r, id=f"{k.table.name}: {r}")
+        for k in CONTRACTS
+        for r in CHANGES[k.table.name]
+    ],
+)
+def test_a_bad_table_is_caught_by_its_rule(contract: Contract, rule: str) -> None:
+    bad = table(contract, CHANGES[contract.table.name][rule](good(contract)))
+    assert rule in broken_rules(contract, bad, terms(contract))
+
+
+@pytest.mark.parametrize(
+    ("contract", "column"),
+    [pytest.param(k, x, id=f"{k.table.name}.{x.name}") for k in CONTRACTS for x in k.table.columns],
+)
+def test_columns_are_held_to_their_schema(contract: Contract, column: Any) -> None:
+    whole, circumstances = table(contract, good(contract)), terms(contract)
+    place = whole.schema.get_field_index(column.name)
+    without = whole.drop_columns([column.name])
+    other = whole.set_column(place, column.name, pa.nulls(ROWS, pa.date32()))
+    empty = whole.set_column(place, column.name, pa.nulls(ROWS, whole.schema.field(place).type))
+    of_type = {f"type of {column.name}"}
+    assert broken_rules(contract, without, circumstances) == of_type
+    assert broken_rules(contract, other, circumstances) == of_type
+    if not column.nullable:
+        assert f"nulls in {column.name}" in broken_rules(contract, empty, circumstances)
+
+
+def test_a_first_run_has_nothing_to_be_compared_with() -> None:
+    first = Trailing((), None, None, runs_needed=2)
+    judged = events.rules(Terms(as_of=AS_OF, trailing=first))
+    severities = {rule.name: rule.severity for rule in judged}
+    assert events.A_DAY not in severities
+    assert severities[events.AGE] == "warn"
+
+
+def test_chance_is_left_to_small_counts() -> None:
+    assert Trailing([9] * 5).bounds(0.2, None) == (0.0, None)
+    assert Trailing([10_000] * 5).bounds(0.2, 5.0) == (1600.0, 50_400.0)
+
+
+def test_mix_shift_is_the_total_variation_distance() -> None:
+    assert mix_shift({"view": 1.0}, {"like": 1.0}) == 1.0
+    assert mix_shift({"view": 0.5, "like": 0.5}, {"view": 0.7, "like": 0.3}) == pytest.approx(0.2)
+
+
+def test_a_violation_says_what_is_wrong_how_much_and_what_to_do() -> None:
+    contract = items.CONTRACT
+    bad = table(contract, CHANGES["raw/items"][items.AVAILABLE](good(contract)))
+    (violation,) = contract.check(bad, terms(contract)).violations
+    assert str(violation) == (
+        "raw/items: available items is 0, allowed is at least 1; "
+        "see what [sources.items] maps to available; lists would be empty"
+    )
+
+
+def test_a_check_leaves_the_same_result_each_time() -> None:
+    contract = events.CONTRACT
+    rows = table(contract, good(contract))
+    first, second = (contract.check(rows, terms(contract)).result for _ in range(2))
+    assert first == second
+    assert first["meta"]["run_id"]["run_time"] == "2026-01-02T00:00:00+00:00"
