@@ -1,19 +1,35 @@
 """Copies what is new in the sources to the lake (Spark).
 
 Events are kept in windows of arrival that never change: a run reads only the days before its
-date that no earlier run has read. Everything else is read whole, once a date.
+date that no earlier run has read. Everything else is read whole, once a date; what was read on
+that very day is kept, and a date that is over is reconstructed from what the source holds now.
 """
 
 import argparse
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Final
 
 from jobs.entrypoint import RunArguments, job_parser, run
 from jobs.io.extraction import Read, Servers, extract
+from jobs.io.lake import Partition
 from jobs.spark import session
 from recsys.config import Source
 from recsys.errors import FutureDateError
 from recsys.schemas import EVENT_SOURCES, RAW
 from recsys.window import BEGINNING, Window, midnight, missing
+
+OBSERVED_AT: Final = "observed_at"
+"""In a manifest: when the source was read."""
+RECONSTRUCTED: Final = "reconstructed"
+"""In a manifest: whether the source was read on another day than the one it stands for."""
+_READS_AT_ONCE: Final = 100
+"""Every read keeps a lock file open until all of them are complete."""
+
+log = logging.getLogger(__name__)
 
 
 def arg_parser() -> argparse.ArgumentParser:
@@ -21,14 +37,72 @@ def arg_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: RunArguments) -> None:
-    _check_date(arguments)
-    sources = arguments.config.sources.configured()
+    check_date(arguments)
+    dates = [arguments.as_of]
+    with _events_alone(arguments, dates):
+        _extract(arguments, [*missing_events(arguments, dates), *_of_date(arguments)])
+
+
+def extract_events(arguments: RunArguments, dates: Sequence[date]) -> None:
+    """Reads what the runs of some dates need of the events and the lake does not have, once."""
+    with _events_alone(arguments, dates):
+        reads = missing_events(arguments, dates)
+        for start in range(0, len(reads), _READS_AT_ONCE):
+            _extract(arguments, reads[start : start + _READS_AT_ONCE])
+
+
+def missing_events(arguments: RunArguments, dates: Sequence[date]) -> list[Read]:
+    """The windows of events that the nightly runs of some dates, in order, would read."""
+    lake, reads = arguments.lake, []
+    for name, source in _events(arguments).items():
+        place = lake.events_of(RAW[name].name, arguments.config.source_fingerprint(name))
+        covered = lake.windows(place)
+        for day in sorted(dates):
+            gaps = missing(arguments.config.window.before(day), covered)
+            reads += [Read(source, RAW[name], lake.window(place, gap), gap) for gap in gaps]
+            covered = [*covered, *gaps]
+    return reads
+
+
+def snapshots(arguments: RunArguments) -> list[Read]:
+    """The sources that change in place, except those that were read on the date itself.
+
+    Where the source says when a row was created, rows that the date must not know are left out.
+    """
+    reads = []
+    window = Window.since(arguments.as_of)
+    for name, source in arguments.config.sources.configured().items():
+        partition = arguments.lake.as_of(RAW[name].name, arguments.as_of)
+        if name in EVENT_SOURCES or _final(arguments, partition):
+            continue
+        read = Read(source, RAW[name], partition, facts=_facts(arguments))
+        reads.append(replace(read, window=window, outside=True) if source.time else read)
+    return reads
+
+
+def check_date(arguments: RunArguments) -> None:
+    """Raises FutureDateError for a date that has not begun."""
+    if midnight(arguments.as_of) > arguments.observed_at:
+        raise FutureDateError(
+            f"{arguments.as_of} has not begun (UTC), so days before it are not complete; "
+            f"the latest date that can be run is {arguments.observed_at:%Y-%m-%d}"
+        )
+
+
+@contextmanager
+def _events_alone(arguments: RunArguments, dates: Sequence[date]) -> Iterator[None]:
+    """Holds back other runs that would read the same windows of events at the same time."""
+    needed = bool(missing_events(arguments, dates))
+    with arguments.lake.locked("raw") if needed else nullcontext():
+        yield
+
+
+def _extract(arguments: RunArguments, reads: list[Read]) -> None:
+    settings, sources = arguments.settings, [read.source for read in reads]
     servers = Servers(
-        arguments.settings.require_postgres() if _any_table(sources.values()) else None,
-        arguments.settings.require_mongo() if _any_collection(sources.values()) else None,
+        settings.require_postgres() if _any_table(sources) else None,
+        settings.require_mongo() if _any_collection(sources) else None,
     )
-    reads = [read for name, source in sources.items() for read in _reads(arguments, name, source)]
-    settings = arguments.settings
     extract(lambda: session("extract", settings), servers, reads, arguments.config.ids)
 
 
@@ -40,28 +114,37 @@ def _any_collection(sources: Iterable[Source]) -> bool:
     return any(source.collection for source in sources)
 
 
-def _reads(arguments: RunArguments, name: str, source: Source) -> list[Read]:
-    table, lake = RAW[name], arguments.lake
-    if name not in EVENT_SOURCES:
-        return [Read(source, table, lake.as_of(table.name, arguments.as_of))]
-    place = lake.events_of(table.name, arguments.config.source_fingerprint(name))
-    wanted = arguments.config.window.before(arguments.as_of)
-    known = Window(BEGINNING, arguments.observed_at)
-    return [
-        *(
-            Read(source, table, lake.window(place, window), window)
-            for window in missing(wanted, lake.windows(place))
-        ),
-        Read(source, table, lake.as_of(f"{place}/undated", arguments.as_of), known, outside=True),
-    ]
+def _events(arguments: RunArguments) -> dict[str, Source]:
+    configured = arguments.config.sources.configured()
+    return {name: source for name, source in configured.items() if name in EVENT_SOURCES}
 
 
-def _check_date(arguments: RunArguments) -> None:
-    if midnight(arguments.as_of) > arguments.observed_at:
-        raise FutureDateError(
-            f"{arguments.as_of} has not begun (UTC), so days before it are not complete; "
-            f"the latest date that can be run is {arguments.observed_at:%Y-%m-%d}"
-        )
+def _of_date(arguments: RunArguments) -> list[Read]:
+    """What belongs to the date alone: the snapshots, and events without a usable time."""
+    lake, known = arguments.lake, Window(BEGINNING, arguments.observed_at)
+    undated = []
+    for name, source in _events(arguments).items():
+        place = lake.events_of(RAW[name].name, arguments.config.source_fingerprint(name))
+        partition = lake.as_of(f"{place}/undated", arguments.as_of)
+        undated.append(Read(source, RAW[name], partition, known, outside=True))
+    return [*undated, *snapshots(arguments)]
+
+
+def _facts(arguments: RunArguments) -> dict[str, object]:
+    today = arguments.observed_at in Window.of_day(arguments.as_of)
+    return {OBSERVED_AT: arguments.observed_at.isoformat(), RECONSTRUCTED: not today}
+
+
+def _final(arguments: RunArguments, partition: Partition) -> bool:
+    """Whether a snapshot was taken on its day, and the day is over: it cannot be had again."""
+    day = Window.of_day(arguments.as_of)
+    if arguments.observed_at in day or not partition.exists():
+        return False
+    observed_at = partition.manifest().stats.get(OBSERVED_AT)
+    if observed_at is None or datetime.fromisoformat(observed_at) not in day:
+        return False
+    log.info("%s: kept, it was read on the day", partition.label)
+    return True
 
 
 if __name__ == "__main__":

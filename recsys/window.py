@@ -7,6 +7,8 @@ from typing import Self
 
 #: Earlier than any event: the start of a window without a start.
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+#: Later than any row: the end of a window without an end.
+END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 def midnight(day: date) -> datetime:
@@ -29,6 +31,24 @@ class Window:
     def before(cls, as_of: date) -> Self:
         """Everything that happened before a day."""
         return cls(BEGINNING, midnight(as_of))
+
+    @classmethod
+    def since(cls, day: date) -> Self:
+        """Everything from the first instant of a day on."""
+        return cls(midnight(day), END_OF_TIME)
+
+    @classmethod
+    def of_day(cls, day: date) -> Self:
+        """One UTC day."""
+        return cls(midnight(day), midnight(day) + timedelta(days=1))
+
+    def __contains__(self, instant: datetime) -> bool:
+        return self.start <= instant < self.end
+
+    @property
+    def endless(self) -> bool:
+        """Whether the window has no end."""
+        return self.end == END_OF_TIME
 
     @property
     def unbounded(self) -> bool:

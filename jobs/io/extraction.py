@@ -3,9 +3,9 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,7 +17,7 @@ from jobs.io import mongo, postgres
 from jobs.io.lake import DataFile, Draft, Partition, write_part
 from jobs.spark import executor_errors
 from recsys import columns as c
-from recsys.config import EventSource, Ids, Source
+from recsys.config import Ids, Source
 from recsys.errors import IncompleteReadError, MissingIdError
 from recsys.schemas import RAW_ITEM_PROFILES, RAW_USER_PROFILES, Table
 from recsys.window import Window
@@ -37,13 +37,9 @@ class Read:
     partition: Partition
     window: Window | None = None
     outside: bool = False
-    """Only the rows whose time is not in the window: null, malformed, or in the future."""
-
-    @property
-    def time(self) -> str | None:
-        """The source's field that says when a row became known."""
-        columns = self.source.columns if isinstance(self.source, EventSource) else None
-        return (columns.arrived_at or columns.occurred_at) if columns else None
+    """Only the rows whose time is not in the window: null, malformed, before or after it."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What else the partition's manifest says of the read."""
 
 
 Plan = postgres.PostgresRead | mongo.MongoRead
@@ -115,11 +111,12 @@ def _plan(stack: ExitStack, servers: Servers, reads: list[Read]) -> list[Plan]:
         snapshot = stack.enter_context(postgres.snapshot(servers.postgres))
     plans: list[Plan] = []
     for read in reads:
+        time = read.source.time
         if read.source.table is not None and snapshot is not None:
-            plans.append(snapshot.plan(read.source, read.time, read.window, outside=read.outside))
+            plans.append(snapshot.plan(read.source, time, read.window, outside=read.outside))
         else:
             uri = servers.mongo or SecretStr("")
-            plan = mongo.plan_read(uri, read.source, read.time, read.window, outside=read.outside)
+            plan = mongo.plan_read(uri, read.source, time, read.window, outside=read.outside)
             plans.append(plan)
     return plans
 
@@ -159,7 +156,8 @@ def _check(read: Read, expected: int, draft: Draft, ids: Ids) -> None:
             f"{read.partition.label}: read {found} rows where {read.source.place} has {expected}; "
             "nothing of it was kept, run the extraction again"
         )
-    draft.stats |= {"source": read.source.place, "rejected": _rejected(read, draft, ids)}
+    rejected = _rejected(read, draft, ids)
+    draft.stats |= {"source": read.source.place, "rejected": rejected, **read.facts}
     log.info("%s: %d rows from %s", read.partition.label, found, read.source.place)
 
 

@@ -131,7 +131,7 @@ class Partition:
         A second writer of the same partition waits for the first one to end or to die.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        with self._locked():
+        with _locked(self.path):
             folder = Path(tempfile.mkdtemp(prefix="gen-", dir=self.path))
             folder.chmod(0o755)
             draft, started = Draft(folder), time.monotonic()
@@ -141,12 +141,6 @@ class Partition:
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self.path / _LOCK).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
     def _commit(self, draft: Draft, seconds: float) -> None:
         files = (
@@ -173,8 +167,16 @@ class Lake:
 
     def clear(self) -> None:
         """Removes every table: what was read from sources that have been replaced is no history."""
-        for manifest in list(self.root.glob(f"**/{MANIFEST}")):
-            shutil.rmtree(manifest.parent, ignore_errors=True)
+        for partition in self.partitions():
+            shutil.rmtree(partition.path, ignore_errors=True)
+
+    @contextmanager
+    def locked(self, folder: str) -> Iterator[None]:
+        """Waits until nobody else holds this folder of the lake, and holds it."""
+        path = self.root / folder
+        path.mkdir(parents=True, exist_ok=True)
+        with _locked(path):
+            yield
 
     def as_of(self, table: str, day: date) -> Partition:
         """The partition of a table that belongs to one run date."""
@@ -187,6 +189,11 @@ class Lake:
         span = f"{start}..{window.end.strftime(_DAY)}"
         return Partition(self.root / table / f"window={span}", f"{table} {span}")
 
+    def partitions(self) -> list[Partition]:
+        """Every complete partition of every table."""
+        paths = sorted(manifest.parent for manifest in self.root.glob(f"**/{MANIFEST}"))
+        return [Partition(path, str(path.relative_to(self.root))) for path in paths]
+
     def events_of(self, table: str, mapping: str) -> str:
         """Name of the part of a raw table that was read under one mapping of the source.
 
@@ -198,6 +205,13 @@ class Lake:
         """The windows of a table that are complete, in order."""
         found = (self.root / table).glob(f"window=*/{MANIFEST}")
         return sorted(_parse_window(path.parent.name) for path in found)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with (folder / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _parse_window(folder: str) -> Window:

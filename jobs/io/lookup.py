@@ -48,6 +48,12 @@ def runs(uri: SecretStr, n: int) -> list[Run]:
     return [Run(*row) for row in _rows(uri, "lookup/runs", {"n": n})]
 
 
+def published(uri: SecretStr, config_hash: str, first: date, last: date) -> Mapping[date, bool]:
+    """The dates that one configuration has published, and whether a run of the date is live."""
+    values = {"config_hash": config_hash, "first": first, "last": last}
+    return dict(_rows(uri, "lookup/published", values))
+
+
 def _rows(uri: SecretStr, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     try:
         with connect(uri) as connection, connection.cursor() as cursor:

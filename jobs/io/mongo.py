@@ -16,7 +16,7 @@ from bson.codec_options import DatetimeConversion
 from pydantic import SecretStr
 from pymongo import ASCENDING, DESCENDING, MongoClient
 from pymongo.database import Database
-from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
+from pymongo.errors import ConfigurationError, ConnectionFailure, InvalidURI, OperationFailure
 
 from recsys import columns as c
 from recsys.config import Ids, Source
@@ -40,6 +40,8 @@ _CODEC: Final = CodecOptions[Document](
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
     unicode_decode_error_handler="replace",
 )
+#: Unauthorized, AuthenticationFailed, and the hosted service's own code for the latter.
+_REFUSALS: Final = (13, 18, 8000)
 _REMEDY: Final = "check that the server runs and RECSYS_MONGO_URI points at it"
 
 
@@ -61,9 +63,14 @@ def database(uri: SecretStr) -> Iterator[Database[Document]]:
     try:
         with client:
             yield client.get_default_database(DEFAULT_DATABASE).with_options(_CODEC)
-    except PyMongoError as error:
+    except ConnectionFailure as error:
         message = f"MongoDB does not answer ({_short(error)}); {_REMEDY}"
         raise MongoUnavailableError(message) from error
+    except OperationFailure as error:
+        if error.code in _REFUSALS:
+            message = f"MongoDB refuses the login of RECSYS_MONGO_URI ({_short(error)}); correct it"
+            raise SettingsError(message) from error
+        raise
 
 
 def _short(error: Exception) -> str:
@@ -95,7 +102,7 @@ def plan_read(
                 f"collection {source.place} does not exist in database {db.name}; "
                 "correct it under [sources]"
             )
-        _check_fields(db, source)
+        _check_fields(db, source, time)
         collection = db[source.place]
         total = collection.count_documents({})
         if time is None or window is None:
@@ -103,27 +110,30 @@ def plan_read(
         inside = {time: {"$gte": window.start, "$lt": window.end}}
         count = collection.count_documents(inside)
         if outside:
-            return _plan_outside(collection, time, window, total - count)
+            return _plan_outside(collection, time, window, count, total - count)
         return MongoRead(_slices(collection, time, inside, window, count), count)
 
 
-def _plan_outside(collection: Any, time: str, window: Window, rows: int) -> MongoRead:
+def _plan_outside(collection: Any, time: str, window: Window, inside: int, rows: int) -> MongoRead:
     """Servers disagree on which values a negated range matches; where one finds fewer documents
     than it counts, the whole collection is read and filtered here."""
     if rows == 0:
         return MongoRead((), 0)
+    if inside == 0:
+        return MongoRead(({},), rows, (time, window))
     others = {"$nor": [{time: {"$gte": window.start, "$lt": window.end}}]}
     if sum(1 for _ in collection.find(others, {"_id": True})) == rows:
         return MongoRead((others,), rows)
     return MongoRead(({},), rows, (time, window))
 
 
-def _check_fields(db: Database[Document], source: Source) -> None:
+def _check_fields(db: Database[Document], source: Source, time: str | None) -> None:
     """A mapped field that not one document has is a mistake in the mapping, not missing data."""
     collection = db[source.place]
     if collection.find_one({}) is None:
         return
-    for names in source.fields().values():
+    known_at = [(time,)] if time is not None else []
+    for names in (*source.fields().values(), *known_at):
         for name in names:
             if collection.find_one({name: {"$exists": True}}) is None:
                 raise MappingError(
@@ -149,7 +159,9 @@ def read_rows(
     uri: SecretStr, plan: MongoRead, part: int, source: Source, table: Table, ids: Ids
 ) -> Iterator[pa.RecordBatch]:
     """The raw batches of one filter of a plan; runs on executors."""
-    roots = {name.split(".")[0] for names in source.fields().values() for name in names}
+    wanted = [name for names in source.fields().values() for name in names]
+    wanted += [plan.without[0]] if plan.without else []
+    roots = {name.split(".")[0] for name in wanted}
     with database(uri) as db:
         found = iter(db[source.place].find(plan.filters[part], dict.fromkeys(sorted(roots), True)))
         while documents := list(islice(found, ROWS_PER_BATCH)):
@@ -162,7 +174,7 @@ def _left_out(document: Document, without: tuple[str, Window] | None) -> bool:
         return False
     field, window = without
     value = _at(document, field)
-    return isinstance(value, datetime) and window.start <= value < window.end
+    return isinstance(value, datetime) and value in window
 
 
 def _to_raw(

@@ -146,7 +146,7 @@ def _templates(window: Window | None, *, outside: bool) -> tuple[str, str | None
     if window is None:
         return "extract/all_rows", "extract/page_rows"
     if outside:
-        return "extract/other_rows", None
+        return "extract/other_rows", "extract/other_page_rows" if window.endless else None
     return "extract/window_rows", "extract/window_page_rows" if window.unbounded else None
 
 
@@ -171,7 +171,7 @@ def _check_columns(connection: Connection, source: Source, time: str | None) -> 
     if not found:
         raise MappingError(f"table {source.place} does not exist; correct it under [sources]")
     mapped = list(dict.fromkeys(name for group in source.fields().values() for name in group))
-    for name in mapped:
+    for name in (*mapped, *([time] if time is not None else [])):
         if name not in found:
             known = ", ".join(found)
             raise MappingError(

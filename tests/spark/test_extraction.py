@@ -136,6 +136,25 @@ def test_a_table_is_read_whole_and_once(
     assert len(rows_of(outside)) == 2
 
 
+@pytest.mark.parametrize("kind", ["table", "collection"])
+def test_a_snapshot_leaves_out_what_was_created_later(
+    spark: SparkSession,
+    lake: Lake,
+    log_in_mongo: Servers,
+    log_in_postgres: Servers,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    monkeypatch.setattr(postgres, "PAGES_PER_READ", 5)
+    item = "item" if kind == "table" else "item.id"
+    columns = ItemColumns(item_id=item, created_at="at")
+    source = ItemSource(**{kind: "log"}, columns=columns)
+    part = read(lake, source, Window.since(DAY - timedelta(days=2)), outside=True)
+    extract(lambda: spark, replace(log_in_mongo, postgres=log_in_postgres.postgres), [part], Ids())
+    earlier, undated = (range(49, 201), [1]) if kind == "table" else (range(49, 101), [2, 2, 2])
+    assert sorted(row[c.ITEM_ID] for row in rows_of(part)) == [*undated, *earlier]
+
+
 def test_a_reader_that_loses_a_part_is_caught(
     spark: SparkSession, lake: Lake, log_in_postgres: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,204 @@
+"""A backfill is what the nights would have been, in any order, and never hurts what is live."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from jobs import extract_sources
+from jobs.backfill import Day, Ended, State, backfill, plan
+from jobs.entrypoint import RunArguments
+from jobs.io.features import interactions
+from jobs.io.lake import MANIFEST
+from jobs.nightly import run_steps
+from jobs.sandbox.market import EVENTS, Market
+from jobs.sandbox.seed import make_market
+from recsys import columns as c
+from recsys.schemas import ITEMS, RAW_ITEMS
+from recsys.window import midnight
+from tests.e2e.conftest import OBSERVED_AT, Pipeline
+
+END = date(2026, 1, 1)
+DATES = [END - timedelta(days=n) for n in (3, 2, 1, 0)]
+NIGHTLY_HOUR = timedelta(hours=2)
+LATE_USER, LATE_ITEM = 1_000_000, 2_000_000
+
+
+def market() -> Market:
+    """Forty days; a user whose only event arrives late; items listed late, and who knows when."""
+    made = make_market(60, 40, 40, 2_000, 5, END)
+    row = made.events.slice(0, 1).to_pylist()[0]
+    late = row | {
+        "user_id": LATE_USER,
+        "ts": midnight(DATES[0]) - timedelta(days=2),
+        "received_at": midnight(DATES[1]) + timedelta(hours=1),
+    }
+    rows = pa.Table.from_pylist([late], schema=made.events.schema).select(list(EVENTS))
+    item = {"title": "lamp", "available": True}
+    items = pa.Table.from_pylist(
+        [
+            item | {"item_id": LATE_ITEM, "created_at": midnight(DATES[1])},
+            item | {"item_id": LATE_ITEM + 1, "created_at": None},
+        ],
+        schema=made.items.schema,
+    )
+    return replace(
+        made,
+        events=pa.concat_tables([made.events, rows]),
+        items=pa.concat_tables([made.items, items]),
+    )
+
+
+def arguments(pipeline: Pipeline, observed_at: datetime, day: date = END) -> RunArguments:
+    return RunArguments(day, pipeline.config, pipeline.settings, observed_at, promote=False)
+
+
+def night(run: RunArguments) -> None:
+    for _ in run_steps(run, lambda _: None):
+        pass
+
+
+def in_this_process(run: RunArguments) -> Callable[[Day], Ended]:
+    def run_day(day: Day) -> Ended:
+        night(replace(run, as_of=day.as_of, promote=day.promote))
+        return Ended()
+
+    return run_day
+
+
+def hashes(pipeline: Pipeline) -> dict[date, str]:
+    rows = pipeline.query("SELECT as_of, list_hash FROM recs.run ORDER BY run_id")
+    assert len(rows) == len(dict(rows))
+    return dict(rows)
+
+
+def files(pipeline: Pipeline, pattern: str) -> dict[Path, tuple[int, int]]:
+    """When each manifest was written, and the file that it is."""
+    found = {path: path.stat() for path in pipeline.settings.lake.glob(f"raw/{pattern}/{MANIFEST}")}
+    return {path: (stat.st_ino, stat.st_mtime_ns) for path, stat in found.items()}
+
+
+def test_a_backfill_is_what_the_nights_would_have_been(
+    pipeline: Pipeline, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """One story, because a run takes long."""
+    pipeline.load(market())
+    for day in DATES:
+        night(arguments(pipeline, midnight(day) + NIGHTLY_HOUR, day))
+    nightly, windows = hashes(pipeline), files(pipeline, "*/*/window=*")
+    assert len(set(nightly.values())) == len(DATES)
+    kept = check_what_was_read_on_its_day_is_kept(pipeline)
+
+    again = into_an_empty_lake(pipeline, tmp_path)
+    run = arguments(again, OBSERVED_AT)
+    days = plan(run, DATES[0], promote=False)
+    assert [day.state for day in days] == [State.REMAINING] * len(DATES)
+    shuffled = [days[place] for place in (2, 0, 3, 1)]
+    changes = list(backfill(run, shuffled, 1, in_this_process(run)))
+    done = [day.as_of for day in changes if day.state is State.DONE]
+    assert done == [day.as_of for day in shuffled]
+    assert hashes(again) == nightly
+    assert again.query("SELECT run_id FROM recs.live") == []
+
+    read = files(again, "*/*/window=*")
+    assert [p.parent.name for p in sorted(read)] == [p.parent.name for p in sorted(windows)]
+    check_the_late_row_is_known_from_its_arrival_on(again)
+    check_the_past_is_marked_and_knows_no_later_rows(again, kept)
+
+    skipped = plan(run, DATES[0], promote=False)
+    assert [day.state for day in skipped] == [State.SKIPPED] * len(DATES)
+    assert list(backfill(run, skipped, 1, in_this_process(run))) == []
+    check_the_command_promotes_the_last_date_alone(again, environment, nightly)
+    assert files(again, "*/*/window=*") == read
+
+
+def into_an_empty_lake(pipeline: Pipeline, tmp_path: Path) -> Pipeline:
+    """The same sources, with nothing read or published of them."""
+    for table in ("recs.fallback_list", "recs.user_list", "recs.run"):
+        pipeline.query(f"WITH gone AS (DELETE FROM {table}) SELECT 1")  # noqa: S608
+    settings = pipeline.settings.model_copy(update={"lake": tmp_path / "second"})
+    return Pipeline(settings, pipeline.config)
+
+
+def check_what_was_read_on_its_day_is_kept(pipeline: Pipeline) -> int:
+    """Gives the number of items that the first date knew."""
+    first = arguments(pipeline, OBSERVED_AT, DATES[0])
+    taken = files(pipeline, "*/as_of=*")
+    assert len(taken) == 5 * len(DATES)
+    extract_sources.main(first)
+    assert files(pipeline, "*/as_of=*") == taken
+    partition = first.lake.as_of(RAW_ITEMS.name, DATES[0])
+    assert partition.manifest().stats["reconstructed"] is False
+    return partition.manifest().rows
+
+
+def check_the_late_row_is_known_from_its_arrival_on(pipeline: Pipeline) -> None:
+    known = [
+        LATE_USER
+        in interactions(arguments(pipeline, OBSERVED_AT).lake, day, pipeline.config.ids)[
+            c.USER_ID
+        ].to_pylist()
+        for day in DATES
+    ]
+    assert known == [False, False, True, True]
+
+
+def check_the_past_is_marked_and_knows_no_later_rows(pipeline: Pipeline, known: int) -> None:
+    lake, ids = arguments(pipeline, OBSERVED_AT).lake, pipeline.config.ids
+    for day in DATES:
+        manifest = lake.as_of(RAW_ITEMS.name, day).manifest()
+        assert manifest.stats["reconstructed"] is True
+        (counted,) = pipeline.query(
+            "SELECT count(*) FROM market.items WHERE created_at < %s OR created_at IS NULL",
+            (midnight(day),),
+        )
+        assert counted == (manifest.rows,)
+    assert lake.as_of(RAW_ITEMS.name, DATES[0]).manifest().rows == known
+    listed = [set(lake.as_of(ITEMS.name, d).read(ITEMS, ids)[c.ITEM_ID].to_pylist()) for d in DATES]
+    assert [LATE_ITEM in items for items in listed] == [False, False, True, True]
+    assert all(LATE_ITEM + 1 in items for items in listed)
+
+
+def check_the_command_promotes_the_last_date_alone(
+    pipeline: Pipeline, environment: dict[str, str], nightly: dict[date, str]
+) -> None:
+    command = [sys.executable, "-m", "jobs.cli.main", "backfill"]
+    command += ["--from", f"{DATES[0]}", "--to", f"{END}", "--promote"]
+    done = subprocess.run(
+        command,
+        env=os.environ | environment | {"RECSYS_LAKE": str(pipeline.settings.lake)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 remaining, 0 running, 1 done, 3 skipped, 0 failed" in done.stdout
+    live = pipeline.query("SELECT as_of, list_hash FROM recs.live JOIN recs.run USING (run_id)")
+    assert live == [(END, nightly[END])]
+
+
+@pytest.fixture
+def anywhere(pipeline: Pipeline) -> RunArguments:
+    pipeline.load(make_market(30, 24, 10, 400, 3, END))
+    return arguments(pipeline, datetime(2026, 6, 1, tzinfo=UTC))
+
+
+def test_a_date_that_fails_is_named_and_the_others_go_on(anywhere: RunArguments) -> None:
+    bad = DATES[1]
+
+    def run_day(day: Day) -> Ended:
+        return Ended(21, "no usable event") if day.as_of == bad else Ended()
+
+    days = plan(anywhere, DATES[0], promote=True)
+    assert [day.promote for day in days] == [False, False, False, True]
+    changes = list(backfill(anywhere, days, 2, run_day))
+    ended = {day.as_of: day for day in changes if day.state is not State.RUNNING}
+    assert [day.state for day in changes].count(State.RUNNING) == len(DATES)
+    assert [ended[day].state for day in DATES].count(State.DONE) == len(DATES) - 1
+    assert (ended[bad].exit_code, ended[bad].error) == (21, "no usable event")
