@@ -1,0 +1,32 @@
+"""`recsys forget-user`: erase a person."""
+
+from typing import Annotated
+
+import pyarrow as pa
+import typer
+
+from jobs.io.erasure import erase
+from jobs.io.lake import Lake
+from jobs.settings import load_config, load_settings
+from recsys.errors import DataError
+from recsys.ids import canonical_ids
+
+
+def forget_user(
+    user: Annotated[str, typer.Argument(help="The user's id, as the source has it.")],
+) -> None:
+    """Erase a person from the lake, the models, the quarantine and every kept run.
+
+    The sources are yours to clear: what they still hold, the next night reads.
+
+    Example: recsys forget-user 42
+    """
+    settings, config = load_settings(), load_config()
+    (known,) = canonical_ids(pa.array([user], pa.string()), config.ids.user).to_pylist()
+    if known is None:
+        raise DataError(f"{user!r} is not a {config.ids.user}, which [ids] says user ids are")
+    done = erase(settings.require_postgres(), Lake(settings.lake), config, known)
+    typer.echo(f"{done.rewritten} partitions rewritten, {done.dropped} matrices and models dropped")
+    if done.left:
+        raise DataError(f"a search still finds {user} in {done.left} rows; run the command again")
+    typer.echo(f"a search of lake and published lists finds nothing of {user}")
