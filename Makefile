@@ -10,6 +10,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?=
 AS_OF ?= 2026-01-01
 AIRFLOW_PORT ?= 8080
+KILLS ?= 20
+SEED ?= 1
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYSPARK_PYTHON ?= $(CURDIR)/.venv/bin/python
@@ -81,7 +83,10 @@ endif
 .airflow/.ready: .venv/.ready
 	@mkdir -p -m 700 .airflow
 	echo "preparing Airflow in .airflow"
-	{ airflow db migrate && airflow pools set recsys 2 "Tasks of the recommendation runs"; } \
+	mkdir -p .airflow/config
+	ln -sf ../../dags/airflow_local_settings.py .airflow/config/
+	{ airflow db migrate && airflow pools set recsys 2 "Tasks of the nightly runs" &&
+	    airflow pools set recsys_backfill 1 "Tasks of backfills"; } \
 	    > .airflow/setup.log 2>&1 || { tail -n 20 .airflow/setup.log >&2; exit 1; }
 	touch $@
 
@@ -154,6 +159,10 @@ airflow: setup .airflow/.ready ## start the scheduler and the UI on 127.0.0.1:80
 	echo "error: a part of Airflow ended; see .airflow/*.log" >&2
 	exit 1
 
+.PHONY: data-docs
+data-docs: setup ## build the pages on the newest contract checks of RECSYS_LAKE
+	@python -m jobs.build_data_docs
+
 .PHONY: sandbox-down
 sandbox-down: .venv/.ready ## stop the embedded servers that demo and airflow start
 	@recsys sandbox down
@@ -164,11 +173,16 @@ sandbox-down: .venv/.ready ## stop the embedded servers that demo and airflow st
 test: setup ## run every test, on real embedded servers and real Spark
 	@pytest -q
 
+.PHONY: chaos
+chaos: setup ## kill drivers and servers at many instants (KILLS, SEED), look up under load, backfill
+	@pytest -q --chaos-kills $(KILLS) --chaos-seed $(SEED) \
+	    tests/e2e/test_chaos.py tests/postgres/test_lookups_under_load.py tests/e2e/test_backfill.py
+
 .PHONY: check
 check: .venv/.ready ## check lint, format, types and layers
 	@ruff check .
 	ruff format --check .
-	mypy recsys jobs dags tests
+	mypy recsys data_contracts jobs dags tests
 	lint-imports
 
 .PHONY: fmt

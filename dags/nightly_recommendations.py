@@ -15,6 +15,8 @@ LIVE_LISTS: Final = Asset(name="recs.live_lists", uri="x-recsys://postgres/recs/
 
 # Runs that an asset or a person starts may have no logical date.
 AS_OF: Final = "{{ params.as_of or (dag_run.logical_date or dag_run.run_after) | ds }}"
+# A backfill publishes history; the live run stays live.
+NO_PROMOTION: Final = "{{ ' --no-promote' if dag_run.run_type == 'backfill' else '' }}"
 
 DOC: Final = """
 ### What it does
@@ -32,6 +34,10 @@ Trigger the DAG with `as_of` set (`{"as_of": "2026-01-01"}`), or clear the faile
 there. Each job replaces exactly its own `as_of` partition, so a repeated run leaves the same rows.
 While the DAG is paused nothing starts by itself; once unpaused, only the latest missed night runs.
 
+### Run a range of dates
+`airflow backfill create --dag-id nightly_recommendations --from-date … --to-date …` publishes each
+date as history, in the pool `recsys_backfill`; the live run stays live.
+
 ### What a failure leaves behind
 Until `publish_lists` commits, the previously live lists stay live. What finished tasks wrote stays
 in the lake, and the next run of that date replaces it. Outages (exit codes 30-39) and crashes are
@@ -40,8 +46,9 @@ something (40-49) fail at once, because another try would end the same way. The 
 of the task's log says what to do.
 
 ### What it needs
-The pool `recsys`, the connection `spark_default`, and on the workers `spark-submit` on the PATH and
-the `RECSYS_*` environment variables.
+The pools `recsys` and `recsys_backfill`, the connection `spark_default`, on the workers
+`spark-submit` on the PATH and the `RECSYS_*` environment variables, and for the pool of backfills
+`dags/airflow_local_settings.py` in `$AIRFLOW_HOME/config`.
 """
 
 
@@ -63,12 +70,14 @@ def spark_job(name: str, timeout: timedelta) -> SparkSubmitOperator:
     )
 
 
-def plain_job(name: str, timeout: timedelta, outlets: list[Asset] | None = None) -> BashOperator:
+def plain_job(
+    name: str, timeout: timedelta, options: str = "", outlets: list[Asset] | None = None
+) -> BashOperator:
     """A task that runs `python -m jobs.<name>` in the repository with Airflow's own Python."""
     return BashOperator(
         task_id=name,
         # The date reaches the shell as a variable, never as text of the command.
-        bash_command=f'exec "$PYTHON" -m jobs.{name} --as-of "$AS_OF"',
+        bash_command=f'exec "$PYTHON" -m jobs.{name} --as-of "$AS_OF"' + options,
         env={"PYTHON": sys.executable, "AS_OF": AS_OF},
         append_env=True,
         cwd=str(REPOSITORY),
@@ -106,13 +115,17 @@ with DAG(
     tags=["recommendations"],
 ):
     extract_sources = spark_job("extract_sources", timedelta(hours=3))
+    check_sources = plain_job("check_sources", timedelta(minutes=30))
     build_interactions = spark_job("build_interactions", timedelta(hours=1))
+    check_matrix = plain_job("check_matrix", timedelta(minutes=30))
     train = [
         plain_job("train_als", timedelta(hours=2)),
         plain_job("train_content", timedelta(hours=1)),
         plain_job("train_popularity", timedelta(minutes=30)),
     ]
     rank_lists = spark_job("rank_lists", timedelta(hours=2))
-    publish_lists = plain_job("publish_lists", timedelta(hours=1), outlets=[LIVE_LISTS])
+    check_lists = plain_job("check_lists", timedelta(minutes=30))
+    publish_lists = plain_job("publish_lists", timedelta(hours=1), NO_PROMOTION, [LIVE_LISTS])
 
-    extract_sources >> build_interactions >> train >> rank_lists >> publish_lists
+    extract_sources >> check_sources >> build_interactions >> check_matrix >> train
+    train >> rank_lists >> check_lists >> publish_lists

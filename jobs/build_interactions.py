@@ -15,11 +15,11 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from jobs.entrypoint import RunArguments, job_parser, run
 from jobs.io.frames import read_frame, write_frame
+from jobs.run_stats import no_events
 from jobs.spark import session
 from jobs.transforms import events as ev
 from jobs.transforms import histories as hs
 from recsys import columns as c
-from recsys.errors import NoEventsError
 from recsys.ids import IdIndex
 from recsys.schemas import EVENT_SOURCES, INTERACTIONS, ITEMS, QUARANTINE, RAW
 from recsys.window import Window
@@ -39,20 +39,11 @@ def main(arguments: RunArguments) -> None:
     usable = judged.where(F.col(c.REJECT_REASON).isNull())
     pairs = ev.pair_weights(usable, config.events, as_of).persist()
     if pairs.isEmpty():
-        raise NoEventsError(_no_events(arguments))
+        raise no_events(arguments)
     items = _write_items(pairs, arguments)
     numbers = spark.createDataFrame(items.select([c.ITEM_ID, c.ITEM_ROW]))
     _write_interactions(spark, pairs, numbers, arguments)
     spark.catalog.clearCache()
-
-
-def _no_events(arguments: RunArguments) -> str:
-    sources = arguments.config.sources.configured()
-    places = " and ".join(sources[name].place for name in EVENT_SOURCES if name in sources)
-    return (
-        f"no usable event before {arguments.as_of} in {places}; "
-        "choose a later date, or look into the quarantine for rows that were refused"
-    )
 
 
 def _judged_events(spark: SparkSession, arguments: RunArguments) -> DataFrame:

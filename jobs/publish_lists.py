@@ -1,17 +1,23 @@
-"""Loads the lists of a date into Postgres and points lookups at them (plain Python).
+"""Loads the lists of a date into Postgres, audits them and lets them go live (plain Python).
 
 One process streams the Parquet files through binary COPY: it is faster than starting Spark.
 """
 
 import argparse
 import logging
+from functools import partial
 from importlib.metadata import version
 
 import pyarrow.dataset as ds
+from pydantic import SecretStr
 
 from jobs.entrypoint import RunArguments, job_parser, run
+from jobs.io.population import active_users, available_items
+from jobs.io.published import read_lists
 from jobs.io.publishing import Audit, RunRecord, publish
 from jobs.run_stats import run_stats
+from recsys.evaluation.diff import compare
+from recsys.evaluation.gate import violations
 from recsys.schemas import FALLBACK, TOP_N
 
 log = logging.getLogger(__name__)
@@ -34,15 +40,29 @@ def main(arguments: RunArguments) -> None:
     )
     lists = ds.dataset(partition.files(), schema=TOP_N.arrow(config.ids))
     fallback = lake.as_of(FALLBACK.name, as_of).read(FALLBACK, config.ids)
-    audit = _audit if arguments.promote else None
+    audit = partial(_audit, arguments, uri) if arguments.promote else None
     published = publish(uri, config.ids, record, lists, fallback, audit, config.lists.keep_runs)
     state = "live" if arguments.promote else "published as history"
     message = "run %d is %s: %d lists, checksum %s"
     log.info(message, published.run_id, state, published.users, published.list_hash)
 
 
-def _audit(live: int | None) -> Audit:
-    return Audit({"live": live}, [])
+def _audit(arguments: RunArguments, uri: SecretStr, live: int | None) -> Audit:
+    """The run's figures against the live run's, and the gates that they do not pass."""
+    config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
+    gates = config.gates
+    lists = lake.as_of(TOP_N.name, as_of).read(TOP_N, config.ids)
+    before = None if live is None else read_lists(uri, live, config.ids, gates.depth)
+    figures = compare(
+        before,
+        lists,
+        available_items(lake, as_of),
+        active_users(lake, as_of, config),
+        depth=gates.depth,
+        persistence=gates.persistence,
+    )
+    found = [str(violation) for violation in violations(figures, gates)]
+    return Audit({"live_run": live, **figures.as_dict()}, found)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Any
 from jobs.entrypoint import RunArguments
 from jobs.io.features import model_partition
 from jobs.io.lake import Partition
+from recsys.errors import NoEventsError
 from recsys.schemas import EVENT_SOURCES, INTERACTIONS, ITEMS, QUARANTINE, RAW, TOP_N
 
 
@@ -27,6 +28,16 @@ def run_stats(arguments: RunArguments) -> dict[str, Any]:
         "models": _models(arguments),
         "lists": lake.as_of(TOP_N.name, as_of).manifest().rows,
     }
+
+
+def no_events(arguments: RunArguments) -> NoEventsError:
+    """The error of a run whose sources hold nothing that it could learn from."""
+    sources = arguments.config.sources.configured()
+    places = " and ".join(sources[name].place for name in EVENT_SOURCES if name in sources)
+    return NoEventsError(
+        f"no usable event before {arguments.as_of} in {places}; "
+        "choose a later date, or look into the quarantine for rows that were refused"
+    )
 
 
 def _read_rows(arguments: RunArguments, name: str) -> int:

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from jobs.io.lake import Lake
+from jobs.io.migrations import migrate
 from jobs.io.mongo import database
 from jobs.io.postgres import connect
 from jobs.sandbox import market as demo
@@ -29,8 +30,8 @@ from recsys.window import midnight
 _HELP: Final = """Load a public data set into the source databases.
 
 It replaces what an earlier import or seed put into the Postgres schema `market` and the MongoDB
-collections `events`, `item_profiles` and `user_profiles`, and empties the lake, which was read
-from them. What is published stays.
+collections `events`, `item_profiles` and `user_profiles`, and empties the lake and the published
+lists, which came from them.
 """
 _DAY: Final = ["%Y-%m-%d"]
 
@@ -111,7 +112,8 @@ def seed(
 ) -> None:
     """Make up a marketplace with planted taste groups, newcomers, blocks and dirty rows.
 
-    It replaces what an earlier import or seed put into the source databases, and empties the lake.
+    It replaces what an earlier import or seed put into the source databases, and empties the
+    lake and the published lists.
 
     Example: recsys seed --users 2000 --items 800 --days 60 --events 60000 --seed 7
     """
@@ -130,6 +132,7 @@ def _load(market: Market) -> None:
     ):
         demo.load(market, ids, connection, mongo, progress)
     Lake(settings.lake).clear()
+    migrate(settings.require_postgres(), ids, recreate=True)
     console = Console()
     console.print(_summary(market))
     console.print(f"next: recsys nightly --as-of {market.as_of}", highlight=False)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
-from jobs.cli import demo, load, runs, sandbox
+from jobs.cli import backfill, demo, diff, forget, load, runs, sandbox
 from jobs.cli.titles import titles_of
 from jobs.entrypoint import RunArguments, report, start_log
 from jobs.io import lookup, migrations
@@ -44,7 +44,10 @@ app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(load.import_app, name="import")
 app.command("seed")(load.seed)
 app.command("demo-report")(demo.demo_report)
+app.command("forget-user", context_settings={"ignore_unknown_options": True})(forget.forget_user)
+app.command("backfill")(backfill.backfill_command)
 app.command("runs")(runs.runs)
+app.command("diff")(diff.diff)
 app.command("rollback")(runs.rollback)
 app.command("publish")(runs.publish)
 
@@ -124,3 +127,7 @@ def top(
 def main() -> None:
     """The console script."""
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -18,10 +18,12 @@ def standardised(
     mean and covariance of the item vectors, so no score need be computed. A user to whom the model
     gives every item the same score gets zeros: it has no opinion.
     """
+    if not available.any():
+        return FactorModel(np.zeros_like(model.user_factors), model.item_factors)
     items = model.item_factors.astype(np.float64)
     mean = items[available].mean(axis=0)
     centred = items - mean
-    covariance = centred[available].T @ centred[available] / max(1, available.sum())
+    covariance = centred[available].T @ centred[available] / available.sum()
     users = model.user_factors.astype(np.float64)
     deviation = np.sqrt(np.maximum(np.einsum("uk,kl,ul->u", users, covariance, users), 0.0))
     size = np.linalg.norm(users, axis=1) * np.sqrt(np.trace(covariance))

@@ -54,13 +54,16 @@ def render(dag: DAG) -> Callable[..., BaseOperator]:
     from airflow.sdk.definitions.param import process_params  # noqa: PLC0415
 
     def rendered(
-        task_id: str, conf: Mapping[str, object], logical_date: datetime | None = None
+        task_id: str,
+        conf: Mapping[str, object],
+        logical_date: datetime | None = None,
+        run_type: str = "manual",
     ) -> BaseOperator:
         run: dict[str, object] = {
             **dict.fromkeys(DagRun.model_fields),
             "dag_id": dag.dag_id,
             "run_id": "run",
-            "run_type": "manual",
+            "run_type": run_type,
             "state": "running",
             "run_after": RUN_AFTER,
             "logical_date": logical_date,

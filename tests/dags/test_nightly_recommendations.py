@@ -27,7 +27,16 @@ REPOSITORY = Path(__file__).parents[2]
 DAGS = REPOSITORY / "dags"
 SNAPSHOT = Path(__file__).parent / "snapshots" / "nightly_recommendations.json"
 TRAINING = ["train_als", "train_content", "train_popularity"]
-TASKS = ["extract_sources", "build_interactions", *TRAINING, "rank_lists", "publish_lists"]
+TASKS = [
+    "extract_sources",
+    "check_sources",
+    "build_interactions",
+    "check_matrix",
+    *TRAINING,
+    "rank_lists",
+    "check_lists",
+    "publish_lists",
+]
 AS_OF = {"as_of": "2026-01-01"}
 
 
@@ -47,10 +56,13 @@ def test_orchestration_imports_no_other_layer() -> None:
 
 def test_tasks_run_in_the_order_of_the_data(dag: DAG) -> None:
     assert {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks} == {
-        "extract_sources": ["build_interactions"],
-        "build_interactions": TRAINING,
+        "extract_sources": ["check_sources"],
+        "check_sources": ["build_interactions"],
+        "build_interactions": ["check_matrix"],
+        "check_matrix": TRAINING,
         **{task_id: ["rank_lists"] for task_id in TRAINING},
-        "rank_lists": ["publish_lists"],
+        "rank_lists": ["check_lists"],
+        "check_lists": ["publish_lists"],
         "publish_lists": [],
     }
 
@@ -110,6 +122,32 @@ def test_the_jobs_understand_their_arguments(
 
 
 @pytest.mark.parametrize(
+    ("run_type", "promote"), [("scheduled", True), ("manual", True), ("backfill", False)]
+)
+def test_only_a_backfill_leaves_the_live_run_alone(
+    render: Render,
+    run_type: str,
+    promote: bool,  # noqa: FBT001
+) -> None:
+    job, arguments = _job_and_arguments(render("publish_lists", AS_OF, run_type=run_type))
+    parsed = importlib.import_module(f"jobs.{job}").arg_parser().parse_args(arguments)
+    assert parsed.promote is promote
+
+
+@pytest.mark.parametrize(
+    ("run_id", "pool"), [("backfill__2026-01-01", "recsys_backfill"), ("scheduled__x", "recsys")]
+)
+def test_a_backfill_has_a_pool_of_its_own(dag: DAG, run_id: str, pool: str) -> None:
+    from airflow.models.taskinstance import TaskInstance  # noqa: PLC0415
+
+    policy = importlib.import_module("airflow_local_settings").task_instance_mutation_hook
+    for task in _as_the_scheduler_knows_it(dag).tasks:
+        instance = TaskInstance(task, dag_version_id=None, run_id=run_id)
+        policy(instance, dag_run=None)
+        assert instance.pool == pool
+
+
+@pytest.mark.parametrize(
     "as_of", ["2026-01-01; id", "$(id)", "2026-1-1", "20260101", "2026-02-30", "", 20260101, []]
 )
 def test_what_is_not_a_date_is_refused(render: Render, as_of: object) -> None:
@@ -129,6 +167,12 @@ def test_the_shell_never_reads_the_date(render: Render) -> None:
         ["bash", "-c", command], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout == f"--as-of|{hostile}|"
+
+
+def _as_the_scheduler_knows_it(dag: DAG) -> Any:
+    from airflow.serialization.serialized_objects import DagSerialization  # noqa: PLC0415
+
+    return DagSerialization.from_dict(DagSerialization.to_dict(dag))
 
 
 def _command(task: BaseOperator) -> dict[str, Any]:

@@ -14,10 +14,16 @@ from jobs.io.postgres import connect
 from jobs.nightly import run_steps
 from jobs.sandbox.market import Market, load
 from jobs.settings import Settings
-from recsys.config import Config
+from recsys.config import Config, Contracts, Gates
 
 #: When the sources are read: later than anything but what lies in the future on purpose.
 OBSERVED_AT = datetime(2026, 6, 1, tzinfo=UTC)
+#: For runs whose lists differ on purpose.
+OPEN_GATES = Gates(min_users_kept=0, min_overlap=0, max_fallback_share=1, max_score_drift=1e9)
+#: For made-up markets of a few dozen rows, of which a handful is planted to be wrong.
+OPEN_CONTRACTS = Contracts(
+    max_rejected=1, max_unknown_users=1, max_unknown_items=1, max_duplicates=1, max_empty_lists=1
+)
 
 
 class Pipeline:
@@ -61,18 +67,22 @@ class Pipeline:
 @pytest.fixture
 def pipeline(settings: Settings, config: Config, spark: SparkSession) -> Pipeline:
     del spark  # started once, found by every job
-    return Pipeline(settings, config)
+    return Pipeline(settings, config.model_copy(update={"contracts": OPEN_CONTRACTS}))
 
 
 @pytest.fixture
 def environment(
     settings: Settings, postgres_uri: SecretStr, mongo_uri: SecretStr
 ) -> dict[str, str]:
-    """The environment of a command that runs on this test's databases and lake."""
+    """The environment of a command that does as the pipeline of this test does."""
+    limits = "\n".join(f"{name} = 1" for name in OPEN_CONTRACTS.model_fields_set)
+    file = Path(settings.sandbox).with_name("open.toml")
+    shipped = settings.config.read_text(encoding="utf-8")
+    file.write_text(f"{shipped}\n[contracts]\n{limits}\n", encoding="utf-8")
     return {
         "RECSYS_POSTGRES_URI": postgres_uri.get_secret_value(),
         "RECSYS_MONGO_URI": mongo_uri.get_secret_value(),
         "RECSYS_LAKE": str(settings.lake),
-        "RECSYS_CONFIG": str(settings.config),
+        "RECSYS_CONFIG": str(file),
         "RECSYS_SANDBOX": str(Path(settings.sandbox)),
     }

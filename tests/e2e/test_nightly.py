@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jobs.io import lookup, switching
 from jobs.io.features import interactions, read_model
 from jobs.io.lake import Lake
 from jobs.sandbox.seed import DIRTY, make_market, planted_groups
 from recsys import columns as c
-from recsys.config import Blend
+from recsys.config import Blend, Contracts, Gates
+from recsys.errors import HeldError
 from recsys.evaluation.metrics import recall_at
 from recsys.schemas import ITEMS, QUARANTINE
 from recsys.window import Window, midnight
-from tests.e2e.conftest import Pipeline
+from tests.e2e.conftest import OPEN_GATES, Pipeline
 
 USERS, ITEMS_MADE, DAYS, EVENTS, SEED = 400, 300, 40, 12_000, 7
 END = date(2026, 1, 1)
@@ -46,18 +48,24 @@ def seen_and_next() -> tuple[dict[Any, set[Any]], dict[Any, frozenset[Any]]]:
 
 def test_a_night_end_to_end(market_run: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
     """A few runs, looked at from all sides: a run takes long, and its results are many."""
-    market_run.run(SPLIT)
+    market_run.run(SPLIT, contracts=Contracts())
     blended = market_run.lists()
     check_nothing_unwanted_is_listed(market_run, blended)
     check_matrix_and_models_agree(market_run)
 
     run = market_run.query("SELECT list_hash, users FROM recs.run ORDER BY run_id DESC LIMIT 1")
-    market_run.run(SPLIT)
+    market_run.run(SPLIT, contracts=Contracts())
     assert market_run.lists() == blended
     again = market_run.query("SELECT list_hash, users FROM recs.run ORDER BY run_id DESC LIMIT 1")
     assert again == run
 
-    market_run.run(SPLIT, blend=Blend(als=0, content=0, popularity=1))
+    only_popular = Blend(als=0, content=0, popularity=1)
+    with pytest.raises(HeldError, match=r"is below gates\.min_overlap = 0\.9"):
+        market_run.run(SPLIT, blend=only_popular, gates=Gates(min_overlap=0.9))
+    assert market_run.lists() == blended
+    newest = lookup.runs(market_run.settings.require_postgres(), 1)[0]
+    assert newest.status == "held"
+    switching.release(market_run.settings.require_postgres(), newest.run_id, "baseline")
     popular = market_run.lists()
     _, relevant = seen_and_next()
     wanted = {user: items for user, items in relevant.items() if user in blended}
@@ -70,7 +78,10 @@ def test_a_night_end_to_end(market_run: Pipeline, capsys: pytest.CaptureFixture[
         )
     assert ours >= 3 * baseline
 
-    market_run.run(END)
+    market_run.run(END, gates=OPEN_GATES)
+    everything = planted_groups(USERS, ITEMS_MADE, SEED).blocks_everything
+    assert market_run.lists()[everything] == []
+    assert market_run.query("SELECT count(*) FROM recs.top_n(%s, 20)", (everything,)) == [(0,)]
     check_only_the_new_days_were_read(market_run)
     check_rejects_are_kept(market_run)
 
@@ -78,18 +89,16 @@ def test_a_night_end_to_end(market_run: Pipeline, capsys: pytest.CaptureFixture[
 def check_nothing_unwanted_is_listed(pipeline: Pipeline, lists: dict[Any, list[Any]]) -> None:
     seen, _ = seen_and_next()
     blocked = defaultdict(set)
-    for user, item in pipeline.query("SELECT user_id, item_id FROM market.blocks"):
+    known = "SELECT user_id, item_id FROM market.blocks WHERE created_at < %s"
+    for user, item in pipeline.query(known, (midnight(SPLIT),)):
         blocked[user].add(item)
     gone = {i for (i,) in pipeline.query("SELECT item_id FROM market.items WHERE NOT available")}
     active = {u for (u,) in pipeline.query("SELECT user_id FROM market.users WHERE active")}
-    everything = planted_groups(USERS, ITEMS_MADE, SEED).blocks_everything
     assert set(lists) <= active
     assert {user for user, items in seen.items() if items and user in active} <= set(lists)
     for user, items in lists.items():
         assert len(items) == len(set(items))
         assert not set(items) & (seen[user] | blocked[user] | gone)
-    assert lists[everything] == []
-    assert pipeline.query("SELECT count(*) FROM recs.top_n(%s, 20)", (everything,)) == [(0,)]
     assert pipeline.query("SELECT count(*) FROM recs.top_n(-1, 20)") == [(20,)]
 
 

@@ -13,9 +13,9 @@ import pytest
 from jobs.io.mongo import database
 from jobs.sandbox.importers.deskdrop import read_deskdrop
 from jobs.sandbox.importers.movielens import read_movielens
-from recsys.config import Blend
+from recsys.config import Blend, Contracts
 from recsys.window import midnight
-from tests.e2e.conftest import Pipeline
+from tests.e2e.conftest import OPEN_GATES, Pipeline
 
 DESKDROP_DAY = date(2017, 2, 1)
 MOVIELENS_DAY = date(2016, 11, 1)
@@ -26,7 +26,7 @@ def test_deskdrop_has_a_list_for_everybody_and_nothing_seen(
 ) -> None:
     file = shared_data / "deskdrop" / "users_interactions.csv.gz"
     pipeline.load(read_deskdrop(file))
-    pipeline.run(DESKDROP_DAY)
+    pipeline.run(DESKDROP_DAY, contracts=Contracts())
     seen, items = defaultdict(set), set()
     with gzip.open(file) as data:
         table = pc.read_csv(data).select(["timestamp", "contentId", "personId"])
@@ -56,9 +56,9 @@ def only(**weights: float) -> Blend:
 
 
 def test_movielens_models_differ_and_content_keeps_to_the_genre(movielens: Pipeline) -> None:
-    movielens.run(MOVIELENS_DAY, blend=only(als=1))
+    movielens.run(MOVIELENS_DAY, blend=only(als=1), contracts=Contracts())
     als = movielens.lists()
-    movielens.run(MOVIELENS_DAY, blend=only(content=1))
+    movielens.run(MOVIELENS_DAY, blend=only(content=1), gates=OPEN_GATES)
     content = movielens.lists()
     assert set(als) == set(content)
     assert sum(als[user][:20] != content[user][:20] for user in als) > 0.99 * len(als)
