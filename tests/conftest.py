@@ -123,3 +123,9 @@ def _execute(endpoints: servers.Endpoints, text: str, *names: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL(text).format(*map(sql.Identifier, names)))
     connection.close()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How hard the chaos tests hit."""
+    parser.addoption("--chaos-kills", type=int, default=2, help="drivers killed (default 2)")
+    parser.addoption("--chaos-seed", type=int, default=1, help="seed of the instants (default 1)")

@@ -1,0 +1,212 @@
+"""Servers and drivers killed at any instant: lists stay whole, and the next run clears up.
+
+`make chaos` runs the long form; `--chaos-kills` and `--chaos-seed` choose it.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pytest
+from pydantic import SecretStr
+from pyspark.sql import SparkSession
+from typer.testing import CliRunner
+
+from jobs.cli.main import app
+from jobs.io import extraction
+from jobs.io.lake import Lake
+from jobs.io.migrations import migrate
+from jobs.io.mongo import database
+from jobs.io.postgres import connect
+from jobs.io.publishing import publish
+from jobs.sandbox import servers
+from jobs.sandbox.market import load
+from jobs.sandbox.seed import make_market
+from recsys.config import Config, Ids
+from recsys.errors import MongoUnavailableError, PostgresUnavailableError
+from recsys.schemas import TOP_N
+from tests.postgres.test_publishing import RECORD, passed, popular
+
+DAY = date(2026, 1, 1)
+REPOSITORY = Path(__file__).parents[2]
+
+
+class Victim:
+    """Servers, databases and a lake of its own, with a run that is live."""
+
+    def __init__(self, folder: Path, config: Config) -> None:
+        self.folder = folder
+        self.config = config
+        self.endpoints = servers.up(folder)
+        self.lake = Lake(folder / "lake")
+
+    @property
+    def postgres(self) -> SecretStr:
+        return SecretStr(self.endpoints.postgres_uri)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "RECSYS_POSTGRES_URI": self.endpoints.postgres_uri,
+            "RECSYS_MONGO_URI": self.endpoints.mongo_uri,
+            "RECSYS_LAKE": str(self.lake.root),
+            "RECSYS_CONFIG": str(REPOSITORY / "recsys.toml"),
+        }
+
+    def command(self) -> list[str]:
+        return [str(Path(sys.executable).parent / "recsys"), "nightly", "--as-of", str(DAY)]
+
+    def query(self, text: str) -> list[tuple[Any, ...]]:
+        with connect(self.postgres) as connection, connection.cursor() as cursor:
+            cursor.execute(text)
+            return cursor.fetchall()
+
+    def live(self) -> tuple[Any, ...]:
+        """Checksum and number of the live run's lists, counted anew."""
+        (row,) = self.query(
+            """SELECT bit_xor(hash_record_extended((user_id, item_ids, scores, sources), 0)),
+                      count(*), min(run.list_hash), min(run.users)
+            FROM recs.user_list JOIN recs.live USING (run_id) JOIN recs.run USING (run_id)"""
+        )
+        checksum, lists, noted, users = row
+        assert (f"{checksum % 2**64:x}", lists) == (noted, users)
+        return checksum, lists
+
+    def kill(self, name: str) -> None:
+        """Ends a server and its children as a power cut would."""
+        (pid,) = [s.pid for s in servers.status(self.folder) if s.name == name]
+        assert pid is not None
+        process = psutil.Process(pid)
+        for each in [process, *process.children(recursive=True)]:
+            each.kill()
+
+    def check_nothing_is_left_over(self) -> None:
+        """Only complete partitions in the lake, only attached tables and finished runs."""
+        drafts = [p for p in self.lake.root.glob("**/gen-*") if p.is_dir()]
+        assert len(drafts) == len(self.lake.partitions())
+        loose = (
+            "SELECT relname FROM pg_class WHERE relname LIKE 'user\\_list\\_run%' AND relkind = 'r'"
+        )
+        assert self.query(f"{loose} AND NOT relispartition") == []
+        assert self.query("SELECT run_id FROM recs.run WHERE status = 'staged'") == []
+
+
+@pytest.fixture
+def victim(config: Config, spark: SparkSession) -> Iterator[Victim]:
+    del spark
+    with tempfile.TemporaryDirectory(prefix="recsys-chaos-") as folder:
+        made = Victim(Path(folder), config)
+        migrate(made.postgres, config.ids)
+        with (
+            connect(made.postgres) as connection,
+            database(SecretStr(made.endpoints.mongo_uri)) as mongo,
+        ):
+            load(make_market(60, 40, 20, 2_000, 5, DAY), config.ids, connection, mongo, _silent)
+        run(made)
+        yield made
+        servers.down(made.folder)
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Reports no progress."""
+    del what, done, total
+
+
+def run(victim: Victim) -> None:
+    result = CliRunner().invoke(app, victim.command()[1:], env=victim.environment)
+    assert result.exit_code == 0, result.output
+
+
+def test_a_killed_driver_hurts_nothing(
+    victim: Victim, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kills, seed = (request.config.getoption(f"--chaos-{what}") for what in ("kills", "seed"))
+    chance = random.Random(seed)  # noqa: S311 - a plan, not a secret
+    before = victim.live()
+    for number in range(kills):
+        seconds = chance.uniform(0.5, 22.0)
+        driver = subprocess.Popen(
+            victim.command(),
+            env=os.environ | victim.environment,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        time.sleep(seconds)
+        os.killpg(driver.pid, signal.SIGKILL)
+        _, said = driver.communicate()
+        steps = [line.split()[1] for line in said.decode().splitlines() if line.startswith("✓")]
+        with capsys.disabled():
+            after = steps[-1] if steps else "start"
+            print(f"\nkill {number + 1} at {seconds:4.1f} s, after {after}: ", end="")  # noqa: T201
+            assert victim.live() == before
+            print("lists whole", end="", flush=True)  # noqa: T201
+    run(victim)
+    assert victim.live() == before
+    victim.check_nothing_is_left_over()
+
+
+def test_postgres_killed_during_the_load_hurts_nothing(victim: Victim) -> None:
+    before = victim.live()
+    users = 300_000
+    items = pa.array([[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]] * users, pa.list_(pa.int64()))
+    scores = pa.array([[0.5] * 10] * users, pa.list_(pa.float32()))
+    sources = pa.array([[0] * 10] * users, pa.list_(pa.int16()))
+    columns = [pa.array(range(users), pa.int64()), items, scores, sources]
+    lists = ds.dataset(pa.Table.from_arrays(columns, schema=TOP_N.arrow(Ids())))
+    done = threading.Event()
+
+    def cut_power() -> None:
+        while not done.is_set():
+            if victim.query("SELECT 1 FROM pg_stat_progress_copy WHERE tuples_processed > 0"):
+                victim.kill("postgres")
+                return
+
+    killer = threading.Thread(target=cut_power)
+    killer.start()
+    with pytest.raises(PostgresUnavailableError):
+        publish(victim.postgres, Ids(), RECORD, lists, popular(Ids(), 1), passed, 7)
+    done.set()
+    killer.join()
+    assert not [s for s in servers.status(victim.folder) if s.name == "postgres" and s.running]
+    servers.up(victim.folder)
+    assert victim.live() == before
+    run(victim)
+    assert victim.live() == before
+    victim.check_nothing_is_left_over()
+
+
+def test_mongo_killed_before_it_is_read_hurts_nothing(
+    victim: Victim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = victim.live()
+    victim.lake.clear()
+    plan = extraction._plan
+
+    def planned_then_killed(*arguments: Any) -> Any:
+        plans = plan(*arguments)
+        victim.kill("mongo")
+        return plans
+
+    monkeypatch.setattr(extraction, "_plan", planned_then_killed)
+    result = CliRunner().invoke(app, victim.command()[1:], env=victim.environment)
+    assert result.exit_code == MongoUnavailableError.exit_code
+    monkeypatch.undo()
+    assert victim.live() == before
+    assert victim.lake.partitions() == []
+    victim.endpoints = servers.up(victim.folder)
+    run(victim)
+    assert victim.live() == before
+    victim.check_nothing_is_left_over()

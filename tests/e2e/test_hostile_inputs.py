@@ -1,0 +1,235 @@
+"""Inputs that break pipelines: each works, or ends with its own clear error."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from bson import Int64, ObjectId
+
+from jobs.io.mongo import database
+from jobs.sandbox.market import BLOCKS, EVENTS, INTERACTIONS, ITEMS, USERS, Market
+from recsys.errors import ContractError, MissingIdError, NoEventsError, RecsysError
+from recsys.schemas import TIMESTAMP
+from recsys.window import BEGINNING
+from tests.e2e.conftest import OPEN_GATES, Pipeline
+
+DAY = date(2026, 1, 10)
+LOWEST, HIGHEST = -(2**63), 2**63 - 1
+Row = Mapping[str, Any]
+
+
+def at(days: float) -> datetime:
+    """An instant so many days before the as-of date."""
+    return datetime(2026, 1, 10, tzinfo=UTC) - timedelta(days=days)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the sources hold; events and interactions as (user, item, kind, value, days ago)."""
+
+    users: Sequence[int] = (1, 2, 3)
+    items: Sequence[int] = (10, 11, 12, 13)
+    events: Sequence[tuple[Any, ...]] = ((1, 10, "view", None, 1.0), (2, 11, "view", None, 2.0))
+    interactions: Sequence[tuple[Any, ...]] = ((1, 11, "like", None, 1.0),)
+    blocks: Sequence[tuple[int, int]] = ()
+    profiles: Sequence[Row] = (
+        {"item_id": Int64(10), "title": "a", "text": "b", "tags": ["c"], "attributes": {"d": 1}},
+    )
+    stray: Sequence[dict[str, Any]] = ()
+    stray_profiles: Sequence[dict[str, Any]] = ()
+    available: bool = True
+
+    def market(self) -> Market:
+        return Market(
+            users=table(USERS, [(u, f"user {u}", True, at(100)) for u in self.users]),
+            items=table(ITEMS, [(i, f"item {i}", self.available, at(100)) for i in self.items]),
+            interactions=table(INTERACTIONS, [timed(row) for row in self.interactions]),
+            blocks=table(BLOCKS, [(u, i, at(50)) for u, i in self.blocks]),
+            events=table(EVENTS, [timed(row) for row in self.events]),
+            item_profiles=[dict(profile) for profile in self.profiles],
+            user_profiles=[{"user_id": Int64(1), "text": "", "tags": ["c"], "attributes": {}}],
+            as_of=DAY,
+        )
+
+
+def timed(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    *most, days = row
+    return (*most, at(days), at(days))
+
+
+TYPES = {
+    "user_id": pa.int64(),
+    "item_id": pa.int64(),
+    "name": pa.string(),
+    "title": pa.string(),
+    "active": pa.bool_(),
+    "available": pa.bool_(),
+    "kind": pa.string(),
+    "type": pa.string(),
+    "value": pa.float64(),
+}
+
+
+def table(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    schema = pa.schema([(name, TYPES.get(name, TIMESTAMP)) for name in names])
+    return pa.Table.from_pylist([dict(zip(names, r, strict=True)) for r in rows], schema=schema)
+
+
+def stray(**values: Any) -> dict[str, Any]:
+    """An event document as clients write them."""
+    usual = {"user_id": Int64(2), "item_id": Int64(10), "type": "view"}
+    return usual | {"ts": at(1), "received_at": at(1)} | values
+
+
+USUAL = Inputs()
+WORKS: Mapping[str, tuple[Inputs, Callable[[dict[Any, list[Any]]], bool]]] = {
+    "as usual": (USUAL, lambda lists: set(lists[1]) == {12, 13}),
+    "one user": (replace(USUAL, users=[1]), lambda lists: list(lists) == [1]),
+    "one item": (
+        replace(USUAL, items=[10], events=[(1, 10, "view", None, 1.0)], interactions=[]),
+        lambda lists: lists[1] == [],
+    ),
+    "all events the same": (
+        replace(USUAL, events=[(1, 10, "view", None, 1.0)] * 500, interactions=[]),
+        lambda lists: set(lists[1]) == {11, 12, 13},
+    ),
+    "ids at the edges": (
+        replace(
+            USUAL,
+            users=[LOWEST, HIGHEST, 0],
+            items=[LOWEST, HIGHEST, -1],
+            events=[(LOWEST, HIGHEST, "view", None, 1.0), (HIGHEST, LOWEST, "view", None, 1.0)],
+            interactions=[],
+            profiles=[],
+        ),
+        lambda lists: set(lists[LOWEST]) == {LOWEST, -1} and set(lists[HIGHEST]) == {HIGHEST, -1},
+    ),
+    "emoji and a megabyte of text": (
+        replace(
+            USUAL,
+            profiles=[
+                {
+                    "item_id": Int64(10),
+                    "title": "🎈" * 1000,
+                    "text": "слово " * 200_000,
+                    "tags": ["\u202e", "", "\t"],
+                    "attributes": {"": {"a.b": [[], {}, None]}},
+                },
+            ],
+        ),
+        lambda lists: set(lists[1]) == {12, 13},
+    ),
+    "weights that are no numbers": (
+        replace(
+            USUAL,
+            interactions=[(1, 12, "rating", value, 1.0) for value in (float("nan"), float("inf"))],
+        ),
+        lambda lists: set(lists[1]) == {11, 12, 13},
+    ),
+    "clocks that are ahead or stand still": (
+        replace(
+            USUAL,
+            stray=[stray(item_id=Int64(12), ts=at(-500)), stray(item_id=Int64(13), ts=BEGINNING)],
+        ),
+        lambda lists: set(lists[2]) == {10, 12},
+    ),
+    "ids of many types in MongoDB": (
+        replace(
+            USUAL,
+            stray=[
+                stray(item_id=12),
+                stray(item_id=13.0),
+                stray(item_id="10"),
+                stray(item_id=10.5),
+                stray(item_id=ObjectId()),
+                stray(item_id=[10]),
+                stray(item_id={"id": 10}),
+                stray(item_id=True),
+                stray(item_id="ten"),
+            ],
+        ),
+        lambda lists: lists[2] == [],
+    ),
+    "fields that nobody announced": (
+        replace(
+            USUAL, stray=[stray(device={"os": {"name": "x"}}, item_id=Int64(12), tags=[1, "a"])]
+        ),
+        lambda lists: set(lists[2]) == {10, 13},
+    ),
+    "items that are in no catalogue": (
+        replace(USUAL, events=[(1, 999, "view", None, 1.0), (2, 10, "view", None, 1.0)]),
+        lambda lists: not any(999 in listed for listed in lists.values()),
+    ),
+    "blocks of everything": (
+        replace(USUAL, blocks=[(1, i) for i in (10, 11, 12, 13, 999)]),
+        lambda lists: lists[1] == [] and lists[2] != [],
+    ),
+    "a day without events": (
+        replace(USUAL, events=[(1, 10, "view", None, 30.0)], interactions=[]),
+        lambda lists: set(lists[1]) == {11, 12, 13},
+    ),
+    "weights beyond all measure": (
+        replace(USUAL, interactions=[(1, 12, "pair", 1e300, 1.0), (1, 13, "pair", -1e300, 1.0)]),
+        lambda lists: set(lists[1]) == {11},
+    ),
+}
+FAILS: Mapping[str, tuple[Inputs, type[RecsysError], str]] = {
+    "nothing is available": (
+        replace(USUAL, available=False),
+        ContractError,
+        "available items is 0, allowed is at least 1",
+    ),
+    "a catalogue without items": (
+        replace(USUAL, items=[], profiles=[]),
+        ContractError,
+        "available items is 0, allowed is at least 1",
+    ),
+    "empty tables": (
+        Inputs([], [], [], [], profiles=[]),
+        NoEventsError,
+        "no usable event before 2026-01-10",
+    ),
+    "events of unknown types only": (
+        replace(USUAL, events=[(1, 10, "stare", None, 1.0)], interactions=[]),
+        NoEventsError,
+        "look into the quarantine",
+    ),
+    "events of nobody": (
+        replace(USUAL, events=[], interactions=[], stray=[stray(user_id="nobody")]),
+        NoEventsError,
+        "look into the quarantine",
+    ),
+    "a profile of nothing": (
+        replace(USUAL, stray_profiles=[{"title": "lost"}]),
+        MissingIdError,
+        "item_id is null",
+    ),
+}
+
+
+def fill(pipeline: Pipeline, inputs: Inputs) -> None:
+    pipeline.load(inputs.market())
+    with database(pipeline.settings.require_mongo()) as mongo:
+        for name, documents in (("events", inputs.stray), ("item_profiles", inputs.stray_profiles)):
+            if documents:
+                mongo[name].insert_many(dict(document) for document in documents)
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_it_works(pipeline: Pipeline, name: str) -> None:
+    inputs, holds = WORKS[name]
+    fill(pipeline, inputs)
+    pipeline.run(DAY, gates=OPEN_GATES)
+    assert holds(pipeline.lists()), pipeline.lists()
+
+
+@pytest.mark.parametrize("name", FAILS)
+def test_it_ends_with_its_error(pipeline: Pipeline, name: str) -> None:
+    inputs, kind, message = FAILS[name]
+    fill(pipeline, inputs)
+    with pytest.raises(kind, match=message):
+        pipeline.run(DAY)
+    assert pipeline.query("SELECT * FROM recs.live") == []
