@@ -1,6 +1,7 @@
 """Real servers for the whole run, a database of its own for each test."""
 
 import itertools
+import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,6 +93,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         config=nowhere,
         submitted=False,
     )
+    # It would say goodbye to the garbage collector, when pytest has closed the log.
+    logging.getLogger("py4j").setLevel(logging.ERROR)
     started = session("tests", settings)
     yield started
     started.stop()
