@@ -17,7 +17,6 @@ from recsys import window
 from recsys.errors import ConfigError
 
 IdType = Literal["bigint", "uuid", "text"]
-ModelName = Literal["als", "content", "popularity"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -69,8 +69,12 @@ def _connected(uri: SecretStr) -> Connection:
 
 
 def _outage(error: Exception) -> str:
-    first_line = (str(error).strip().splitlines() or ["no detail"])[0]
-    return f"Postgres does not answer ({first_line}); {_REMEDY}"
+    return f"Postgres does not answer ({first_line(error)}); {_REMEDY}"
+
+
+def first_line(error: Exception) -> str:
+    """What a driver's message comes to; the rest of it is hints and context."""
+    return (str(error).strip().splitlines() or ["no detail"])[0]
 
 
 @dataclass(frozen=True)

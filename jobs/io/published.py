@@ -11,7 +11,7 @@ from adbc_driver_postgresql import dbapi
 from psycopg2 import sql
 from pydantic import SecretStr
 
-from jobs.io.postgres import Connection, connect
+from jobs.io.postgres import Connection, connect, first_line
 from jobs.io.statements import statement
 from recsys import columns as c
 from recsys.config import Ids, IdType
@@ -58,7 +58,7 @@ def read_lists(uri: SecretStr, run_id: int, ids: Ids, depth: int) -> pa.Table:
             cursor.execute(text)
             return cursor.fetch_arrow_table().cast(wanted)
     except AdbcError as error:
-        message = f"reading the lists of run {run_id} broke off ({error}); run the step again"
+        message = f"reading the lists of run {run_id} broke off ({first_line(error)}); run again"
         raise PostgresUnavailableError(message) from error
 
 

@@ -16,7 +16,7 @@ from adbc_driver_postgresql import dbapi
 from psycopg2 import sql
 from pydantic import SecretStr
 
-from jobs.io.postgres import Connection, connect
+from jobs.io.postgres import Connection, connect, first_line
 from jobs.io.statements import statement
 from recsys.config import Ids, IdType
 from recsys.errors import HeldError, IncompleteReadError, PostgresUnavailableError
@@ -153,7 +153,7 @@ def _load(
             cursor.adbc_ingest(name, reader, mode="append", db_schema_name="recs")
             loader.commit()
     except AdbcError as error:
-        message = f"loading the lists of run {run_id} broke off ({error}); run the step again"
+        message = f"loading the lists of run {run_id} broke off ({first_line(error)}); run again"
         raise PostgresUnavailableError(message) from error
     with connection:
         _retype(connection, partition, ids.user, ids.item, ids)
