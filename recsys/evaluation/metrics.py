@@ -1,21 +1,291 @@
-"""Measures of lists against what users did next."""
+"""Measures of lists against what users did next, and of lists by themselves.
 
-from collections.abc import Mapping, Sequence
+`ranked` is (u, w) int64 throughout: item rows of u users' lists, best first, each item once, -1
+where a list is shorter. Each metric looks at the first k places and gives one value a user.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from sklearn.preprocessing import normalize
 
 from recsys.errors import DataError
+from recsys.evaluation.concentration import Floats, Ints, exposures, gini
+from recsys.evaluation.splits import ItemLists
+
+Mask = npt.NDArray[np.bool_]
+
+PLACES: Final = 20
+SMOOTHING: Final = 0.01
+"""Steck's alpha: how much of the history's distribution is mixed into the list's."""
 
 
-def recall_at(
-    k: int, lists: Mapping[str, Sequence[str]], relevant: Mapping[str, frozenset[str]]
-) -> float:
-    """Mean over users of hits in the first k / relevant items; a user without a list has none.
+@dataclass(frozen=True)
+class Hits:
+    """Where users' lists hold relevant items."""
 
-    lists: item ids by user, best first. relevant: what each user turned to afterwards, not empty.
+    places: Mask
+    """(u, w) whether the place holds an item that is relevant to the user."""
+    relevant: Ints
+    """(u,) number of relevant items, 1 or more."""
+
+
+def find_hits(ranked: Ints, relevant: ItemLists) -> Hits:
+    """Looks each place's item up among the user's relevant items.
+
+    relevant: items of the same u users, each at least one and each once.
     """
-    if not relevant:
-        raise DataError("recall needs at least one user with relevant items")
-    shares = (
-        len(wanted.intersection(lists.get(user, ())[:k])) / len(wanted)
-        for user, wanted in relevant.items()
-    )
-    return sum(shares) / len(relevant)
+    offsets, rows = relevant
+    counts = np.diff(offsets)
+    if len(counts) != len(ranked):
+        raise DataError(f"{len(ranked)} lists, but relevant items of {len(counts)} users")
+    if not len(counts) or counts.min() < 1:
+        raise DataError("lists are measured for users with relevant items: leave the others out")
+    users = np.arange(len(ranked))
+    width = 1 + max(ranked.max(initial=-1), rows.max(initial=-1))
+    wanted = np.sort(np.repeat(users, counts) * width + rows)
+    if (np.diff(wanted) == 0).any() or _repeats(ranked):
+        raise DataError("an item stands twice in a user's list or relevant items")
+    listed = users[:, np.newaxis] * width + ranked
+    nearest = np.minimum(np.searchsorted(wanted, listed), len(wanted) - 1)
+    return Hits((wanted[nearest] == listed) & (ranked >= 0), counts)
+
+
+def recall(hits: Hits, k: int) -> Floats:
+    """(u,) hits / relevant items."""
+    return np.asarray(_first(hits, k).sum(axis=1) / hits.relevant)
+
+
+def ndcg(hits: Hits, k: int) -> Floats:
+    """(u,) discounted gain over that of the ideal list (Järvelin and Kekäläinen 2002).
+
+    A hit at rank r gains 1 / log2(1 + r); the ideal list has min(k, relevant) hits on top.
+    """
+    discounts = 1.0 / np.log2(1.0 + np.arange(1, k + 1))
+    places = _first(hits, k)
+    ideal = np.cumsum(discounts)[np.minimum(k, hits.relevant) - 1]
+    return np.asarray(np.minimum(places @ discounts[: places.shape[1]] / ideal, 1.0))
+
+
+def average_precision(hits: Hits, k: int) -> Floats:
+    """(u,) sum over hits of the precision at their rank, divided by min(k, relevant).
+
+    So a list that cannot hold all relevant items can still have 1; `map_cut` of trec_eval divides
+    by the number of relevant items instead.
+    """
+    places = _first(hits, k)
+    precision = np.cumsum(places, axis=1) / np.arange(1, places.shape[1] + 1)
+    return np.asarray((precision * places).sum(axis=1) / np.minimum(k, hits.relevant))
+
+
+def reciprocal_rank(hits: Hits, k: int) -> Floats:
+    """(u,) 1 / rank of the first hit, 0 without one."""
+    places = _first(hits, k)
+    return np.asarray((places / np.arange(1.0, places.shape[1] + 1)).max(axis=1, initial=0.0))
+
+
+def hit(hits: Hits, k: int) -> Floats:
+    """(u,) 1 where the list has a hit, else 0."""
+    return np.asarray(_first(hits, k).any(axis=1), np.float64)
+
+
+def coverage(ranked: Ints, items: int) -> float | None:
+    """Share of all items that stand in at least one list; None where there are no items."""
+    return len(np.unique(ranked[ranked >= 0])) / items if items else None
+
+
+def exposure_gini(ranked: Ints, items: int) -> float | None:
+    """Gini coefficient of the items' exposure; None where all lists are empty."""
+    listed, places = ranked >= 0, np.arange(1, ranked.shape[1] + 1)
+    ranks = np.broadcast_to(places, ranked.shape)[listed]
+    return gini(exposures(ranked[listed], ranks, items), items)
+
+
+def self_information(touched: Ints) -> Floats:
+    """(items,) novelty of each item, -log2 p(item) in bits (Vargas and Castells 2011).
+
+    touched: (items,) number of training pairs of each item; p is its share of all training pairs.
+    An item without any counts as having one.
+    """
+    return np.asarray(-np.log2(np.maximum(touched, 1) / max(1, touched.sum())))
+
+
+def novelty(ranked: Ints, information: Floats) -> Floats:
+    """(u,) mean self-information of the list's items in bits; NaN for an empty list."""
+    listed = ranked >= 0
+    bits = np.where(listed, information[ranked], 0.0)
+    return _over(bits.sum(axis=1), listed.sum(axis=1))
+
+
+def diversity(ranked: Ints, vectors: npt.NDArray[np.floating]) -> Floats:
+    """(u,) 1 - mean cosine over the pairs of a list's items (Ziegler et al. 2005).
+
+    vectors: (items, d) of any length; the cosine with a vector of zeros is 0. NaN for a list of
+    fewer than two items. The sum over pairs is (|sum v|^2 - sum |v|^2) / 2 for unit vectors v.
+    """
+    units = _unit(vectors)
+    lists = _membership(ranked, len(units))
+    sums, squares = lists @ units, lists @ np.square(units).sum(axis=1)
+    lengths = (ranked >= 0).sum(axis=1)
+    cosine = _over(np.square(sums).sum(axis=1) - squares, lengths * (lengths - 1))
+    return np.asarray(1.0 - np.minimum(cosine, 1.0))
+
+
+def calibration_error(
+    ranked: Ints, histories: sparse.csr_matrix, categories: sparse.csr_matrix
+) -> Floats:
+    """(u,) how far a list's categories are from the history's, KL(p || q~) (Steck 2018).
+
+    histories: (u, items) weight of each item in the user's past. categories: (items, g) weight of
+    each category of an item. p and q are the mean category distributions of the history and of the
+    list over items that have categories, q~ = 0.99 q + 0.01 p. In nats: 0 where both agree, and
+    ln 100 for a list without any of the history's categories. NaN where the history has none.
+    """
+    shares = normalize(categories.astype(np.float64), norm="l1")
+    described = (shares.getnnz(axis=1) > 0).astype(np.float64)
+    lists = _membership(ranked, shares.shape[0])
+    past, now = (_mean_rows(m, shares, described) for m in (histories, lists))
+    mixed = (1.0 - SMOOTHING) * now + SMOOTHING * past
+    mixed = mixed.multiply(past.astype(bool)).tocsr()
+    past.sort_indices()
+    mixed.sort_indices()
+    past.data = past.data * np.log(past.data / mixed.data)
+    divergence = np.maximum(np.asarray(past.sum(axis=1)).ravel(), 0.0)
+    return np.where(past.getnnz(axis=1) > 0, divergence, np.nan)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What is known of the items that lists are made of."""
+
+    touched: Ints
+    """(items,) number of training pairs of each item."""
+    vectors: npt.NDArray[np.floating] | None = None
+    """(items, d) vectors whose cosine says how alike two items are."""
+    categories: sparse.csr_matrix | None = None
+    """(items, g) weight of each category of an item."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How one model's lists do for some users."""
+
+    k: int
+    """Places of a list that count."""
+    ranked: Ints
+    """(u, k or fewer) the lists."""
+    relevant: ItemLists
+    """What the lists were measured against."""
+    items: int
+    """Size of the catalogue."""
+    per_user: Mapping[str, Floats]
+    """(u,) by metric; NaN where a metric is not defined for a user."""
+
+    def summary(self, chosen: Mask | None = None) -> dict[str, float | None]:
+        """Each metric's mean over all users or over the chosen ones (u,), then coverage and gini.
+
+        Users for whom a metric is not defined are left out of its mean; None where that is all.
+        """
+        who = np.ones(len(self.ranked), bool) if chosen is None else chosen
+        means = {name: _mean(values[who]) for name, values in self.per_user.items()}
+        lists = self.ranked[who]
+        shown = {
+            "coverage": coverage(lists, self.items),
+            "gini": exposure_gini(lists, self.items),
+        }
+        return means | shown
+
+
+def evaluate_lists(
+    ranked: Ints,
+    relevant: ItemLists,
+    catalogue: Catalogue,
+    *,
+    k: int = PLACES,
+    histories: sparse.csr_matrix | None = None,
+) -> Evaluation:
+    """All metrics of the lists at k; diversity where the catalogue has vectors.
+
+    relevant: the users' items in the test part, each user at least one.
+    histories: (u, items) weights of the users' training items, for the calibration error, which
+    needs the catalogue's categories.
+    """
+    lists, items = ranked[:, :k], len(catalogue.touched)
+    if lists.max(initial=-1) >= items:
+        raise DataError(f"item row {lists.max()} is not in a catalogue of {items} items")
+    hits = find_hits(lists, relevant)
+    figures = {m.__name__: m(hits, k) for m in ACCURACY}
+    figures["novelty"] = novelty(lists, self_information(catalogue.touched))
+    if catalogue.vectors is not None:
+        figures["diversity"] = diversity(lists, catalogue.vectors)
+    if histories is not None:
+        if catalogue.categories is None:
+            raise DataError("the calibration error needs categories of items: give both or none")
+        figures["calibration_error"] = calibration_error(lists, histories, catalogue.categories)
+    return Evaluation(k, lists, relevant, items, figures)
+
+
+ACCURACY: Final = (recall, ndcg, average_precision, reciprocal_rank, hit)
+"""Metrics of hits; by name, they lie between 0 and 1, and more is better."""
+
+
+def as_ranked(lists: ItemLists, k: int) -> Ints:
+    """(u, k) the first k items of lists that stand one after the other, -1 where one is shorter."""
+    offsets, rows = lists
+    lengths = np.minimum(np.diff(offsets), k)
+    listed = np.arange(k) < lengths[:, np.newaxis]
+    ranked = np.full(listed.shape, -1, np.int64)
+    ranked[listed] = rows[(offsets[:-1, np.newaxis] + np.arange(k))[listed]]
+    return ranked
+
+
+def _first(hits: Hits, k: int) -> Mask:
+    if k < 1:
+        raise ValueError(f"k is the number of places that count, 1 or more, not {k}")
+    return hits.places[:, :k]
+
+
+def _repeats(ranked: Ints) -> bool:
+    """Whether a list holds an item twice."""
+    ordered = np.sort(ranked, axis=1)
+    return bool(((np.diff(ordered, axis=1) == 0) & (ordered[:, 1:] >= 0)).any())
+
+
+def _membership(ranked: Ints, items: int) -> sparse.csr_matrix:
+    """(u, items) 1 where the list holds the item."""
+    listed = ranked >= 0
+    offsets = np.concatenate([[0], np.cumsum(listed.sum(axis=1))])
+    cells = (np.ones(offsets[-1]), ranked[listed], offsets)
+    return sparse.csr_matrix(cells, shape=(len(ranked), items))
+
+
+def _mean_rows(
+    weights: sparse.csr_matrix, shares: sparse.csr_matrix, described: Floats
+) -> sparse.csr_matrix:
+    """(u, g) weighted mean of the items' shares over those that have any; else a row of zeros."""
+    totals = weights @ described
+    scale = np.divide(1.0, totals, out=np.zeros(len(totals)), where=totals > 0)
+    mean = sparse.diags(scale) @ (weights @ shares)
+    mean = mean.tocsr()
+    mean.eliminate_zeros()
+    return mean
+
+
+def _unit(vectors: npt.NDArray[np.floating]) -> Floats:
+    rows = vectors.astype(np.float64)
+    return np.asarray(normalize(rows)) if rows.size else rows
+
+
+def _over(sums: Floats, counts: Ints) -> Floats:
+    """sums / counts; NaN where there is nothing to take a mean of."""
+    nothing = np.full(len(sums), np.nan)
+    return np.asarray(np.divide(sums, counts, out=nothing, where=np.asarray(counts > 0)))
+
+
+def _mean(values: Floats) -> float | None:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else None

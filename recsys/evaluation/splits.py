@@ -1,0 +1,156 @@
+"""Which interactions a model may learn from, and which its lists are measured against.
+
+A pair is one user and one item. After a split each pair stands once, in train or in test: at the
+time of its first event, with the sum of its events' weights.
+"""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from recsys.errors import DataError
+from recsys.evaluation.concentration import Ints
+
+ItemLists = tuple[Ints, Ints]
+"""Item rows of several users, one user after the other: offsets (u + 1,) from 0, rows (p,)."""
+
+SHARE_BEFORE: Final = 0.8
+"""Quantile of the events' times at which public data sets are split."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Interactions of users with items, one a row, in any order."""
+
+    user_rows: Ints
+    """(n,)"""
+    item_rows: Ints
+    """(n,)"""
+    weights: npt.NDArray[np.float32]
+    """(n,) evidence of interest, 0 or more."""
+    times: Ints | None
+    """(n,) microseconds since 1970 UTC; None where the data has no times."""
+
+    def __post_init__(self) -> None:
+        columns = (self.user_rows, self.item_rows, self.weights, self.times)
+        lengths = {len(column) for column in columns if column is not None}
+        if len(lengths) > 1:
+            raise DataError(f"columns of pairs differ in length: {sorted(lengths)}")
+
+    def __len__(self) -> int:
+        return len(self.user_rows)
+
+    def take(self, chosen: npt.NDArray[np.bool_] | Ints) -> "Pairs":
+        """The rows of a mask (n,) or of row numbers (m,)."""
+        times = None if self.times is None else self.times[chosen]
+        return Pairs(self.user_rows[chosen], self.item_rows[chosen], self.weights[chosen], times)
+
+    def users(self) -> Ints:
+        """(u,) the users that have a pair, ascending, each once."""
+        return np.unique(self.user_rows)
+
+    def item_lists(self, users: Ints) -> ItemLists:
+        """The items of each of the given users, ascending, each once.
+
+        users: (u,) in any order, each once; a user without pairs has an empty list.
+        """
+        pairs = self.merged()
+        starts = np.searchsorted(pairs.user_rows, users, side="left")
+        lengths = np.searchsorted(pairs.user_rows, users, side="right") - starts
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+        return offsets, pairs.item_rows[places]
+
+    def matrix(self, users: int, items: int) -> sparse.csr_matrix:
+        """(users, items) float32; a cell is the summed weight, cells of weight 0 not stored."""
+        pairs = self.merged()
+        cells = (pairs.weights, (pairs.user_rows, pairs.item_rows))
+        matrix = sparse.csr_matrix(cells, shape=(users, items), dtype=np.float32)
+        matrix.eliminate_zeros()
+        return matrix
+
+    def merged(self) -> "Pairs":
+        """One row a pair, by user, then item: its first time and the sum of its weights.
+
+        The sum is taken in order of time, then weight, so the order of rows makes no difference.
+        """
+        times = np.zeros(len(self), np.int64) if self.times is None else self.times
+        order = np.lexsort((self.weights, times, self.item_rows, self.user_rows))
+        rows = self.take(order)
+        starts = _firsts(rows.user_rows, rows.item_rows)
+        if len(starts) == len(rows):
+            return rows
+        sums = np.add.reduceat(rows.weights.astype(np.float64), starts).astype(np.float32)
+        first = rows.take(starts)
+        return Pairs(first.user_rows, first.item_rows, sums, first.times)
+
+
+class Split(NamedTuple):
+    """Pairs to learn from and pairs to be found; none is in both."""
+
+    train: Pairs
+    test: Pairs
+
+
+def temporal(pairs: Pairs, at: int) -> Split:
+    """Train: events before an instant. Test: what a user first touched then or later.
+
+    at: microseconds since 1970 UTC.
+    """
+    before = _times(pairs) < at
+    return given(pairs.take(before), pairs.take(~before))
+
+
+def at_quantile(pairs: Pairs, q: float = SHARE_BEFORE) -> Split:
+    """The temporal split at the q quantile of the times of all events.
+
+    Where the quantile lies between two events, it is the time of the later one.
+    """
+    times = _times(pairs)
+    if not len(times):
+        raise DataError("no events to split by time: the data set is empty")
+    return temporal(pairs, int(np.quantile(times, q, method="higher")))
+
+
+def random_per_user(pairs: Pairs, share: float, seed: int, least: int) -> Split:
+    """Holds out a share of the items of each user who has `least` or more.
+
+    The number held out is share * items, rounded to the nearest (a half to the even), at least 1
+    and never all. The result depends on the pairs and the seed, not on the order of rows.
+    """
+    if not 0.0 < share < 1.0 or least < 2:
+        raise ValueError(f"need 0 < share < 1 and least >= 2, got {share} and {least}")
+    rows = pairs.merged()
+    draws = np.random.default_rng(seed).random(len(rows))
+    _, starts, counts = np.unique(rows.user_rows, return_index=True, return_counts=True)
+    held = np.clip(np.rint(share * counts), 1, np.maximum(counts - 1, 1)).astype(np.int64)
+    held[counts < least] = 0
+    drawn = np.lexsort((draws, rows.user_rows))
+    ranks = np.arange(len(rows)) - np.repeat(starts, counts)
+    out = np.zeros(len(rows), bool)
+    out[drawn] = ranks < np.repeat(held, counts)
+    return Split(rows.take(~out), rows.take(out))
+
+
+def given(train: Pairs, test: Pairs) -> Split:
+    """A split made elsewhere; test pairs that are in train too are dropped from test."""
+    learnt, wanted = train.merged(), test.merged()
+    width = 1 + max(learnt.item_rows.max(initial=0), wanted.item_rows.max(initial=0))
+    known = learnt.user_rows * width + learnt.item_rows
+    asked = wanted.user_rows * width + wanted.item_rows
+    return Split(learnt, wanted.take(~np.isin(asked, known)))
+
+
+def _times(pairs: Pairs) -> Ints:
+    if pairs.times is None:
+        raise DataError("a split by time needs times, and these pairs have none: split at random")
+    return pairs.times
+
+
+def _firsts(user_rows: Ints, item_rows: Ints) -> Ints:
+    """Where each pair begins, of sorted pairs."""
+    changed = (np.diff(user_rows) != 0) | (np.diff(item_rows) != 0)
+    return np.flatnonzero(np.concatenate([np.ones(min(1, len(user_rows)), bool), changed]))
