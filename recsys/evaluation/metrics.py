@@ -192,12 +192,15 @@ class Evaluation:
         """
         who = np.ones(len(self.ranked), bool) if chosen is None else chosen
         means = {name: _mean(values[who]) for name, values in self.per_user.items()}
-        lists = self.ranked[who]
-        shown = {
+        return means | self.over_lists(who)
+
+    def over_lists(self, chosen: Mask) -> dict[str, float | None]:
+        """Coverage and exposure Gini of the chosen users' (u,) lists taken together."""
+        lists = self.ranked[chosen]
+        return {
             "coverage": coverage(lists, self.items),
             "gini": exposure_gini(lists, self.items),
         }
-        return means | shown
 
 
 def evaluate_lists(
