@@ -1,0 +1,145 @@
+"""What is told of a model's lists: metrics with intervals, by segment, and against other models."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from recsys.errors import DataError
+from recsys.evaluation.metrics import ACCURACY, Evaluation, Mask
+from recsys.evaluation.significance import Interval, Paired, holm, mean_intervals, paired
+
+ALL: Final = "all"
+_DIGITS: Final = 6
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The metrics of some users' lists."""
+
+    users: int
+    means: Mapping[str, Interval | None]
+    """Mean over users by metric; None where it is defined for nobody."""
+    coverage: float | None
+    """Share of the catalogue in at least one of these users' lists."""
+    gini: float | None
+    """Gini coefficient of the items' exposure in these lists."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """One model's lists on one split."""
+
+    model: str
+    split: str
+    k: int
+    """Places of a list that count."""
+    items: int
+    """Size of the catalogue."""
+    seed: int
+    """Of the bootstrap."""
+    segments: Mapping[str, Figures]
+    """All users first, then by segment."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report ready for JSON, numbers rounded to 6 places."""
+        head = {name: getattr(self, name) for name in ("model", "split", "k", "items", "seed")}
+        return head | {"segments": {name: _plain(f) for name, f in self.segments.items()}}
+
+
+@dataclass(frozen=True)
+class ModelComparison:
+    """Several models on the same users."""
+
+    metric: str
+    best: str
+    """The model with the highest mean; of equals the first given."""
+    means: Mapping[str, float]
+    """Mean over users by model, best first."""
+    against_best: Mapping[str, Paired]
+    """Every other model (a) against the best one (b), best first."""
+    adjusted: Mapping[str, float]
+    """The p values of these tests after Holm's correction for their number."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The comparison ready for JSON, numbers rounded to 6 places."""
+        return {
+            "metric": self.metric,
+            "best": self.best,
+            "means": _rounded(self.means),
+            "against_best": {
+                name: _rounded(asdict(test)) | {"adjusted_p": round(self.adjusted[name], _DIGITS)}
+                for name, test in self.against_best.items()
+            },
+        }
+
+
+def make_report(
+    model: str, split: str, evaluation: Evaluation, segments: Mapping[str, Mask], seed: int
+) -> Report:
+    """The report of one model; segments are masks (u,) of the evaluation's users."""
+    everybody = np.ones(len(evaluation.ranked), bool)
+    figures = {
+        name: _figures(evaluation, chosen, seed)
+        for name, chosen in ({ALL: everybody} | dict(segments)).items()
+    }
+    return Report(model, split, evaluation.k, evaluation.items, seed, figures)
+
+
+def compare_models(
+    evaluations: Mapping[str, Evaluation], seed: int, metric: str = "ndcg"
+) -> ModelComparison:
+    """Ranks models by the mean of an accuracy metric and tests each against the best.
+
+    All evaluations are of the same users in the same order, against the same relevant items.
+    """
+    if metric not in {m.__name__ for m in ACCURACY}:
+        raise DataError(f"models are compared by an accuracy metric, not by {metric}")
+    _check_same(evaluations)
+    values = {name: evaluation.per_user[metric] for name, evaluation in evaluations.items()}
+    means = {name: float(v.mean()) for name, v in values.items()}
+    best, *others = sorted(means, key=lambda name: -means[name])
+    tests = {name: paired(values[name], values[best], seed) for name in others}
+    adjusted = holm([test.p_value for test in tests.values()]).tolist()
+    return ModelComparison(
+        metric,
+        best,
+        {name: means[name] for name in (best, *others)},
+        tests,
+        dict(zip(others, adjusted, strict=True)),
+    )
+
+
+def _figures(evaluation: Evaluation, chosen: Mask, seed: int) -> Figures:
+    values = {name: figures[chosen] for name, figures in evaluation.per_user.items()}
+    means = mean_intervals(values, seed)
+    return Figures(int(chosen.sum()), means, **evaluation.over_lists(chosen))
+
+
+def _check_same(evaluations: Mapping[str, Evaluation]) -> None:
+    if not evaluations:
+        raise DataError("no model to compare")
+    name, first = next(iter(evaluations.items()))
+    for other, evaluation in evaluations.items():
+        same = all(map(np.array_equal, evaluation.relevant, first.relevant))
+        if not same or evaluation.k != first.k:
+            raise DataError(f"{name} and {other} differ in users, relevant items or k")
+
+
+def _plain(figures: Figures) -> dict[str, Any]:
+    rest = {"coverage": figures.coverage, "gini": figures.gini}
+    means = {name: i and asdict(i) for name, i in figures.means.items()}
+    return {"users": figures.users} | _rounded(means | rest)
+
+
+def _rounded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Every float at any depth rounded."""
+    return {
+        name: _rounded(value)
+        if isinstance(value, Mapping)
+        else round(value, _DIGITS)
+        if isinstance(value, float)
+        else value
+        for name, value in values.items()
+    }
