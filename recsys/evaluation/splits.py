@@ -75,17 +75,17 @@ class Pairs:
     def merged(self) -> "Pairs":
         """One row a pair, by user, then item: its first time and the sum of its weights.
 
-        The sum is taken in order of time, then weight, so the order of rows makes no difference.
+        The sum is taken in order of weight, so the order of rows makes no difference.
         """
-        times = np.zeros(len(self), np.int64) if self.times is None else self.times
-        order = np.lexsort((self.weights, times, self.item_rows, self.user_rows))
-        rows = self.take(order)
-        starts = _firsts(rows.user_rows, rows.item_rows)
-        if len(starts) == len(rows):
-            return rows
-        sums = np.add.reduceat(rows.weights.astype(np.float64), starts).astype(np.float32)
-        first = rows.take(starts)
-        return Pairs(first.user_rows, first.item_rows, sums, first.times)
+        keys = _keys(self, _width(self))
+        if (np.diff(keys) > 0).all():
+            return self
+        order = np.lexsort((self.weights, keys))
+        starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+        sums = np.add.reduceat(self.weights[order].astype(np.float64), starts)
+        times = None if self.times is None else np.minimum.reduceat(self.times[order], starts)
+        first = order[starts]
+        return Pairs(self.user_rows[first], self.item_rows[first], sums.astype(np.float32), times)
 
 
 class Split(NamedTuple):
@@ -138,10 +138,9 @@ def random_per_user(pairs: Pairs, share: float, seed: int, least: int) -> Split:
 def given(train: Pairs, test: Pairs) -> Split:
     """A split made elsewhere; test pairs that are in train too are dropped from test."""
     learnt, wanted = train.merged(), test.merged()
-    width = 1 + max(learnt.item_rows.max(initial=0), wanted.item_rows.max(initial=0))
-    known = learnt.user_rows * width + learnt.item_rows
-    asked = wanted.user_rows * width + wanted.item_rows
-    return Split(learnt, wanted.take(~np.isin(asked, known)))
+    width = max(_width(learnt), _width(wanted))
+    known = np.isin(_keys(wanted, width), _keys(learnt, width))
+    return Split(learnt, wanted.take(~known))
 
 
 def _times(pairs: Pairs) -> Ints:
@@ -150,7 +149,10 @@ def _times(pairs: Pairs) -> Ints:
     return pairs.times
 
 
-def _firsts(user_rows: Ints, item_rows: Ints) -> Ints:
-    """Where each pair begins, of sorted pairs."""
-    changed = (np.diff(user_rows) != 0) | (np.diff(item_rows) != 0)
-    return np.flatnonzero(np.concatenate([np.ones(min(1, len(user_rows)), bool), changed]))
+def _width(pairs: Pairs) -> int:
+    return 1 + int(pairs.item_rows.max(initial=0))
+
+
+def _keys(pairs: Pairs, width: int) -> Ints:
+    """(n,) one number for each user and item, in the order of users, then items."""
+    return pairs.user_rows * width + pairs.item_rows
