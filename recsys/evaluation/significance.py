@@ -52,8 +52,6 @@ def mean_intervals(
     metrics see the same resamples.
     """
     values = np.stack([np.asarray(v, np.float64) for v in metrics.values()], axis=1)
-    if not len(values):
-        return dict.fromkeys(metrics)
     drawn = _resampled_means(values, np.random.default_rng(seed), resamples)
     return {
         name: _interval(float(np.nanmean(column)), means, level) if _defined(column) else None

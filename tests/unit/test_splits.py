@@ -1,6 +1,7 @@
 """Splits: what may be learnt from, what must be found, and that nothing is in both."""
 
 import gzip
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,13 @@ def test_a_pair_counts_once_at_its_first_time_with_all_its_weight() -> None:
     assert merged.times is not None
     assert merged.times.tolist() == [20, 10]
     assert merged.weights.tolist() == [1.0, 2.5]
+
+
+def test_a_sum_of_weights_is_the_same_in_any_order() -> None:
+    # The two smallest count if they meet first, and then tip the sum to the next float32.
+    parts = [1.0, 2.0**-24, 2.0**-53, 2.0**-53]
+    merged = [pairs(*[(0, 0)] * 4, weights=list(w)).merged() for w in permutations(parts)]
+    assert len({pair.weights.item() for pair in merged}) == 1
 
 
 def test_a_temporal_split_keeps_the_future_out_of_train() -> None:
@@ -144,6 +152,12 @@ def test_a_given_split_drops_what_train_knows() -> None:
     assert listed(train) == [(0, 1), (1, 2)]
     assert listed(test) == [(0, 2), (1, 1)]
     assert len(given(pairs(), pairs((3, 3))).test) == 1
+
+
+def test_a_given_split_takes_no_pair_for_another() -> None:
+    one, other = pairs((1, 2)), pairs((0, 5))  # in tables of 3 and of 6 items both are cell 5
+    assert listed(given(one, other).test) == [(0, 5)]
+    assert listed(given(other, one).test) == [(1, 2)]
 
 
 def test_items_by_user_come_in_the_order_asked_for() -> None:
