@@ -20,7 +20,7 @@ NO_PROMOTION: Final = "{{ ' --no-promote' if dag_run.run_type == 'backfill' else
 
 DOC: Final = """
 ### What it does
-Reads the sources in Postgres and MongoDB, trains the candidate models, ranks a list for every user
+Reads the sources in Postgres and MongoDB, fits candidate generators, ranks a list for every user
 and publishes the lists to Postgres in one transaction. Other DAGs can be scheduled on the asset
 `recs.live_lists`, which every publication updates.
 
@@ -119,9 +119,8 @@ with DAG(
     build_interactions = spark_job("build_interactions", timedelta(hours=1))
     check_matrix = plain_job("check_matrix", timedelta(minutes=30))
     train = [
-        plain_job("train_als", timedelta(hours=2)),
-        plain_job("train_content", timedelta(hours=1)),
-        plain_job("train_popularity", timedelta(minutes=30)),
+        plain_job("train_generators", timedelta(hours=3)),
+        plain_job("choose_ranking", timedelta(hours=3)),
     ]
     rank_lists = spark_job("rank_lists", timedelta(hours=2))
     check_lists = plain_job("check_lists", timedelta(minutes=30))

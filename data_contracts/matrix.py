@@ -13,10 +13,13 @@ from recsys import columns as c
 from recsys.schemas import INTERACTIONS
 
 USER_ROWS: Final = f"rows whose {c.USER_ROW} is not their place in the order of {c.USER_ID}"
-LENGTHS: Final = f"rows with other numbers of {c.ITEM_ROWS} and {c.WEIGHTS}"
+LENGTHS: Final = (
+    f"rows with other numbers of {c.ITEM_ROWS}, {c.WEIGHTS}, {c.AGES} and {c.EARLIER_WEIGHTS}"
+)
 OUTSIDE: Final = "entries of items that are not in the index"
 UNORDERED: Final = f"entries of {c.ITEM_ROWS} that do not ascend"
 WEIGHTS: Final = f"{c.WEIGHTS} that are negative or not finite"
+AGES: Final = f"{c.AGES} that are negative or not finite"
 LIKED: Final = "entries with a weight above 0"
 
 _NONE: Final[Bounds] = (None, 0)
@@ -27,7 +30,7 @@ def rules(terms: Terms) -> list[Rule]:
     """Size, unique users, rows and weights that models can be trained on."""
     exact = [
         Rule(name, "fail", _NONE, _REBUILD)
-        for name in (m.DUPLICATES, USER_ROWS, LENGTHS, OUTSIDE, UNORDERED, WEIGHTS)
+        for name in (m.DUPLICATES, USER_ROWS, LENGTHS, OUTSIDE, UNORDERED, WEIGHTS, AGES)
     ]
     remedy = "see [events]: every event has lost its weight"
     return [
@@ -41,19 +44,27 @@ def figures(rows: pa.Table, terms: Terms) -> Figures:
     """The figures that the rules limit."""
     lengths, items = m.flat(rows[c.ITEM_ROWS])
     weight_lengths, weights = m.flat(rows[c.WEIGHTS])
+    age_lengths, ages = m.flat(rows[c.AGES])
+    earlier_lengths, earlier = m.flat(rows[c.EARLIER_WEIGHTS])
     blocked_lengths, blocked = m.flat(rows[c.BLOCKED_ROWS])
-    good = np.isfinite(weights.astype(np.float32)) & (weights >= 0)
+    uneven = np.stack([weight_lengths, age_lengths, earlier_lengths]) != lengths
     unordered = m.apart(_falling(lengths, items)) + m.apart(_falling(blocked_lengths, blocked))
     return {
         **m.sizes(rows.num_rows),
         m.DUPLICATES: m.duplicate_share(rows, INTERACTIONS.key),
         USER_ROWS: _misplaced(rows),
-        LENGTHS: m.apart(lengths != weight_lengths),
+        LENGTHS: m.apart(uneven.any(axis=0)),
         OUTSIDE: _outside(items, terms) + _outside(blocked, terms),
         UNORDERED: unordered,
-        WEIGHTS: m.apart(~good),
+        WEIGHTS: _unusable(weights) + _unusable(earlier[~np.isnan(earlier)]),
+        AGES: _unusable(ages),
         LIKED: m.apart(weights > 0),
     }
+
+
+def _unusable(values: npt.NDArray[Any]) -> float:
+    numbers = values.astype(np.float32)
+    return m.apart(~(np.isfinite(numbers) & (numbers >= 0)))
 
 
 def _misplaced(rows: pa.Table) -> float:

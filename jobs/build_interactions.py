@@ -6,6 +6,7 @@ not be used, each with its reason.
 
 import argparse
 import logging
+from datetime import timedelta
 from functools import reduce
 
 import pyarrow as pa
@@ -37,7 +38,8 @@ def main(arguments: RunArguments) -> None:
     judged = _judged_events(spark, arguments).persist()
     _write_quarantine(spark, judged, arguments)
     usable = judged.where(F.col(c.REJECT_REASON).isNull())
-    pairs = ev.pair_weights(usable, config.events, as_of).persist()
+    earlier = as_of - timedelta(days=config.ranking.holdout_days)
+    pairs = ev.pair_weights(usable, config.events, as_of, earlier).persist()
     if pairs.isEmpty():
         raise no_events(arguments)
     items = _write_items(pairs, arguments)

@@ -12,6 +12,7 @@ import pyarrow.dataset as ds
 from pydantic import SecretStr
 
 from jobs.entrypoint import RunArguments, job_parser, run
+from jobs.io.features import read_choice
 from jobs.io.population import active_users, available_items
 from jobs.io.published import read_lists
 from jobs.io.publishing import Audit, RunRecord, publish
@@ -61,8 +62,9 @@ def _audit(arguments: RunArguments, uri: SecretStr, live: int | None) -> Audit:
         depth=gates.depth,
         persistence=gates.persistence,
     )
-    found = [str(violation) for violation in violations(figures, gates)]
-    return Audit({"live_run": live, **figures.as_dict()}, found)
+    ndcg = read_choice(lake, as_of).measured
+    found = [str(violation) for violation in violations(figures, gates, ndcg)]
+    return Audit({"live_run": live, **figures.as_dict(), "ndcg": ndcg}, found)
 
 
 if __name__ == "__main__":

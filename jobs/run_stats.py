@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobs.entrypoint import RunArguments
-from jobs.io.features import model_partition
+from jobs.io.features import CHOICE, model_partition
 from jobs.io.lake import Partition
 from recsys.errors import NoEventsError
 from recsys.schemas import EVENT_SOURCES, INTERACTIONS, ITEMS, QUARANTINE, RAW, TOP_N
@@ -54,10 +54,8 @@ def _read_rows(arguments: RunArguments, name: str) -> int:
 
 
 def _models(arguments: RunArguments) -> Mapping[str, Any]:
-    weights = arguments.config.blend.weights()
+    names = [*arguments.config.generators.used(), CHOICE]
     manifests = {
-        name: model_partition(arguments.lake, name, arguments.as_of).manifest()
-        for name, weight in weights.items()
-        if weight > 0
+        name: model_partition(arguments.lake, name, arguments.as_of).manifest() for name in names
     }
     return {name: dict(manifest.stats) for name, manifest in manifests.items()}

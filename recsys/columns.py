@@ -25,6 +25,8 @@ SOURCE: Final = "source"
 
 ITEM_ROWS: Final = "item_rows"
 WEIGHTS: Final = "weights"
+AGES: Final = "ages"
+EARLIER_WEIGHTS: Final = "earlier_weights"
 BLOCKED_ROWS: Final = "blocked_rows"
 
 ITEM_IDS: Final = "item_ids"

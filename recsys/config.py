@@ -10,23 +10,15 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, ValidationError
 from pydantic import model_validator as validator
 
 from recsys import window
 from recsys.errors import ConfigError
+from recsys.models.registry import Generators
+from recsys.section import Count, Name, NonNegative, Positive, Section, Share
 
 IdType = Literal["bigint", "uuid", "text"]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
-
-
-class Section(BaseModel):
-    """A frozen part of the configuration that refuses fields it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Ids(Section):
@@ -198,45 +190,20 @@ class Lookback(Section):
         return window.Window(end - timedelta(days=self.lookback_days), end)
 
 
-class Als(Section):
-    """Implicit ALS (Hu et al. 2008): confidence is 1 + alpha * weight."""
+class Ranking(Section):
+    """How the generators' scores become one order."""
 
-    factors: Annotated[int, Field(gt=0, le=4096)] = 32
-    alpha: Positive = 5.0
-    regularization: NonNegative = 1.0
-    iterations: Annotated[int, Field(gt=0)] = 15
-
-
-class Content(Section):
-    """TF-IDF over words, tags and attributes, reduced by a truncated SVD."""
-
-    dimensions: Annotated[int, Field(gt=0, le=4096)] = 64
-    max_words: Annotated[int, Field(gt=0)] = 20_000
-    min_items: Annotated[int, Field(gt=0)] = 2
-    """A word, tag or attribute borne by fewer items says nothing about others and is left out."""
-    word_weight: NonNegative = 0.3
-    tag_weight: NonNegative = 1.0
-    attribute_weight: NonNegative = 0.3
-    profile_weight: NonNegative = 0.3
-    """Share of a user's own profile document against the items touched, each of unit length."""
-
-
-class Blend(Section):
-    """Weights of the models' scores after each is standardised for each user."""
-
-    als: NonNegative = 1.0
-    content: NonNegative = 0.3
-    popularity: NonNegative = 0.3
-
-    @validator(mode="after")
-    def some_weight(self) -> Self:
-        if not any(self.weights().values()):
-            raise ValueError("at least one model needs a weight above 0")
-        return self
-
-    def weights(self) -> Mapping[str, float]:
-        """Weight of each model, by name, in a fixed order."""
-        return {name: getattr(self, name) for name in Blend.model_fields}
+    method: Literal["best", "learned", "sum", "fusion"] = "best"
+    """A learned ranker, the weighted sum, rank fusion, or whatever does best on the days that are
+    held back, a single generator included."""
+    holdout_days: Count = 14
+    """Days before the as-of date that are held back to choose the method and to learn from."""
+    least_users: Count = 200
+    """With fewer users in those days nothing is learnt: the generators' own weights count."""
+    most_users: Count = 4000
+    """With more of them, so many are drawn."""
+    candidates: Count = 200
+    """Items that each generator proposes to the second stage."""
 
 
 class Lists(Section):
@@ -278,8 +245,8 @@ class Gates(Section):
     """Share of the active users that have no row and get the popular list."""
     max_score_drift: Positive | None = 3.0
     """Change of the mean best score, in the live run's standard deviations."""
-    min_recall: Share | None = None
-    """Recall of the last days that were held back, where it is measured."""
+    min_ndcg: Share | None = None
+    """NDCG@20 of what orders the lists, on the days that were held back."""
 
     @classmethod
     def limits(cls) -> tuple[str, ...]:
@@ -329,9 +296,8 @@ class Config(Section):
     sources: Sources
     events: Annotated[Mapping[Name, Event], Field(min_length=1)]
     window: Lookback = Lookback()
-    als: Als = Als()
-    content: Content = Content()
-    blend: Blend = Blend()
+    generators: Generators = Generators()
+    ranking: Ranking = Ranking()
     lists: Lists = Lists()
     contracts: Contracts = Contracts()
     gates: Gates = Gates()

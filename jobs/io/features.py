@@ -1,28 +1,81 @@
 """What models are trained on and with, out of the lake."""
 
 from datetime import date
+from functools import cached_property
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy import sparse
 
+from jobs.entrypoint import RunArguments
 from jobs.io.lake import Lake, Partition
 from recsys import columns as c
 from recsys.config import Ids
 from recsys.ids import IdIndex
-from recsys.interactions.matrices import weight_matrix
-from recsys.models.content import Descriptions
-from recsys.models.factors import FactorModel
-from recsys.schemas import INTERACTIONS, ITEMS, Table
+from recsys.interactions import matrices
+from recsys.interactions.training import Descriptions, HeldBack, Ints, Training
+from recsys.models.contract import Model
+from recsys.models.registry import GENERATORS
+from recsys.ranking.choice import Choice
+from recsys.ranking.features import Segments
+from recsys.schemas import INTERACTIONS, ITEMS, RAW_ITEM_PROFILES, RAW_USER_PROFILES, Table
 
 MODELS: Final = "models"
+CHOICE: Final = "choice"
 
 
-def training_matrix(lake: Lake, as_of: date, ids: Ids) -> sparse.csr_matrix:
-    """(users, items) float32 weights as of a date."""
-    items = lake.as_of(ITEMS.name, as_of).manifest().rows
-    return weight_matrix(interactions(lake, as_of, ids), items)
+class Known:
+    """The tables of a date that models are trained on, each read when it is asked for."""
+
+    def __init__(self, arguments: RunArguments) -> None:
+        self._lake, self._as_of = arguments.lake, arguments.as_of
+        self._config = arguments.config
+
+    @cached_property
+    def interactions(self) -> pa.Table:
+        """The `interactions` table in order of user_row."""
+        return interactions(self._lake, self._as_of, self._config.ids)
+
+    @cached_property
+    def items(self) -> pa.Table:
+        """The `items` table in order of item_row."""
+        return self._lake.as_of(ITEMS.name, self._as_of).read(ITEMS, self._config.ids)
+
+    @cached_property
+    def available(self) -> Ints:
+        """Ascending rows of the items that may be recommended."""
+        return np.flatnonzero(self.items[c.AVAILABLE].to_numpy())
+
+    @cached_property
+    def training(self) -> Training:
+        """What models may learn from."""
+        sources = self._config.sources
+        items = self._profiles(RAW_ITEM_PROFILES, configured=sources.item_profiles is not None)
+        users = self._profiles(RAW_USER_PROFILES, configured=sources.user_profiles is not None)
+        return matrices.training(
+            self.interactions,
+            descriptions(items, c.ITEM_ID, IdIndex(self.items[c.ITEM_ID].combine_chunks())),
+            descriptions(users, c.USER_ID, IdIndex(self.interactions[c.USER_ID].combine_chunks())),
+        )
+
+    @cached_property
+    def segments(self) -> Segments:
+        """(users,) number of each user's segment."""
+        return np.full(self.interactions.num_rows, -1, np.int32)
+
+    def held_back(self) -> HeldBack:
+        """What was known `ranking.holdout_days` earlier, and what users turned to since."""
+        days = self._config.ranking.holdout_days
+        return matrices.held_back(self.interactions, self.training, days)
+
+    def _profiles(self, table: Table, *, configured: bool) -> pa.Table:
+        """The profile documents in a fixed order; none where no source is configured."""
+        if not configured:
+            return table.arrow(self._config.ids).empty_table()
+        read = self._lake.as_of(table.name, self._as_of).read(table, self._config.ids)
+        keys = [(table.key[0], "ascending"), (c.TEXT, "ascending")]
+        return read.take(pc.sort_indices(read, sort_keys=keys))
 
 
 def interactions(lake: Lake, as_of: date, ids: Ids) -> pa.Table:
@@ -36,16 +89,30 @@ def model_partition(lake: Lake, name: str, as_of: date) -> Partition:
     return lake.as_of(f"{MODELS}/{name}", as_of)
 
 
-def write_model(lake: Lake, name: str, as_of: date, model: FactorModel) -> None:
+def write_model(lake: Lake, name: str, as_of: date, model: Model) -> None:
     """Keeps a model as npz arrays."""
     with model_partition(lake, name, as_of).replace() as draft:
-        draft.write_arrays(model.arrays())
-        draft.stats["factors"] = int(model.item_factors.shape[1])
+        arrays = model.arrays()
+        draft.write_arrays(arrays)
+        draft.stats["shapes"] = {key: list(array.shape) for key, array in arrays.items()}
 
 
-def read_model(lake: Lake, name: str, as_of: date) -> FactorModel:
+def read_model(lake: Lake, name: str, as_of: date) -> Model:
     """Raises MissingPartitionError where the model was not trained for the date."""
-    return FactorModel.from_arrays(model_partition(lake, name, as_of).arrays())
+    return GENERATORS[name].MODEL.from_arrays(model_partition(lake, name, as_of).arrays())
+
+
+def write_choice(lake: Lake, as_of: date, choice: Choice) -> None:
+    """Keeps how lists are ordered, and why."""
+    with model_partition(lake, CHOICE, as_of).replace() as draft:
+        draft.write_arrays({CHOICE: np.frombuffer(choice.model_dump_json().encode(), np.uint8)})
+        draft.stats |= choice.model_dump(mode="json", exclude={"rankers"})
+
+
+def read_choice(lake: Lake, as_of: date) -> Choice:
+    """Raises MissingPartitionError where nothing was chosen for the date."""
+    text = model_partition(lake, CHOICE, as_of).arrays()[CHOICE].tobytes()
+    return Choice.model_validate_json(text)
 
 
 def descriptions(profiles: pa.Table, id_column: str, index: IdIndex) -> Descriptions:
@@ -60,12 +127,3 @@ def descriptions(profiles: pa.Table, id_column: str, index: IdIndex) -> Descript
             tags[row] += profile[c.TAGS]
             attributes[row] += profile[c.ATTRIBUTES]
     return Descriptions(text, tags, attributes)
-
-
-def read_profiles(lake: Lake, table: Table, as_of: date, ids: Ids, *, configured: bool) -> pa.Table:
-    """The profile documents of a date, in a fixed order; none where no source is configured."""
-    if not configured:
-        return table.arrow(ids).empty_table()
-    read = lake.as_of(table.name, as_of).read(table, ids)
-    keys = [(table.key[0], "ascending"), (c.TEXT, "ascending")]
-    return read.take(pc.sort_indices(read, sort_keys=keys))

@@ -15,12 +15,17 @@ from recsys.window import Window, midnight
 
 #: Total of an aggregated weight, in units of 2**-32.
 FIXED: Final = "fixed_weight"
+#: The same total as of an earlier date.
+EARLIER: Final = "earlier_fixed_weight"
+#: Days from a pair's first event to the as-of date.
+AGE: Final = "age_days"
 #: Number of events behind a row, copies delivered twice included.
 EVENTS: Final = "events"
 #: Number of distinct events behind a row.
 DISTINCT_EVENTS: Final = "distinct_events"
 
 _IN_FUTURE: Final = f"{c.OCCURRED_AT} is in the future"
+_KNOWN_AT: Final = "known_at"
 _IDENTITY: Final = (c.USER_ID, c.ITEM_ID, c.EVENT_TYPE, c.OCCURRED_AT, c.VALUE)
 
 
@@ -55,25 +60,40 @@ def _with_reason(events: DataFrame, reason: Column) -> DataFrame:
     return events.withColumns({c.REJECT_REASON: reason, c.SOURCE_ROW: row})
 
 
-def pair_weights(events: DataFrame, rules: Mapping[str, Event], as_of: date) -> DataFrame:
+def pair_weights(
+    events: DataFrame, rules: Mapping[str, Event], as_of: date, earlier: date
+) -> DataFrame:
     """One row a user and item: its summed weight, and how many events stand behind it.
 
-    An event delivered twice, the same in all but its arrival, counts once.
+    An event delivered twice, the same in all but its arrival, counts once. The weight as of the
+    earlier date is that of the events known by then, null without any.
     """
-    distinct = events.groupBy(*_IDENTITY).agg(F.count("*").alias(EVENTS))
-    weighted = distinct.withColumn(FIXED, _fixed_weight(rules, as_of))
+    known_at = F.min(F.coalesce(c.ARRIVED_AT, c.OCCURRED_AT))
+    distinct = events.groupBy(*_IDENTITY).agg(
+        F.count("*").alias(EVENTS),
+        F.greatest(known_at, F.col(c.OCCURRED_AT)).alias(_KNOWN_AT),
+    )
+    was_known = F.col(_KNOWN_AT) < F.lit(midnight(earlier))
+    weighted = distinct.withColumn(FIXED, _fixed_weight(rules, as_of)).withColumn(
+        EARLIER, F.when(was_known, _fixed_weight(rules, earlier))
+    )
     return weighted.groupBy(c.USER_ID, c.ITEM_ID).agg(
         F.sum(FIXED).alias(FIXED),
+        F.sum(EARLIER).alias(EARLIER),
+        _age_days(F.min(c.OCCURRED_AT), as_of).cast("float").alias(AGE),
         F.sum(EVENTS).alias(EVENTS),
         F.count("*").alias(DISTINCT_EVENTS),
     )
 
 
+def _age_days(time: Column, end: date) -> Column:
+    micros = F.unix_micros(F.lit(midnight(end))) - F.unix_micros(time)
+    return micros / F.lit(1e6 * SECONDS_PER_DAY)
+
+
 def _fixed_weight(rules: Mapping[str, Event], as_of: date) -> Column:
     """The Spark form of `recsys.interactions.weights.fixed_weights`, over all event types."""
-    end = F.lit(midnight(as_of))
-    micros = F.unix_micros(end) - F.unix_micros(F.col(c.OCCURRED_AT))
-    age_days = micros / F.lit(1e6 * SECONDS_PER_DAY)
+    age_days = _age_days(F.col(c.OCCURRED_AT), as_of)
     weight = reduce(
         lambda chain, rule: chain.when(F.col(c.EVENT_TYPE) == rule[0], _weight(rule[1], age_days)),
         rules.items(),

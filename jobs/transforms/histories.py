@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from jobs.transforms.events import FIXED
+from jobs.transforms.events import AGE, EARLIER, FIXED
 from recsys import columns as c
 from recsys.interactions.weights import FRACTION_BITS
 
@@ -11,15 +11,22 @@ _ROW_BITS = 33
 
 
 def touched_items(pairs: DataFrame, items: DataFrame) -> DataFrame:
-    """One row a user: the rows of the items touched, ascending, and their weights."""
+    """One row a user: the rows of the items touched, ascending, their weights and ages."""
     numbered = pairs.join(F.broadcast(items), c.ITEM_ID)
-    entries = F.sort_array(F.collect_list(F.struct(c.ITEM_ROW, FIXED)))
+    entries = F.sort_array(F.collect_list(F.struct(c.ITEM_ROW, FIXED, EARLIER, AGE)))
     grouped = numbered.groupBy(c.USER_ID).agg(entries.alias("entries"))
-    weights = F.transform("entries", lambda e: (e[FIXED] / 2.0**FRACTION_BITS).cast("float"))
+    weights, earlier = (
+        F.transform(
+            F.col("entries")[name], lambda fixed: (fixed / 2.0**FRACTION_BITS).cast("float")
+        )
+        for name in (FIXED, EARLIER)
+    )
     return grouped.select(
         c.USER_ID,
         F.col("entries")[c.ITEM_ROW].alias(c.ITEM_ROWS),
         weights.alias(c.WEIGHTS),
+        F.col("entries")[AGE].alias(c.AGES),
+        earlier.alias(c.EARLIER_WEIGHTS),
     )
 
 
@@ -46,7 +53,10 @@ def histories(
     return joined.select(
         c.USER_ID,
         F.coalesce(c.ITEM_ROWS, F.array().cast("array<int>")).alias(c.ITEM_ROWS),
-        F.coalesce(c.WEIGHTS, F.array().cast("array<float>")).alias(c.WEIGHTS),
+        *(
+            F.coalesce(name, F.array().cast("array<float>")).alias(name)
+            for name in (c.WEIGHTS, c.AGES, c.EARLIER_WEIGHTS)
+        ),
         F.coalesce(c.BLOCKED_ROWS, F.array().cast("array<int>")).alias(c.BLOCKED_ROWS),
         F.coalesce(c.ACTIVE, F.lit(False)).alias(c.ACTIVE),
     )

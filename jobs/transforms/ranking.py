@@ -4,27 +4,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from recsys import columns as c
 from recsys.config import Ids
 from recsys.ids import IdIndex
 from recsys.interactions.matrices import list_arrays
-from recsys.models.factors import FactorModel
-from recsys.ranking.topn import TopN, top_n
+from recsys.interactions.training import ItemLists
+from recsys.ranking.stack import Ranker
+from recsys.ranking.topn import TopN
 from recsys.schemas import TOP_N
 
 
 @dataclass(frozen=True)
-class Ranker:
+class ListMaker:
     """Everything that making lists needs, the same for every user."""
 
-    models: tuple[FactorModel, ...]
-    """Standardised and weighted; a list's sources are positions in this tuple."""
+    ranker: Ranker
     items: IdIndex
-    available: npt.NDArray[np.int64]
-    """Ascending rows of the items that may be recommended."""
     length: int
     ids: Ids
 
@@ -35,8 +32,7 @@ class Ranker:
         if not len(rows):
             return
         start = 0
-        excluded = _excluded(users)
-        for block in top_n(self.models, rows, excluded, self.available, self.length):
+        for block in self.ranker.top_n(rows, _excluded(users), self.length):
             size = len(block.offsets) - 1
             yield self._rows(users[c.USER_ID].slice(start, size), block)
             start += size
@@ -52,8 +48,8 @@ class Ranker:
         return pa.RecordBatch.from_arrays(columns, schema=TOP_N.arrow(self.ids))
 
 
-def _excluded(users: pa.RecordBatch) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Offsets and item rows of what each user has touched or blocked."""
+def _excluded(users: pa.RecordBatch) -> ItemLists:
+    """The items that each user has touched or blocked."""
     parts = [list_arrays(users[name]) for name in (c.ITEM_ROWS, c.BLOCKED_ROWS)]
     lines = [np.repeat(np.arange(users.num_rows), np.diff(offsets)) for offsets, _ in parts]
     order = np.argsort(np.concatenate(lines), kind="stable")

@@ -35,16 +35,16 @@ class Violation:
 
 
 def violations(
-    comparison: Comparison, gates: Gates, recall: float | None = None
+    comparison: Comparison, gates: Gates, ndcg: float | None = None
 ) -> tuple[Violation, ...]:
     """The gates that hold the run back, in the order of their names in `Gates`.
 
-    A gate without a limit, and a figure that there is none of (no live run to compare with, no
-    recall measured), hold nothing back. A figure that is not a number does.
-    recall: of the lists against what users did in the days after, where it was measured.
+    A gate without a limit, and a figure that there is none of (no live run to compare with, nothing
+    held back to measure on), hold nothing back. A figure that is not a number does.
+    ndcg: of what orders the lists, on the days that were held back; None where there was nobody.
     """
     figures = {gate: getattr(comparison, figure) for gate, figure in _FIGURES.items()}
-    figures["min_recall"] = recall
+    figures["min_ndcg"] = ndcg
     found = []
     for gate in Gates.limits():
         limit, figure = getattr(gates, gate), figures[gate]

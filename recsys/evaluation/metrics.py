@@ -15,7 +15,7 @@ from sklearn.preprocessing import normalize
 
 from recsys.errors import DataError
 from recsys.evaluation.concentration import Floats, Ints, exposures, gini
-from recsys.evaluation.splits import ItemLists
+from recsys.interactions.training import ItemLists
 
 Mask = npt.NDArray[np.bool_]
 

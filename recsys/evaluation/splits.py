@@ -12,10 +12,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from recsys.errors import DataError
-from recsys.evaluation.concentration import Ints
-
-ItemLists = tuple[Ints, Ints]
-"""Item rows of several users, one user after the other: offsets (u + 1,) from 0, rows (p,)."""
+from recsys.interactions.training import Ints, ItemLists
 
 SHARE_BEFORE: Final = 0.8
 """Quantile of the events' times at which public data sets are split."""

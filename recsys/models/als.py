@@ -1,30 +1,98 @@
 """Matrix factorisation of implicit feedback by alternating least squares (Hu et al. 2008)."""
 
+from typing import Annotated, Final
+
 import numpy as np
-from implicit.cpu.als import AlternatingLeastSquares
-from scipy import sparse
+from pydantic import Field
+from scipy import linalg, sparse
 from threadpoolctl import threadpool_limits
 
-from recsys.config import Als
-from recsys.models.factors import FactorModel
+from recsys.interactions.training import Training
+from recsys.models import content
+from recsys.models.cold import mapped
+from recsys.models.contract import GeneratorConfig
+from recsys.models.factors import FactorModel, Factors
+from recsys.section import Count, NonNegative, Positive
+
+MODEL: Final = FactorModel
+WARM: Final = 5
+"""Items from which on a user's vector is left as it was trained; with fewer it is folded in."""
 
 
-def fit_als(weights: sparse.csr_matrix, config: Als, seed: int) -> FactorModel:
-    """Fits `implicit`'s ALS with confidence 1 + alpha * weight.
+class Config(GeneratorConfig):
+    """Confidence is 1 + alpha * weight."""
 
-    weights: (users, items) float32; a cell is the decayed weight of an interaction.
-    Users and items without interactions get zero vectors. The result depends on the seed, not on
-    the number of threads: `implicit` solves each row by itself, and BLAS below it is held to one.
+    weight: NonNegative = 1.0
+    factors: Annotated[int, Field(gt=0, le=4096)] = 64
+    alpha: Positive = 5.0
+    regularization: NonNegative = 5.0
+    iterations: Count = 15
+
+
+def fit(training: Training, config: Config, seed: int) -> FactorModel:
+    """`implicit`'s ALS; users with few items are folded in, those with none placed by profile.
+
+    Items without interactions are placed by their descriptions. Who cannot be placed gets zeros.
+    The result depends on the seed, not on the number of threads: `implicit` solves each row by
+    itself, and BLAS below it is held to one.
     """
-    confidence = weights.astype(np.float32, copy=True)
+    confidence = training.liked()
     confidence.data = 1.0 + np.float32(config.alpha) * confidence.data
     with threadpool_limits(limits=1, user_api="blas"):
-        model = AlternatingLeastSquares(
-            factors=config.factors,
-            regularization=config.regularization,
-            alpha=1.0,
-            iterations=config.iterations,
-            random_state=seed,
+        model = _trained(confidence, config, seed)
+        touched = np.diff(confidence.indptr)
+        few = np.flatnonzero((touched > 0) & (touched < WARM))
+        model.user_factors[few] = folded_in(
+            model.item_factors, confidence[few], config.regularization
         )
-        model.fit(confidence, show_progress=False)
+        return _with_strangers(model, training, touched, seed)
+
+
+def folded_in(
+    item_factors: Factors, confidence: sparse.csr_matrix, regularization: float
+) -> Factors:
+    """(u, k) exact vectors of users for given item vectors, x = (Y'CY + lambda I)^-1 Y'c.
+
+    item_factors: (items, k) Y. confidence: (u, items) c, 1 or more where the user touched an item.
+    With U the m rows of Y that a user touched and A = Y'Y + lambda I, the same for everybody, it is
+    A^-1 U' (I + (C - I) U A^-1 U')^-1 c: a system of m unknowns instead of k.
+    """
+    items = item_factors.astype(np.float64)
+    gram = items.T @ items + regularization * np.eye(items.shape[1])
+    solved = linalg.solve(gram, items.T, assume_a="pos").T
+    lengths = np.diff(confidence.indptr)
+    vectors = np.zeros((confidence.shape[0], items.shape[1]), np.float32)
+    for m in np.unique(lengths[lengths > 0]):
+        users = np.flatnonzero(lengths == m)
+        places = confidence.indptr[users][:, np.newaxis] + np.arange(m)
+        rows, c = confidence.indices[places], confidence.data[places].astype(np.float64)
+        inner = (c - 1.0)[:, :, np.newaxis] * (solved[rows] @ items[rows].transpose(0, 2, 1))
+        share = np.linalg.solve(np.eye(m) + inner, c[:, :, np.newaxis])
+        vectors[users] = (solved[rows].transpose(0, 2, 1) @ share)[:, :, 0]
+    return vectors
+
+
+def _trained(confidence: sparse.csr_matrix, config: Config, seed: int) -> FactorModel:
+    from implicit.cpu.als import AlternatingLeastSquares  # noqa: PLC0415 - a second, for fits alone
+
+    model = AlternatingLeastSquares(
+        factors=config.factors,
+        regularization=config.regularization,
+        alpha=1.0,
+        iterations=config.iterations,
+        random_state=seed,
+    )
+    model.fit(confidence, show_progress=False)
     return FactorModel(model.user_factors, model.item_factors)
+
+
+def _with_strangers(
+    model: FactorModel, training: Training, touched: np.ndarray, seed: int
+) -> FactorModel:
+    """Places users and items that nobody has seen act, where something is written of them."""
+    profiles = content.vectors(training.items, training.users, content.Config(), seed)
+    liked = np.bincount(training.history.indices, training.history.data > 0, len(profiles.items))
+    return FactorModel(
+        mapped(profiles.users, model.user_factors, touched >= WARM, touched == 0),
+        mapped(profiles.items, model.item_factors, liked >= WARM, liked == 0),
+    )

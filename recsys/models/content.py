@@ -2,56 +2,80 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 from scipy import sparse
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
 
-from recsys.config import Content
+from recsys.interactions.training import Descriptions, Training
+from recsys.models.contract import GeneratorConfig
 from recsys.models.factors import FactorModel, Factors
+from recsys.section import Count, NonNegative
 
+MODEL: Final = FactorModel
 _SVD_ITERATIONS: Final = 7
 
 
+class Config(GeneratorConfig):
+    """TF-IDF over words, tags and attributes, reduced by a truncated SVD."""
+
+    weight: NonNegative = 0.3
+    dimensions: Annotated[int, Field(gt=0, le=4096)] = 64
+    max_words: Count = 20_000
+    min_items: Count = 2
+    """A word, tag or attribute borne by fewer items says nothing about others and is left out."""
+    word_weight: NonNegative = 0.3
+    tag_weight: NonNegative = 1.0
+    attribute_weight: NonNegative = 0.3
+    profile_weight: NonNegative = 0.3
+    """Share of a user's own profile document against the items touched, each of unit length."""
+
+
 @dataclass(frozen=True)
-class Descriptions:
-    """What is written of some users or items, one entry a row; empty where nothing is."""
+class Profiles:
+    """Where descriptions place items and users, in one space; zeros where nothing is written."""
 
-    text: Sequence[str]
-    tags: Sequence[Sequence[str]]
-    attributes: Sequence[Sequence[str]]
+    items: Factors
+    """(items, d) of length 1."""
+    users: Factors
+    """(users, d) of length 1."""
 
 
-def fit_content(
-    weights: sparse.csr_matrix,
-    items: Descriptions,
-    users: Descriptions,
-    config: Content,
-    seed: int,
-) -> FactorModel:
-    """Places items by TF-IDF and truncated SVD, users at the mean of what they touched.
+def fit(training: Training, config: Config, seed: int) -> FactorModel:
+    """Places items by their descriptions, users at the mean of what they touched.
 
-    weights: (n users, m items); a cell is the decayed weight of an interaction.
-    items, users: m and n descriptions. A user's own is mixed in with `profile_weight`.
-    Vectors have length 1, so a score is a cosine; those without any description are zero.
+    A user's own description is mixed in with `profile_weight`. Vectors have length 1, so a score
+    is a cosine; those without any description are zero.
     """
+    profiles = vectors(training.items, training.users, config, seed)
+    touched = _unit(training.liked() @ profiles.items)
+    users_at = touched + np.float32(config.profile_weight) * profiles.users
+    return FactorModel(_unit(users_at), profiles.items)
+
+
+def vectors(items: Descriptions, users: Descriptions, config: Config, seed: int) -> Profiles:
+    """TF-IDF and truncated SVD of the items; users are placed by the same words."""
+    if not any(map(any, (items.text, items.tags, items.attributes))):
+        return Profiles(_nothing(items, config), _nothing(users, config))
     with threadpool_limits(limits=1, user_api="blas"):
         features, profiles = _features(items, users, config)
-        item_factors, profile_factors = _reduced(features, profiles, config.dimensions, seed)
-    touched = _unit(weights @ item_factors)
-    users_at = touched + np.float32(config.profile_weight) * profile_factors
-    return FactorModel(_unit(users_at), item_factors)
+        return _reduced(features, profiles, config.dimensions, seed)
+
+
+def _nothing(rows: Descriptions, config: Config) -> Factors:
+    return np.zeros((len(rows.text), config.dimensions), np.float32)
 
 
 def _features(
-    items: Descriptions, users: Descriptions, config: Content
+    items: Descriptions, users: Descriptions, config: Config
 ) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
     """(m, f) and (n, f): weighted TF-IDF of words, tags and attributes side by side."""
+    # It takes seconds to load, and every command reads the configuration above.
+    from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415
+
     least = min(config.min_items, max(1, len(items.text) // 2))
     words = TfidfVectorizer(
         max_features=config.max_words, min_df=least, stop_words="english", sublinear_tf=True
@@ -74,7 +98,7 @@ def _as_they_are(labels: Sequence[str]) -> Sequence[str]:
 
 
 def _block(
-    weight: float, vectorizer: TfidfVectorizer, items: Sequence[Any], users: Sequence[Any]
+    weight: float, vectorizer: Any, items: Sequence[Any], users: Sequence[Any]
 ) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
     try:
         return vectorizer.fit_transform(items) * weight, vectorizer.transform(users) * weight
@@ -84,15 +108,19 @@ def _block(
 
 def _reduced(
     features: sparse.csr_matrix, profiles: sparse.csr_matrix, dimensions: int, seed: int
-) -> tuple[Factors, Factors]:
+) -> Profiles:
+    from sklearn.decomposition import TruncatedSVD  # noqa: PLC0415 - as above
+
     if features.shape[1] <= dimensions:
-        return _unit(features.toarray()), _unit(profiles.toarray())
+        return Profiles(_unit(features.toarray()), _unit(profiles.toarray()))
     rank = min(dimensions, features.shape[0])
     svd = TruncatedSVD(n_components=rank, n_iter=_SVD_ITERATIONS, random_state=seed)
-    item_factors = svd.fit_transform(features)
-    return _unit(item_factors), _unit(svd.transform(profiles))
+    items = svd.fit_transform(features)
+    return Profiles(_unit(items), _unit(svd.transform(profiles)))
 
 
 def _unit(rows: npt.NDArray[np.floating]) -> Factors:
     rows = np.asarray(rows, dtype=np.float32)
-    return np.asarray(normalize(rows)) if rows.size else rows
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+    lengths[lengths == 0.0] = 1.0
+    return np.asarray(rows / lengths[:, np.newaxis], np.float32)

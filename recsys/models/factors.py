@@ -1,13 +1,19 @@
-"""What every model comes down to: vectors whose inner product is the score."""
+"""Models that are vectors: the score is an inner product."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from recsys.errors import SchemaError
+from recsys.models.contract import Rows
+
+BLOCK: Final = 256
+"""Users scored at once. Every product has this many rows, and a user stands in the same one of
+them always: BLAS kernels round rows by their place, and lists must not depend on how users are
+spread over tasks."""
 
 Factors = npt.NDArray[np.float32]
 
@@ -29,8 +35,18 @@ class FactorModel:
             shapes = f"{self.user_factors.shape} and {self.item_factors.shape}"
             raise SchemaError(f"user and item factors differ in length: {shapes}; train again")
 
+    def scores(self, users: Rows) -> Factors:
+        """(u, items) inner products; see `Model`."""
+        block = np.zeros((BLOCK, self.user_factors.shape[1]), np.float32)
+        block[users % BLOCK] = self.user_factors[users]
+        return np.asarray((block @ self.item_factors.T)[users % BLOCK])
+
+    def restricted(self, items: Rows) -> Self:
+        """The model of some items alone."""
+        return type(self)(self.user_factors, np.ascontiguousarray(self.item_factors[items]))
+
     def arrays(self) -> dict[str, Factors]:
-        """The arrays to store."""
+        """The arrays to keep."""
         return {"user_factors": self.user_factors, "item_factors": self.item_factors}
 
     @classmethod

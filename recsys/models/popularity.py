@@ -1,19 +1,35 @@
-"""What everybody likes of late."""
+"""What everybody likes."""
+
+from typing import Final
 
 import numpy as np
-from scipy import sparse
 
+from recsys.interactions.training import Training
+from recsys.models.contract import GeneratorConfig
 from recsys.models.factors import FactorModel
+from recsys.section import NonNegative
+
+MODEL: Final = FactorModel
 
 
-def fit_popularity(weights: sparse.csr_matrix) -> FactorModel:
+class Config(GeneratorConfig):
+    """Nothing to choose: the events' own half-lives say what counts."""
+
+    weight: NonNegative = 0.3
+
+
+def fit(training: Training, config: Config, seed: int) -> FactorModel:  # noqa: ARG001
     """One score an item, the same for every user: log(1 + summed decayed weight).
 
-    weights: (users, items); a cell is the decayed weight of an interaction. The logarithm keeps
-    the few most popular items from drowning the other models in a blend.
+    The logarithm keeps the few most popular items from drowning the other models in a blend.
     """
-    totals = np.asarray(weights.sum(axis=0, dtype=np.float64)).ravel()
+    totals = np.asarray(training.history.sum(axis=0, dtype=np.float64)).ravel()
+    return shared_scores(training.history.shape[0], np.log1p(totals))
+
+
+def shared_scores(users: int, scores: np.ndarray) -> FactorModel:
+    """A model that gives every user the same score of an item. scores: (items,)."""
     return FactorModel(
-        user_factors=np.ones((weights.shape[0], 1), np.float32),
-        item_factors=np.log1p(totals).astype(np.float32)[:, np.newaxis],
+        user_factors=np.ones((users, 1), np.float32),
+        item_factors=scores.astype(np.float32)[:, np.newaxis],
     )

@@ -1,47 +1,78 @@
-"""Several models' scores on one scale."""
+"""From the generators' scores to one score an item: blends that learn nothing but weights."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from recsys.models.factors import FactorModel
+from recsys.models.contract import Scores
+from recsys.ranking.candidates import candidates
+from recsys.ranking.scoring import Scored
+
+FUSION_CONSTANT: Final = 60.0
+"""The usual constant of reciprocal rank fusion."""
 
 
-def standardised(
-    model: FactorModel, weight: float, available: npt.NDArray[np.bool_]
-) -> FactorModel:
-    """A model whose scores are the given one's, standardised for each user, times `weight`.
+class Blend(Protocol):
+    """What decides the order of a user's list."""
 
-    available: (items,) the items over which each user's scores get mean 0 and deviation 1.
-    Both moments follow from the factors alone: mean = u.m and variance = u'Cu with m and C the
-    mean and covariance of the item vectors, so no score need be computed. A user to whom the model
-    gives every item the same score gets zeros: it has no opinion.
+    def totals(self, scored: Scored) -> Scores:
+        """(b, a) one score an item; -inf for what must not be listed."""
+
+    def shares(self, scored: Scored) -> list[Scores]:
+        """(b, a) by generator, how much it speaks for each item."""
+
+
+@dataclass(frozen=True)
+class WeightedSum:
+    """Standardised scores, weighted and added up. One weight of 1 is a generator by itself."""
+
+    weights: Sequence[float]
+
+    def totals(self, scored: Scored) -> Scores:
+        """See `Blend`."""
+        parts = self.shares(scored)
+        totals = parts[0].copy()
+        for part in parts[1:]:
+            totals += part
+        return scored.closing(totals)
+
+    def shares(self, scored: Scored) -> list[Scores]:
+        """See `Blend`."""
+        pairs = zip(self.weights, scored.scores, strict=True)
+        return [np.float32(weight) * scores for weight, scores in pairs]
+
+
+@dataclass(frozen=True)
+class RankFusion:
+    """Reciprocal rank fusion (Cormack et al. 2009): the sum over generators of 1 / (60 + rank)."""
+
+    candidates: int
+    """Candidates of each generator."""
+
+    def totals(self, scored: Scored) -> Scores:
+        """See `Blend`."""
+        found = candidates(scored, self.candidates)
+        totals = np.full(scored.scores[0].shape, -np.inf, np.float32)
+        fused = fusion(found.ranks, opinionated(scored)[:, found.lines])
+        totals[found.lines, found.columns] = fused
+        return totals
+
+    def shares(self, scored: Scored) -> list[Scores]:
+        """See `Blend`."""
+        return list(scored.scores)
+
+
+def fusion(ranks: np.ndarray, opinionated: np.ndarray) -> Scores:
+    """(p,) fused score of candidates from (generators, p) ranks.
+
+    opinionated: (generators, p) whether the generator tells the user's items apart.
     """
-    if not available.any():
-        return FactorModel(np.zeros_like(model.user_factors), model.item_factors)
-    items = model.item_factors.astype(np.float64)
-    mean = items[available].mean(axis=0)
-    centred = items - mean
-    covariance = centred[available].T @ centred[available] / available.sum()
-    users = model.user_factors.astype(np.float64)
-    deviation = np.sqrt(np.maximum(np.einsum("uk,kl,ul->u", users, covariance, users), 0.0))
-    size = np.linalg.norm(users, axis=1) * np.sqrt(np.trace(covariance))
-    opinionated = deviation > 1e-6 * np.maximum(size, np.finfo(np.float64).tiny)
-    scale = np.divide(weight, deviation, out=np.zeros_like(deviation), where=opinionated)
-    return FactorModel(
-        (users * scale[:, np.newaxis]).astype(np.float32), centred.astype(np.float32)
-    )
+    votes = np.where(opinionated, 1.0 / (FUSION_CONSTANT + ranks), 0.0)
+    return np.asarray(votes.sum(axis=0), np.float32)
 
 
-def blended(
-    models: Mapping[str, FactorModel],
-    weights: Mapping[str, float],
-    available: npt.NDArray[np.bool_],
-) -> dict[str, FactorModel]:
-    """The models of positive weight, in the order of `weights`, ready to be summed."""
-    return {
-        name: standardised(models[name], weight, available)
-        for name, weight in weights.items()
-        if weight > 0
-    }
+def opinionated(scored: Scored) -> np.ndarray:
+    """(generators, b) whether each generator has an opinion on each user."""
+    return np.stack([deviation > 0 for _, deviation in scored.moments])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[2]
 DAGS = REPOSITORY / "dags"
 SNAPSHOT = Path(__file__).parent / "snapshots" / "nightly_recommendations.json"
-TRAINING = ["train_als", "train_content", "train_popularity"]
+TRAINING = ["choose_ranking", "train_generators"]
 TASKS = [
     "extract_sources",
     "check_sources",

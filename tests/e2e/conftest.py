@@ -15,6 +15,7 @@ from jobs.nightly import run_steps
 from jobs.sandbox.market import Market, load
 from jobs.settings import Settings
 from recsys.config import Config, Contracts, Gates
+from recsys.models.registry import GENERATORS, Generators
 
 #: When the sources are read: later than anything but what lies in the future on purpose.
 OBSERVED_AT = datetime(2026, 6, 1, tzinfo=UTC)
@@ -24,6 +25,11 @@ OPEN_GATES = Gates(min_users_kept=0, min_overlap=0, max_fallback_share=1, max_sc
 OPEN_CONTRACTS = Contracts(
     max_rejected=1, max_unknown_users=1, max_unknown_items=1, max_duplicates=1, max_empty_lists=1
 )
+
+
+def only(name: str) -> Generators:
+    """One generator by itself."""
+    return Generators.model_validate({n: {"weight": float(n == name)} for n in GENERATORS})
 
 
 class Pipeline:

@@ -164,7 +164,14 @@ def made(raw: Raw, best: int) -> RunArguments:
     arguments = raw.at(FIRST)
     lake, users, items = arguments.lake, range(10), range(20)
     catalogue = [{c.ITEM_ROW: n, c.ITEM_ID: n, c.TITLE: None, c.AVAILABLE: n != 5} for n in items]
-    seen = {c.ITEM_ROWS: [0], c.WEIGHTS: [1.0], c.BLOCKED_ROWS: [], c.ACTIVE: True}
+    seen = {
+        c.ITEM_ROWS: [0],
+        c.WEIGHTS: [1.0],
+        c.AGES: [1.0],
+        c.EARLIER_WEIGHTS: [None],
+        c.BLOCKED_ROWS: [],
+        c.ACTIVE: True,
+    }
     ranked = {c.ITEM_IDS: [best, 7], c.SCORES: [2.0, 1.0], c.SOURCES: [0, 0]}
     raw.write(lake.as_of(ITEMS.name, FIRST), ITEMS, catalogue)
     histories = [{c.USER_ROW: n, c.USER_ID: n, **seen} for n in users]

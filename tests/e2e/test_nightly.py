@@ -12,13 +12,13 @@ from jobs.io.features import interactions, read_model
 from jobs.io.lake import Lake
 from jobs.sandbox.seed import DIRTY, make_market, planted_groups
 from recsys import columns as c
-from recsys.config import Blend, Contracts, Gates
+from recsys.config import Contracts, Gates
 from recsys.errors import HeldError
 from recsys.evaluation.metrics import as_ranked, find_hits, recall
-from recsys.evaluation.splits import ItemLists
+from recsys.interactions.training import ItemLists
 from recsys.schemas import ITEMS, QUARANTINE
 from recsys.window import Window, midnight
-from tests.e2e.conftest import OPEN_GATES, Pipeline
+from tests.e2e.conftest import OPEN_GATES, Pipeline, only
 
 USERS, ITEMS_MADE, DAYS, EVENTS, SEED = 400, 300, 40, 12_000, 7
 END = date(2026, 1, 1)
@@ -72,9 +72,8 @@ def test_a_night_end_to_end(market_run: Pipeline, capsys: pytest.CaptureFixture[
     again = market_run.query("SELECT list_hash, users FROM recs.run ORDER BY run_id DESC LIMIT 1")
     assert again == run
 
-    only_popular = Blend(als=0, content=0, popularity=1)
     with pytest.raises(HeldError, match=r"is below gates\.min_overlap = 0\.9"):
-        market_run.run(SPLIT, blend=only_popular, gates=Gates(min_overlap=0.9))
+        market_run.run(SPLIT, generators=only("popularity"), gates=Gates(min_overlap=0.9))
     assert market_run.lists() == blended
     newest = lookup.runs(market_run.settings.require_postgres(), 1)[0]
     assert newest.status == "held"
@@ -140,11 +139,10 @@ def check_matrix_and_models_agree(pipeline: Pipeline) -> None:
     assert users[c.USER_ROW].to_pylist() == list(range(users.num_rows))
     assert users[c.USER_ID].to_pylist() == sorted(users[c.USER_ID].to_pylist())
     items = lake.as_of(ITEMS.name, SPLIT).read(ITEMS, ids)
-    for name in ("als", "content", "popularity"):
-        model = read_model(lake, name, SPLIT)
-        assert len(model.user_factors) == users.num_rows
-        assert len(model.item_factors) == items.num_rows
-        assert np.isfinite(model.item_factors).all()
+    for name in pipeline.config.generators.used():
+        scores = read_model(lake, name, SPLIT).scores(np.array([users.num_rows - 1]))
+        assert scores.shape == (1, items.num_rows)
+        assert np.isfinite(scores).all()
 
 
 def _lake(pipeline: Pipeline) -> Lake:

@@ -13,9 +13,9 @@ import pytest
 from jobs.io.mongo import database
 from jobs.sandbox.importers.deskdrop import read_deskdrop
 from jobs.sandbox.importers.movielens import read_movielens
-from recsys.config import Blend, Contracts
+from recsys.config import Contracts
 from recsys.window import midnight
-from tests.e2e.conftest import OPEN_GATES, Pipeline
+from tests.e2e.conftest import OPEN_GATES, Pipeline, only
 
 DESKDROP_DAY = date(2017, 2, 1)
 MOVIELENS_DAY = date(2016, 11, 1)
@@ -51,14 +51,10 @@ def movielens(pipeline: Pipeline, shared_data: Path) -> Pipeline:
     return pipeline
 
 
-def only(**weights: float) -> Blend:
-    return Blend(**({"als": 0.0, "content": 0.0, "popularity": 0.0} | weights))
-
-
 def test_movielens_models_differ_and_content_keeps_to_the_genre(movielens: Pipeline) -> None:
-    movielens.run(MOVIELENS_DAY, blend=only(als=1), contracts=Contracts())
+    movielens.run(MOVIELENS_DAY, generators=only("als"), contracts=Contracts())
     als = movielens.lists()
-    movielens.run(MOVIELENS_DAY, blend=only(content=1), gates=OPEN_GATES)
+    movielens.run(MOVIELENS_DAY, generators=only("content"), gates=OPEN_GATES)
     content = movielens.lists()
     assert set(als) == set(content)
     assert sum(als[user][:20] != content[user][:20] for user in als) > 0.99 * len(als)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from recsys.evaluation import metrics
 from recsys.evaluation.concentration import Floats, Ints
 from recsys.evaluation.metrics import ACCURACY, Catalogue, as_ranked, evaluate_lists, find_hits
-from recsys.evaluation.splits import ItemLists
+from recsys.interactions.training import ItemLists
 
 ITEMS = 12
 Users = list[tuple[list[int], list[int]]]

@@ -7,56 +7,83 @@ import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.models.factors import FactorModel
-from recsys.ranking.topn import BLOCK, top_n
+from recsys.models.factors import BLOCK, FactorModel
+from recsys.ranking.blend import WeightedSum
+from recsys.ranking.candidates import candidates
+from recsys.ranking.scoring import Scored, Scorer
+from recsys.ranking.stack import Ranker
+from recsys.ranking.topn import select
 
 N_ITEMS = 23
+Scores = npt.NDArray[np.float32]
 
 
-def model(rng: np.random.Generator, users: int) -> FactorModel:
+def whole_numbers(seed: int, lines: int, closed: int) -> Scored:
     """Small whole numbers: scores are exact and ties are common."""
-    draw = rng.integers(-2, 3, (users + N_ITEMS, 3)).astype(np.float32)
-    return FactorModel(draw[:users], draw[users:])
+    rng = np.random.default_rng(seed)
+    scores = [rng.integers(-2, 3, (lines, N_ITEMS)).astype(np.float32) for _ in range(2)]
+    places = rng.integers(0, lines, closed), rng.integers(0, N_ITEMS, closed)
+    moments = [(np.zeros(lines), np.ones(lines))] * 2
+    return Scored(np.arange(lines), scores, moments, places)
 
 
-def by_definition(
-    models: list[FactorModel], user: int, excluded: set[int], available: list[int], n: int
-) -> list[int]:
-    scores = sum(m.item_factors @ m.user_factors[user] for m in models)
-    left = [item for item in available if item not in excluded]
+def by_definition(scores: Scores, closed: set[int], n: int) -> list[int]:
+    left = [item for item in range(N_ITEMS) if item not in closed]
     return sorted(left, key=lambda item: (-scores[item], item))[:n]
+
+
+def closed_of(scored: Scored, line: int) -> set[int]:
+    lines, columns = scored.closed
+    return set(columns[lines == line].tolist())
 
 
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(1, N_ITEMS + 3),
-    available=st.sets(st.integers(0, N_ITEMS - 1)),
-    users=st.sets(st.integers(0, 2 * BLOCK + 9), min_size=1, max_size=6),
+    closed=st.integers(0, 80),
+    lines=st.integers(1, 7),
 )
-def test_lists_equal_their_definition(
-    seed: int, n: int, available: set[int], users: set[int]
+def test_lists_equal_their_definition(seed: int, n: int, closed: int, lines: int) -> None:
+    scored, available = whole_numbers(seed, lines, closed), np.arange(N_ITEMS) * 3 + 1
+    blend = WeightedSum((2.0, 1.0))
+    found = select(blend.shares(scored), blend.totals(scored), available, n)
+    total = 2 * scored.scores[0] + scored.scores[1]
+    for line, (start, end) in enumerate(pairwise(found.offsets)):
+        wanted = by_definition(total[line], closed_of(scored, line), n)
+        assert found.item_rows[start:end].tolist() == available[wanted].tolist()
+        assert found.scores[start:end].tolist() == total[line, wanted].tolist()
+        shares = np.stack([2 * scored.scores[0][line, wanted], scored.scores[1][line, wanted]])
+        assert found.sources[start:end].tolist() == shares.argmax(axis=0).tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    most=st.integers(1, N_ITEMS + 3),
+    closed=st.integers(0, 80),
+    lines=st.integers(1, 7),
+)
+def test_candidates_are_the_best_of_each_generator(
+    seed: int, most: int, closed: int, lines: int
 ) -> None:
-    rng = np.random.default_rng(seed)
-    models = [model(rng, 2 * BLOCK + 10) for _ in range(2)]
-    excluded = [set(rng.integers(0, N_ITEMS, rng.integers(0, N_ITEMS)).tolist()) for _ in users]
-    offsets = np.cumsum([0, *map(len, excluded)])
-    rows = np.array([item for items in excluded for item in sorted(items)], dtype=np.int64)
-    chosen = np.array(sorted(available), dtype=np.int64)
-    blocks = top_n(models, np.array(sorted(users)), (offsets, rows), chosen, n)
-    lists = [block.item_rows[a:b].tolist() for block in blocks for a, b in pairwise(block.offsets)]
-    assert lists == [
-        by_definition(models, user, gone, sorted(available), n)
-        for user, gone in zip(sorted(users), excluded, strict=True)
-    ]
+    scored = whole_numbers(seed, lines, closed)
+    found = candidates(scored, most)
+    for line in range(lines):
+        best = [by_definition(s[line], closed_of(scored, line), most) for s in scored.scores]
+        columns = found.columns[found.lines == line].tolist()
+        assert columns == sorted(set().union(*best))
+        for scores, ranks in zip(scored.scores, found.ranks, strict=True):
+            order = sorted(columns, key=lambda item: (-scores[line, item], item))
+            expected = [order.index(item) + 1 for item in columns]
+            assert ranks[found.lines == line].tolist() == expected
 
 
-def lists_of(models: list[FactorModel], users: npt.NDArray[np.int64]) -> list[bytes]:
+def lists_of(ranker: Ranker, users: npt.NDArray[np.int64]) -> list[bytes]:
     nothing = np.zeros(len(users) + 1, np.int64), np.empty(0, np.int64)
-    items = np.arange(len(models[0].item_factors))
     return [
         block.scores[a:b].tobytes() + block.item_rows[a:b].tobytes()
-        for block in top_n(models, users, nothing, items, 10)
+        for block in ranker.top_n(users, nothing, 10)
         for a, b in pairwise(block.offsets)
     ]
 
@@ -65,7 +92,9 @@ def test_a_users_list_does_not_depend_on_the_others() -> None:
     rng = np.random.default_rng(1)
     users, items = 3 * BLOCK, 1_000
     draw = rng.normal(size=(users + items, 64)).astype(np.float32)
-    models = [FactorModel(draw[:users], draw[users:])]
-    together = lists_of(models, np.arange(users))
+    model = FactorModel(draw[:users], draw[users:])
+    scorer = Scorer.of({"m": model}, np.arange(items), items)
+    ranker = Ranker(scorer, WeightedSum((1.0,)))
+    together = lists_of(ranker, np.arange(users))
     every_third = np.arange(1, users, 3)
-    assert lists_of(models, every_third) == [together[user] for user in every_third]
+    assert lists_of(ranker, every_third) == [together[user] for user in every_third]

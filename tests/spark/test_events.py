@@ -19,6 +19,7 @@ from recsys.window import Window, midnight
 
 AS_OF = date(2026, 1, 10)
 END = midnight(AS_OF)
+EARLIER = date(2026, 1, 7)
 RULES = {
     "view": Event(weight=1.0, half_life_days=2.0),
     "rating": Event(weight=0.5, use_value=True, min_value=3.0),
@@ -59,7 +60,7 @@ def test_weights_equal_the_numpy_reference(
         event(item_id=n, event_type=kind, value=value, occurred_at=END - timedelta(seconds=age))
         for n, (kind, value, age) in enumerate(drawn)
     ]
-    pairs = ev.pair_weights(frame(spark, *rows), RULES, AS_OF)
+    pairs = ev.pair_weights(frame(spark, *rows), RULES, AS_OF, EARLIER)
     found = {row[c.ITEM_ID]: row[ev.FIXED] for row in pairs.collect()}
     for n, (kind, value, age) in enumerate(drawn):
         values = np.array([np.nan if value is None else value])
@@ -71,7 +72,7 @@ def test_an_event_delivered_twice_counts_once(spark: SparkSession) -> None:
     at = END - timedelta(days=2)
     twice = [event(occurred_at=at, arrived_at=at + timedelta(hours=h)) for h in (0, 5)]
     other = event(occurred_at=END - timedelta(days=4))
-    (pair,) = ev.pair_weights(frame(spark, *twice, other), RULES, AS_OF).collect()
+    (pair,) = ev.pair_weights(frame(spark, *twice, other), RULES, AS_OF, EARLIER).collect()
     assert pair[ev.FIXED] / 2**32 == pytest.approx(0.5 + 0.25)
     assert (pair[ev.EVENTS], pair[ev.DISTINCT_EVENTS]) == (3, 2)
 
@@ -110,3 +111,18 @@ def test_only_what_was_known_before_the_date_is_seen(spark: SparkSession) -> Non
     known = ev.known_before(frame(spark, *rows), window)
     assert sorted(row[c.ITEM_ID] for row in known.collect()) == [1, 3, 5]
     assert datetime(2026, 1, 10, tzinfo=UTC) == window.end
+
+
+def test_the_earlier_weight_is_of_what_was_known_by_then(spark: SparkSession) -> None:
+    then = midnight(EARLIER)
+    rows = [
+        event(occurred_at=then - timedelta(days=2)),
+        event(occurred_at=then - timedelta(days=1), arrived_at=then),
+        event(occurred_at=then),
+        event(item_id=2, occurred_at=then + timedelta(days=1)),
+    ]
+    pairs = ev.pair_weights(frame(spark, *rows), RULES, AS_OF, EARLIER).orderBy(c.ITEM_ID)
+    both, late = pairs.collect()
+    assert both[ev.EARLIER] / 2**32 == pytest.approx(0.5)
+    assert (both[ev.AGE], late[ev.AGE]) == (5.0, 2.0)
+    assert late[ev.EARLIER] is None

@@ -14,10 +14,10 @@ def test_one_row_a_user_with_items_in_order(spark: SparkSession) -> None:
     items = frame(spark, "item_id long, item_row int", (-9, 0), (4, 1), (7, 2))
     pairs = frame(
         spark,
-        "user_id long, item_id long, fixed_weight long",
-        (1, 7, ONE // 2),
-        (1, -9, 3 * ONE),
-        (2, 4, 0),
+        "user_id long, item_id long, fixed_weight long, earlier_fixed_weight long, age_days float",
+        (1, 7, ONE // 2, None, 1.0),
+        (1, -9, 3 * ONE, 6 * ONE, 9.0),
+        (2, 4, 0, 0, 3.0),
     )
     blocks = frame(spark, "user_id long, item_id long", (2, 7), (2, 7), (3, -9), (3, 999))
     profiled = frame(spark, "user_id long", (4,), (1,))
@@ -26,10 +26,10 @@ def test_one_row_a_user_with_items_in_order(spark: SparkSession) -> None:
         hs.touched_items(pairs, items), hs.blocked_items(blocks, items), profiled, active
     )
     assert [tuple(row) for row in users.orderBy(c.USER_ID).collect()] == [
-        (1, [0, 2], [3.0, 0.5], [], True),
-        (2, [1], [0.0], [2], False),
-        (3, [], [], [0], True),
-        (4, [], [], [], True),
+        (1, [0, 2], [3.0, 0.5], [9.0, 1.0], [6.0, None], [], True),
+        (2, [1], [0.0], [3.0], [0.0], [2], False),
+        (3, [], [], [], [], [0], True),
+        (4, [], [], [], [], [], True),
     ]
 
 

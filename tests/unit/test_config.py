@@ -4,6 +4,7 @@ import pytest
 
 from recsys.config import parse_config
 from recsys.errors import ConfigError
+from recsys.models.registry import GENERATORS
 
 MINIMAL: dict[str, Any] = {
     "sources": {
@@ -45,8 +46,9 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("ids.user", "serial", "field ids.user"),
         ("sources.items.columns.item_id", "", "field sources.items.columns.item_id"),
         ("sources.items.collection", "both", "table or a MongoDB collection"),
-        ("als.factors", "many", "field als.factors"),
-        ("blend", {"als": 0, "content": 0, "popularity": 0}, "weight above 0"),
+        ("generators.als.factors", "many", "field generators.als.factors"),
+        ("generators.magic", {}, "field generators.magic"),
+        ("generators", {name: {"weight": 0} for name in GENERATORS}, "weight above 0"),
         ("lists.length", 0, "got 0"),
     ],
 )
@@ -58,7 +60,7 @@ def test_a_wrong_field_is_named(path: str, value: object, named: str) -> None:
 def test_the_fingerprint_tells_configurations_apart_and_ignores_order() -> None:
     same = parse_config(dict(reversed(MINIMAL.items())), "x").fingerprint()
     assert parse_config(MINIMAL, "x").fingerprint() == same
-    assert parse_config(changed("als.factors", 8), "x").fingerprint() != same
+    assert parse_config(changed("generators.als.factors", 8), "x").fingerprint() != same
 
 
 def test_only_a_changed_mapping_makes_old_reads_useless() -> None:

@@ -60,6 +60,8 @@ def history(n: int) -> Row:
         c.USER_ID: n,
         c.ITEM_ROWS: [0, 2],
         c.WEIGHTS: [1.0, 0.0],
+        c.AGES: [2.0, 0.5],
+        c.EARLIER_WEIGHTS: [1.0, None],
         c.BLOCKED_ROWS: [1],
         c.ACTIVE: True,
     }
@@ -189,6 +191,7 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
         matrix.OUTSIDE: one(item_rows=[0, ROWS]),
         matrix.UNORDERED: one(item_rows=[2, 2]),
         matrix.WEIGHTS: one(weights=[1.0, float("nan")]),
+        matrix.AGES: one(ages=[1.0, -1.0]),
         matrix.LIKED: every(weights=[0.0, 0.0]),
     },
     "topn": {

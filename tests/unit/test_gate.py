@@ -34,7 +34,7 @@ LIMITS = {
     "max_empty_share": 0.1,
     "max_fallback_share": 0.2,
     "max_score_drift": 1.0,
-    "min_recall": 0.05,
+    "min_ndcg": 0.05,
 }
 ALL = Gates.model_validate(LIMITS)
 BAD = [
@@ -56,29 +56,29 @@ def changed(**figures: Any) -> Comparison:
 
 def test_a_good_run_passes_every_gate() -> None:
     assert set(Gates.limits()) == set(LIMITS)
-    assert violations(GOOD, ALL, recall=0.1) == ()
+    assert violations(GOOD, ALL, ndcg=0.1) == ()
 
 
 @pytest.mark.parametrize(("gate", "figure", "value"), BAD, ids=[gate for gate, *_ in BAD])
 def test_a_bad_figure_is_caught_by_its_own_gate(gate: str, figure: str, value: float) -> None:
-    (found,) = violations(changed(**{figure: value}), ALL, recall=0.1)
+    (found,) = violations(changed(**{figure: value}), ALL, ndcg=0.1)
     assert (found.gate, found.figure, found.limit) == (gate, abs(value), LIMITS[gate])
     assert f"gates.{gate} = " in str(found)
 
 
 def test_every_limit_is_tried() -> None:
-    assert {gate for gate, *_ in BAD} | {"min_recall"} == set(Gates.limits())
+    assert {gate for gate, *_ in BAD} | {"min_ndcg"} == set(Gates.limits())
 
 
-def test_low_recall_is_caught_where_it_is_measured() -> None:
-    (found,) = violations(GOOD, ALL, recall=0.04)
-    assert str(found) == "0.04 is below gates.min_recall = 0.05"
+def test_low_ndcg_is_caught_where_it_is_measured() -> None:
+    (found,) = violations(GOOD, ALL, ndcg=0.04)
+    assert str(found) == "0.04 is below gates.min_ndcg = 0.05"
     assert violations(GOOD, ALL) == ()
 
 
 def test_a_figure_at_its_limit_passes() -> None:
     at = {figure: LIMITS[gate] for gate, figure, _ in BAD}
-    assert violations(changed(**at), ALL, recall=LIMITS["min_recall"]) == ()
+    assert violations(changed(**at), ALL, ndcg=LIMITS["min_ndcg"]) == ()
 
 
 def test_a_figure_that_is_no_number_does_not_pass() -> None:
@@ -88,7 +88,7 @@ def test_a_figure_that_is_no_number_does_not_pass() -> None:
 
 def test_every_violation_is_named_in_order() -> None:
     worst = {figure: value for _, figure, value in BAD}
-    found = violations(changed(**worst), ALL, recall=0.0)
+    found = violations(changed(**worst), ALL, ndcg=0.0)
     assert [violation.gate for violation in found] == list(Gates.limits())
 
 

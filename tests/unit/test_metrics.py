@@ -11,7 +11,7 @@ from recsys.errors import DataError
 from recsys.evaluation import metrics
 from recsys.evaluation.concentration import Ints
 from recsys.evaluation.metrics import Catalogue, Hits, evaluate_lists, find_hits
-from recsys.evaluation.splits import ItemLists
+from recsys.interactions.training import ItemLists
 
 
 def lists(*items: Sequence[int]) -> ItemLists:

@@ -1,6 +1,6 @@
-"""Every model against a matrix with a known answer, and ALS against `implicit` itself."""
+"""One suite that every generator passes, and what only one of them promises."""
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,49 +8,114 @@ from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from recsys.config import Als, Content
-from recsys.models.als import fit_als
-from recsys.models.content import Descriptions, fit_content
-from recsys.models.factors import FactorModel
-from recsys.models.popularity import fit_popularity
+from recsys.interactions.training import Descriptions, Training
+from recsys.models import als, cold, content, graph, item_item, popularity, trending
+from recsys.models.contract import Model
+from recsys.models.factors import BLOCK
+from recsys.models.neighbours import strongest
+from recsys.models.registry import GENERATORS
 
 SIZE = 20
-SMALL_ALS = Als(factors=4, alpha=2.0, regularization=0.1, iterations=5)
+SMALL: dict[str, dict[str, Any]] = {
+    "als": {"factors": 4, "alpha": 2.0, "regularization": 0.1, "iterations": 5},
+    "content": {"dimensions": 2},
+    "item_item": {"regularization": 1.0},
+}
+SAME_FOR_ALL = {"popularity", "trending"}
 
 
 def checkerboard(users: int = SIZE, items: int = SIZE) -> sparse.csr_matrix:
-    """Even users like even items, odd users odd ones; nobody has touched the last two."""
+    """Even users like even items, odd users odd ones; nobody but two has touched the last two."""
     cells = (np.add.outer(np.arange(users), np.arange(items)) % 2 == 0).astype(np.float32)
     cells[:, -2:] = 0
     cells[0, -2] = cells[1, -1] = 1
     return sparse.csr_matrix(cells)
 
 
-def described(users: int = SIZE, items: int = SIZE) -> tuple[Descriptions, Descriptions]:
-    tags = [["even"] if item % 2 == 0 else ["odd"] for item in range(items)]
-    empty: list[list[str]] = [[] for _ in range(items)]
-    nobody: list[list[str]] = [[] for _ in range(users)]
-    return Descriptions([""] * items, tags, empty), Descriptions([""] * users, nobody, nobody)
+def training(
+    matrix: sparse.csr_matrix,
+    items: Descriptions | None = None,
+    users: Descriptions | None = None,
+    ages: Any = None,
+) -> Training:
+    rows, columns = matrix.shape
+    return Training(
+        matrix,
+        np.zeros(matrix.nnz, np.float32) if ages is None else np.asarray(ages, np.float32),
+        items or Descriptions.blank(columns),
+        users or Descriptions.blank(rows),
+    )
 
 
-def content_model() -> FactorModel:
-    return fit_content(checkerboard(), *described(), Content(dimensions=2), seed=0)
+def tagged(tags: list[list[str]]) -> Descriptions:
+    nothing: list[list[str]] = [[] for _ in tags]
+    return Descriptions([""] * len(tags), tags, nothing)
 
 
-@pytest.mark.parametrize(
-    "fit",
-    [lambda: fit_als(checkerboard(), SMALL_ALS, seed=1), content_model],
-    ids=["als", "content"],
-)
-def test_a_user_gets_the_colour_of_the_board(fit: Callable[[], FactorModel]) -> None:
-    model = fit()
-    scores = model.user_factors @ model.item_factors.T
+def colours(items: int = SIZE) -> Descriptions:
+    return tagged([["even"] if item % 2 == 0 else ["odd"] for item in range(items)])
+
+
+def fitted(name: str, data: Training, seed: int = 1) -> Model:
+    module = GENERATORS[name]
+    return module.fit(data, module.Config.model_validate(SMALL.get(name, {})), seed)
+
+
+def scores(model: Model, users: int) -> np.ndarray:
+    return model.scores(np.arange(users))
+
+
+@pytest.mark.parametrize("name", sorted(set(GENERATORS) - SAME_FOR_ALL))
+def test_a_user_gets_the_colour_of_the_board(name: str) -> None:
+    found = scores(fitted(name, training(checkerboard(), colours())), SIZE)
     for user in range(2, SIZE):
-        unseen = {SIZE - 2: scores[user, SIZE - 2], SIZE - 1: scores[user, SIZE - 1]}
-        assert max(unseen, key=lambda item: unseen[item]) % 2 == user % 2
+        assert found[user, -2:].argmax() == user % 2
 
 
-def test_als_is_implicits_own() -> None:
+@pytest.mark.parametrize("name", GENERATORS)
+class TestEveryGenerator:
+    def data(self) -> Training:
+        rng = np.random.default_rng(3)
+        matrix = sparse.random(3 * BLOCK, 60, 0.1, "csr", np.float32, rng=rng)
+        matrix.sort_indices()
+        ages = rng.uniform(0, 90, matrix.nnz)
+        return training(matrix, colours(60), ages=ages)
+
+    def test_has_a_float_score_of_every_item(self, name: str) -> None:
+        found = fitted(name, self.data()).scores(np.array([0, 5, 6]))
+        assert found.shape == (3, 60)
+        assert found.dtype == np.float32
+        assert np.isfinite(found).all()
+
+    def test_is_the_same_for_the_same_seed_on_any_number_of_threads(self, name: str) -> None:
+        first = fitted(name, self.data()).arrays()
+        with threadpool_limits(1):
+            again = fitted(name, self.data()).arrays()
+        assert first.keys() == again.keys()
+        for key, array in first.items():
+            np.testing.assert_array_equal(array, again[key])
+
+    def test_comes_back_from_its_arrays(self, name: str) -> None:
+        model = fitted(name, self.data())
+        back = GENERATORS[name].MODEL.from_arrays(model.arrays())
+        np.testing.assert_array_equal(scores(back, 9), scores(model, 9))
+
+    def test_scores_some_items_as_it_scores_all(self, name: str) -> None:
+        model, some = fitted(name, self.data()), np.array([1, 4, 7, 50])
+        part = scores(model.restricted(some), 9)
+        assert part == pytest.approx(scores(model, 9)[:, some], rel=1e-5, abs=1e-6)
+
+    def test_scores_a_user_alone_as_among_others(self, name: str) -> None:
+        model = fitted(name, self.data())
+        together = model.scores(np.arange(BLOCK, 2 * BLOCK))
+        np.testing.assert_array_equal(model.scores(np.array([BLOCK + 7])), together[7:8])
+
+    def test_fits_where_nobody_has_done_anything(self, name: str) -> None:
+        found = scores(fitted(name, training(sparse.csr_matrix((3, 4), dtype=np.float32))), 3)
+        assert not found.any()
+
+
+def test_als_is_implicits_own_for_users_with_enough_items() -> None:
     weights = sparse.random(60, 40, 0.2, "csr", np.float32, random_state=3)
     confidence = weights.copy()
     confidence.data = 1 + np.float32(2.0) * confidence.data
@@ -59,35 +124,109 @@ def test_als_is_implicits_own() -> None:
             factors=4, alpha=1.0, regularization=0.1, iterations=5, random_state=7
         )
         own.fit(confidence, show_progress=False)
-    model = fit_als(weights, SMALL_ALS, seed=7)
-    np.testing.assert_array_equal(model.user_factors, own.user_factors)
+    model = als.fit(training(weights), als.Config(**SMALL["als"]), seed=7)
+    warm = np.diff(weights.indptr) >= als.WARM
+    assert 0 < warm.sum() < len(warm)
+    np.testing.assert_array_equal(model.user_factors[warm], own.user_factors[warm])
     np.testing.assert_array_equal(model.item_factors, own.item_factors)
 
 
+def test_folding_in_solves_the_normal_equations() -> None:
+    rng = np.random.default_rng(2)
+    items = rng.normal(size=(30, 5)).astype(np.float32)
+    confidence = sparse.random(8, 30, 0.1, "csr", np.float32, random_state=4)
+    confidence.data += 1
+    found = als.folded_in(items, confidence, 0.7)
+    for user, c in enumerate(confidence.toarray().astype(np.float64)):
+        y, p = items.astype(np.float64), c > 0
+        left = y.T @ y + y.T @ np.diag(np.where(p, c - 1, 0)) @ y + 0.7 * np.eye(5)
+        assert found[user] == pytest.approx(np.linalg.solve(left, y.T @ c), rel=1e-4, abs=1e-6)
+
+
+def test_cold_rows_are_placed_where_their_features_put_warm_ones() -> None:
+    rng = np.random.default_rng(6)
+    features = rng.normal(size=(200, 3)).astype(np.float32)
+    truth = features @ rng.normal(size=(3, 4)).astype(np.float32)
+    warm = np.arange(200) < 150
+    factors = np.where(warm[:, np.newaxis], truth, 0).astype(np.float32)
+    found = cold.mapped(features, factors, warm, ~warm)
+    assert found[~warm] == pytest.approx(truth[~warm], abs=0.02)
+    np.testing.assert_array_equal(found[warm], factors[warm])
+    noise = rng.normal(size=(200, 3)).astype(np.float32)
+    assert not cold.mapped(noise, factors, warm, ~warm)[~warm].any()
+
+
+def test_an_item_without_events_gets_the_colour_of_its_description() -> None:
+    rng = np.random.default_rng(1)
+    users, items = 120, 140
+    matrix = (np.add.outer(np.arange(users), np.arange(items)) % 2 == 0) & (
+        rng.random((users, items)) < 0.4
+    )
+    matrix[:, -2:] = False
+    data = training(sparse.csr_matrix(matrix.astype(np.float32)), colours(items))
+    model = als.fit(data, als.Config(**SMALL["als"]), seed=1)
+    found = scores(model, users)[:, -2:]
+    assert (found.argmax(axis=1) == np.arange(users) % 2).mean() > 0.95
+
+
 def test_popularity_is_the_log_of_summed_weights() -> None:
-    model = fit_popularity(sparse.csr_matrix([[1.0, 0.0, 2.0], [0.0, 0.0, 5.0]]))
-    assert model.item_factors[:, 0] == pytest.approx(np.log([2.0, 1.0, 8.0]))
-    assert model.user_factors.tolist() == [[1.0], [1.0]]
+    matrix = sparse.csr_matrix(np.array([[1, 0, 2], [0, 0, 5]], np.float32))
+    found = scores(popularity.fit(training(matrix), popularity.Config(), 0), 2)
+    assert found == pytest.approx(np.tile(np.log([2.0, 1.0, 8.0]), (2, 1)))
+
+
+def test_trending_forgets_by_half_lives_and_counts_what_was_liked() -> None:
+    matrix = sparse.csr_matrix(np.array([[1, 1], [1, 1]], np.float32))
+    matrix.data = np.array([1, 1, 1, 0], np.float32)
+    config = trending.Config(half_life_days=2)
+    found = scores(trending.fit(training(matrix, ages=[0, 2, 4, 0]), config, 0), 1)
+    assert found[0] == pytest.approx(np.log1p([1 + 0.25, 0.5]))
+
+
+def test_graph_is_two_steps_with_discounted_degrees() -> None:
+    matrix = sparse.csr_matrix(np.array([[1, 1, 0], [1, 1, 1], [3, 0, 0]], np.float32))
+    config = graph.Config(from_exponent=0.5, to_exponent=0.3, user_exponent=0.4)
+    found = scores(graph.fit(training(matrix), config, 0), 3)
+    r = (matrix.toarray() > 0).astype(float)
+    users, items = r.sum(axis=1), r.sum(axis=0)
+    similarity = np.diag(items**-0.5) @ r.T @ np.diag(users**-0.4) @ r @ np.diag(items**-0.3)
+    np.fill_diagonal(similarity, 0)
+    assert found == pytest.approx(np.log2(1 + matrix.toarray()) @ similarity, rel=1e-5)
+
+
+def test_only_the_strongest_neighbours_stay() -> None:
+    matrix = sparse.csr_matrix(np.array([[0, 3, 1, 3], [0, 0, 0, 2]], np.float32))
+    assert strongest(matrix, 1).toarray().tolist() == [[0, 3, 0, 0], [0, 0, 0, 2]]
+    assert strongest(matrix, 2).toarray().tolist() == [[0, 3, 0, 3], [0, 0, 0, 2]]
+
+
+def test_item_item_is_ease_in_closed_form() -> None:
+    matrix = sparse.random(50, 8, 0.4, "csr", np.float32, random_state=3)
+    config = item_item.Config(regularization=3.0)
+    found = scores(item_item.fit(training(matrix), config, 0), 50)
+    x = (matrix.toarray() > 0).astype(float)
+    inverse = np.linalg.inv(x.T @ x + 3.0 * np.eye(8))
+    weights = np.eye(8) - inverse / np.diag(inverse)
+    assert found == pytest.approx(x @ weights, rel=1e-4, abs=1e-4)
+
+
+def test_item_item_leaves_rare_items_out_of_the_closed_form() -> None:
+    matrix = checkerboard()
+    found = item_item.fit(training(matrix), item_item.Config(max_items=SIZE - 2), 0)
+    assert not scores(found, SIZE)[:, -2:].any()
 
 
 def test_a_profile_speaks_for_a_user_without_history() -> None:
-    items, users = described()
-    weights = checkerboard()
-    weights = sparse.vstack([weights[:-1], sparse.csr_matrix((1, SIZE))], "csr")
-    tags = [*users.tags[:-1], ["even"]]
-    model = fit_content(
-        weights, items, Descriptions(users.text, tags, users.attributes), Content(), seed=0
-    )
-    scores = model.item_factors @ model.user_factors[-1]
-    assert scores[::2].min() > 0.9
-    assert scores[1::2].max() < 0.1
+    weights = sparse.vstack([checkerboard()[:-1], sparse.csr_matrix((1, SIZE))], "csr")
+    users = tagged([[]] * (SIZE - 1) + [["even"]])
+    model = content.fit(training(weights, colours(), users), content.Config(), seed=0)
+    found = scores(model, SIZE)[-1]
+    assert found[::2].min() > 0.9
+    assert found[1::2].max() < 0.1
 
 
 @pytest.mark.parametrize("items", [1, 3])
 def test_content_without_any_description_has_no_opinion(items: int) -> None:
-    nothing: list[list[str]] = [[] for _ in range(items)]
-    blank = Descriptions([""] * items, nothing, nothing)
-    nobody = Descriptions(["", ""], [[], []], [[], []])
-    model = fit_content(sparse.csr_matrix((2, items)), blank, nobody, Content(), seed=0)
-    assert not model.user_factors.any()
-    assert not model.item_factors.any()
+    matrix = sparse.csr_matrix((2, items), dtype=np.float32)
+    model = content.fit(training(matrix), content.Config(), seed=0)
+    assert not scores(model, 2).any()

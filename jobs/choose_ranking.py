@@ -1,0 +1,30 @@
+"""Chooses how candidates are ordered, on the days before a date that are held back (plain Python).
+
+The generators are fitted once more on what was known before those days.
+"""
+
+import argparse
+import logging
+
+from jobs.entrypoint import RunArguments, job_parser, run
+from jobs.io.features import Known, write_choice
+from recsys.ranking.stack import choose_blend, fit_generators
+
+log = logging.getLogger(__name__)
+
+
+def arg_parser() -> argparse.ArgumentParser:
+    return job_parser(__doc__)
+
+
+def main(arguments: RunArguments) -> None:
+    config, known = arguments.config, Known(arguments)
+    held = known.held_back()
+    models = fit_generators(held.training, config)
+    choice = choose_blend(held, models, known.available, known.segments, config)
+    write_choice(arguments.lake, arguments.as_of, choice)
+    log.info("lists by %s: %s", choice.method, choice.reason)
+
+
+if __name__ == "__main__":
+    run(arg_parser(), main)

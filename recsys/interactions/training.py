@@ -1,0 +1,59 @@
+"""What models learn from, and what their lists are measured against."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+Ints = npt.NDArray[np.int64]
+ItemLists = tuple[Ints, Ints]
+"""Item rows of several users, one user after the other: offsets (u + 1,) from 0, rows (p,)."""
+
+
+@dataclass(frozen=True)
+class Descriptions:
+    """What is written of some users or items, one entry a row; empty where nothing is."""
+
+    text: Sequence[str]
+    tags: Sequence[Sequence[str]]
+    attributes: Sequence[Sequence[str]]
+
+    @classmethod
+    def blank(cls, rows: int) -> Self:
+        """Nothing of anybody."""
+        nothing: list[list[str]] = [[]] * rows
+        return cls([""] * rows, nothing, nothing)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What models may learn from: everything that was known before one instant."""
+
+    history: sparse.csr_matrix
+    """(users, items) float32; a cell is the decayed weight of what the user did with the item. A
+    stored 0 is an item that was only seen. Item rows ascend."""
+    ages: npt.NDArray[np.float32]
+    """(stored cells,) days from the pair's first event to the instant."""
+    items: Descriptions
+    users: Descriptions
+
+    def liked(self) -> sparse.csr_matrix:
+        """(users, items) float32 decayed weights without what was only seen."""
+        matrix = self.history.copy()
+        matrix.eliminate_zeros()
+        return matrix
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """What was known some days earlier, and what users turned to since."""
+
+    training: Training
+    """As of the earlier instant."""
+    users: Ints
+    """(u,) ascending rows of the users who turned to something new and can be ranked for."""
+    relevant: ItemLists
+    """The items that each of them turned to: liked, and not touched before."""

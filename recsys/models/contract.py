@@ -1,0 +1,58 @@
+"""What a candidate generator is: how it is fitted, what it answers, how it is kept.
+
+A generator is one module of `recsys.models` with `Config`, `MODEL` and `fit`; its name is the
+module's.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys.interactions.training import Training
+from recsys.section import NonNegative, Section
+
+Rows = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.float32]
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+class Model(Protocol):
+    """A fitted generator. Rows are those of the user and the item index."""
+
+    def scores(self, users: Rows) -> Scores:
+        """(u, items) how well each item suits each of the users; more is better.
+
+        users: (u,) ascending rows, all of one block (see `recsys.ranking.blocks`).
+        """
+
+    def restricted(self, items: Rows) -> Self:
+        """The model of some items alone: (i,) ascending rows."""
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The arrays to keep."""
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """The model that `arrays()` came from."""
+
+
+class GeneratorConfig(Section):
+    """What every generator's section has."""
+
+    weight: NonNegative = 1.0
+    """Weight of its standardised scores where nothing better was learnt; 0 leaves it out."""
+
+
+class Generator(Protocol):
+    """A module of `recsys.models` that makes a kind of model."""
+
+    Config: type[GeneratorConfig]
+    MODEL: type[Model]
+
+    def fit(self, training: Training, config: Any, seed: int) -> Model:
+        """Fits a model; the same arguments give the same arrays, whatever the number of threads.
+
+        config: an instance of the module's `Config`.
+        """

@@ -1,0 +1,64 @@
+"""Models of which items go together: the score is the sum over a user's items."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from recsys.models.contract import Arrays, Rows, Scores
+
+
+@dataclass(frozen=True)
+class NeighbourModel:
+    """score(u, i) = sum over j of history[u, j] similarity[j, i]."""
+
+    history: sparse.csr_matrix
+    """(users, items) float32 evidence of a user's interest in an item."""
+    similarity: sparse.csr_matrix
+    """(items, items) float32; row j holds what interest in j says of every other item."""
+
+    def scores(self, users: Rows) -> Scores:
+        """(u, items) summed similarities; see `Model`."""
+        return np.asarray((self.history[users] @ self.similarity).toarray())
+
+    def restricted(self, items: Rows) -> Self:
+        """The model of some items alone."""
+        return type(self)(self.history, self.similarity[:, items])
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The arrays to keep."""
+        parts = (("history", self.history), ("similarity", self.similarity))
+        return {key: array for name, matrix in parts for key, array in _packed(name, matrix)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """The model that `arrays()` came from."""
+        return cls(_unpacked("history", arrays), _unpacked("similarity", arrays))
+
+
+def strongest(similarity: sparse.csr_matrix, most: int) -> sparse.csr_matrix:
+    """The `most` greatest cells of each row; of equal ones those of lower columns."""
+    matrix = similarity.sorted_indices()
+    lengths = np.diff(matrix.indptr)
+    if lengths.max(initial=0) <= most:
+        return matrix
+    rows = np.repeat(np.arange(matrix.shape[0]), lengths)
+    order = np.lexsort((matrix.indices, -matrix.data, rows))
+    place = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], lengths)
+    kept = np.sort(order[place < most])
+    offsets = np.concatenate([[0], np.cumsum(np.minimum(lengths, most))])
+    return sparse.csr_matrix((matrix.data[kept], matrix.indices[kept], offsets), matrix.shape)
+
+
+def _packed(name: str, matrix: sparse.csr_matrix) -> list[tuple[str, npt.NDArray[Any]]]:
+    arrays = (("data", matrix.data), ("indices", matrix.indices), ("indptr", matrix.indptr))
+    shape = np.array(matrix.shape, np.int64)
+    return [*((f"{name}_{key}", array) for key, array in arrays), (f"{name}_shape", shape)]
+
+
+def _unpacked(name: str, arrays: Arrays) -> sparse.csr_matrix:
+    data, indices, indptr = (arrays[f"{name}_{key}"] for key in ("data", "indices", "indptr"))
+    rows, columns = arrays[f"{name}_shape"].tolist()
+    return sparse.csr_matrix((data, indices, indptr), shape=(rows, columns))

@@ -1,0 +1,78 @@
+"""What the second stage knows of a candidate: the generators' opinions, the item, the user."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys.interactions.training import Training
+from recsys.models.contract import Rows
+from recsys.ranking.candidates import Candidates
+from recsys.ranking.scoring import Scored, Scorer
+
+Features = npt.NDArray[np.float32]
+Segments = npt.NDArray[np.int32]
+"""(users,) number of each user's segment, -1 where it is unknown."""
+
+OF_GENERATOR: Final = ("score", "standardised score", "log rank")
+OF_ITEM: Final = ("log users", "log users, 7 days", "log users, 30 days", "age", "days since last")
+OF_USER: Final = ("log items", "days since last", "mean log users of items", "segment")
+_NEVER: Final = 1e4
+"""Days since something that has not happened."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of items and users before an instant, whatever the generators say."""
+
+    items: Features
+    """(items, 5) in the order of OF_ITEM; ages in days, of the item's first event."""
+    users: Features
+    """(users, 4) in the order of OF_USER."""
+
+    @classmethod
+    def of(cls, training: Training, segments: Segments) -> Self:
+        """What the training says of items and users, and the users' segments."""
+        history, ages = training.history, training.ages.astype(np.float64)
+        count = history.shape[1]
+        rows = history.indices
+        recent = [np.bincount(rows[ages < days], minlength=count) for days in (np.inf, 7, 30)]
+        first, last = np.zeros(count), np.full(count, _NEVER)
+        np.maximum.at(first, rows, ages)
+        np.minimum.at(last, rows, ages)
+        items = np.stack([*map(np.log1p, recent), np.where(last < _NEVER, first, _NEVER), last])
+        return cls(items.T.astype(np.float32), _of_users(training, np.log1p(recent[0]), segments))
+
+    def of_candidates(self, scorer: Scorer, scored: Scored, found: Candidates) -> Features:
+        """(p, features) one row a candidate, in the order of `names`."""
+        lines, columns = found.lines, found.columns
+        parts: list[npt.NDArray[np.floating]] = []
+        for scores, (mean, deviation), ranks in zip(
+            scored.scores, scored.moments, found.ranks, strict=True
+        ):
+            standardised = scores[lines, columns]
+            parts += [standardised * deviation[lines] + mean[lines], standardised, np.log2(ranks)]
+        facts = [self.items[scorer.available[columns]], self.users[scored.users[lines]]]
+        return np.concatenate([np.stack(parts, axis=1), *facts], axis=1).astype(np.float32)
+
+
+def names(generators: Sequence[str]) -> list[str]:
+    """What each column of the features is."""
+    own = [f"{name}: {what}" for name in generators for what in OF_GENERATOR]
+    item = [f"item: {what}" for what in OF_ITEM]
+    return [*own, *item, *(f"user: {what}" for what in OF_USER)]
+
+
+def _of_users(
+    training: Training, log_users: npt.NDArray[np.float64], segments: Segments
+) -> Features:
+    history = training.history
+    lengths = np.diff(history.indptr)
+    lines: Rows = np.repeat(np.arange(history.shape[0]), lengths)
+    last = np.full(history.shape[0], _NEVER)
+    np.minimum.at(last, lines, training.ages)
+    known = np.bincount(lines, log_users[history.indices], history.shape[0])
+    mean = known / np.maximum(lengths, 1)
+    return np.stack([np.log1p(lengths), last, mean, segments], axis=1).astype(np.float32)

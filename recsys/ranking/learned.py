@@ -1,0 +1,92 @@
+"""A learned second stage: gradient boosted trees that order candidates (LambdaMART)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys.interactions.training import Ints
+from recsys.models.contract import Scores
+from recsys.ranking.candidates import candidates
+from recsys.ranking.features import Facts, Features
+from recsys.ranking.scoring import Scored, Scorer
+
+if TYPE_CHECKING:
+    from lightgbm import Booster
+
+_ROUNDS: Final = 150
+_PARAMETERS: Final = {
+    "objective": "lambdarank",
+    "learning_rate": 0.05,
+    "num_leaves": 31,
+    "min_data_in_leaf": 50,
+    "lambda_l2": 5.0,
+    "lambdarank_truncation_level": 30,
+    "verbosity": -1,
+    "deterministic": True,
+    "force_row_wise": True,
+}
+
+
+def fit_ranker(features: Features, labels: npt.NDArray[np.bool_], groups: Ints, seed: int) -> str:
+    """Fits LambdaRank (Burges 2010) by LightGBM; gives the model as text.
+
+    features: (p, f) of candidates, user by user. labels: (p,) whether the user turned to the item.
+    groups: (u,) number of candidates of each user. The result depends on the seed, not on threads.
+    """
+    from lightgbm import Dataset, train  # noqa: PLC0415 - seconds, and config is read everywhere
+
+    data = Dataset(features, labels.astype(np.int8), group=groups)
+    return str(train({**_PARAMETERS, "seed": seed}, data, _ROUNDS).model_to_string())
+
+
+def predicted(models: Sequence[str], features: Features) -> Scores:
+    """(p,) mean score of some rankers."""
+    return _mean(_boosters(models), features)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The candidates of all generators, ordered by learned rankers; see `Blend`."""
+
+    models: Sequence[str]
+    """Rankers as text; their scores are averaged."""
+    candidates: int
+    """Candidates of each generator."""
+    scorer: Scorer
+    facts: Facts
+
+    @cached_property
+    def _loaded(self) -> "list[Booster]":
+        return _boosters(self.models)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without the loaded rankers, which each process loads for itself."""
+        return {name: value for name, value in self.__dict__.items() if name != "_loaded"}
+
+    def totals(self, scored: Scored) -> Scores:
+        """(b, a) the rankers' score of each candidate; -inf for other items."""
+        found = candidates(scored, self.candidates)
+        totals = np.full(scored.scores[0].shape, -np.inf, np.float32)
+        if len(found.lines):
+            features = self.facts.of_candidates(self.scorer, scored, found)
+            totals[found.lines, found.columns] = _mean(self._loaded, features)
+        return totals
+
+    def shares(self, scored: Scored) -> list[Scores]:
+        """(b, a) by generator: who places the item highest is who speaks for it."""
+        return list(scored.scores)
+
+
+def _boosters(models: Sequence[str]) -> "list[Booster]":
+    from lightgbm import Booster  # noqa: PLC0415 - as above
+
+    return [Booster(model_str=text) for text in models]
+
+
+def _mean(boosters: "Sequence[Booster]", features: Features) -> Scores:
+    scores = [np.asarray(booster.predict(features, num_threads=1)) for booster in boosters]
+    return np.asarray(np.mean(scores, axis=0), np.float32)

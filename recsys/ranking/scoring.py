@@ -1,0 +1,127 @@
+"""Every generator's scores of a block of users, on one scale."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from recsys.interactions.training import Ints, ItemLists
+from recsys.models.contract import Model, Rows, Scores
+from recsys.models.factors import BLOCK, FactorModel
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+_FLAT = 1e-6
+"""A deviation this small beside the scores themselves is rounding, not an opinion."""
+
+
+@dataclass(frozen=True)
+class Standardised:
+    """A model whose scores have mean 0 and deviation 1 for each user.
+
+    A user to whom the model gives every item the same score gets zeros: it has no opinion.
+    """
+
+    model: Model
+    moments: tuple[Floats, Floats] | None
+    """(users,) mean and deviation of the raw scores, where they are known beforehand."""
+
+    @classmethod
+    def of(cls, model: Model) -> Self:
+        """Of inner products both moments follow from the factors: mean = u.m, variance = u'Cu.
+
+        m and C are the mean and the covariance of the item vectors, so no score need be computed.
+        """
+        if not isinstance(model, FactorModel) or not len(model.item_factors):
+            return cls(model, None)
+        items = model.item_factors.astype(np.float64)
+        middle = items.mean(axis=0)
+        centred = items - middle
+        covariance = centred.T @ centred / len(items)
+        users = model.user_factors.astype(np.float64)
+        variance = np.einsum("uk,uk->u", users @ covariance, users)
+        deviation = np.sqrt(np.maximum(variance, 0.0))
+        size = np.linalg.norm(users, axis=1) * np.sqrt(np.trace(covariance))
+        deviation[deviation <= _FLAT * size] = 0.0
+        scaled = (users * _inverse(deviation)[:, np.newaxis]).astype(np.float32)
+        return cls(FactorModel(scaled, centred.astype(np.float32)), (users @ middle, deviation))
+
+    def scores(self, users: Rows) -> tuple[Scores, Floats, Floats]:
+        """(u, items) scores of deviation 1; (u,) mean and (u,) deviation of the raw ones."""
+        scores = self.model.scores(users)
+        if self.moments is not None:
+            return scores, self.moments[0][users], self.moments[1][users]
+        mean = scores.mean(axis=1, dtype=np.float64)
+        scores = scores - mean[:, np.newaxis].astype(np.float32)
+        deviation = np.sqrt(np.einsum("ui,ui->u", scores, scores, dtype=np.float64))
+        deviation /= np.sqrt(max(scores.shape[1], 1))
+        deviation[deviation <= _FLAT * np.abs(mean)] = 0.0
+        return scores * _inverse(deviation)[:, np.newaxis].astype(np.float32), mean, deviation
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A block of users with every generator's scores of the items to choose from."""
+
+    users: Rows
+    """(b,) rows of the user index."""
+    scores: Sequence[Scores]
+    """(b, a) standardised scores by generator; a is the number of items to choose from."""
+    moments: Sequence[tuple[Floats, Floats]]
+    """(b,) mean and (b,) deviation of each generator's raw scores."""
+    closed: tuple[Ints, Ints]
+    """Lines and columns of what users must not get."""
+
+    def closing(self, totals: Scores) -> Scores:
+        """The totals (b, a), changed in place to -inf where users must not get the item."""
+        totals[self.closed] = -np.inf
+        return totals
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """The generators, ready to score the available items."""
+
+    models: Sequence[Standardised]
+    names: Sequence[str]
+    available: Rows
+    """(a,) ascending item rows to choose from."""
+    columns: Rows
+    """(items,) the place of an item row in `available`; -1 where it is not among them."""
+
+    @classmethod
+    def of(cls, models: Mapping[str, Model], available: Rows, items: int) -> Self:
+        """Models in their order; items is the size of the item index."""
+        columns = np.full(items, -1, np.int64)
+        columns[available] = np.arange(len(available))
+        restricted = [Standardised.of(model.restricted(available)) for model in models.values()]
+        return cls(restricted, tuple(models), available, columns)
+
+    def blocks(self, users: Rows, excluded: ItemLists) -> Iterator[Scored]:
+        """Scores users block by block.
+
+        users: (u,) ascending rows. excluded: the items that each must not get.
+        """
+        offsets, rows = excluded
+        cuts = np.flatnonzero(np.diff(users // BLOCK)) + 1
+        with threadpool_limits(limits=1, user_api="blas"):
+            for start, end in zip([0, *cuts], [*cuts, len(users)], strict=True):
+                block = users[start:end]
+                bounds = offsets[start : end + 1]
+                columns = self.columns[rows[bounds[0] : bounds[-1]]]
+                lines = np.repeat(np.arange(len(block)), np.diff(bounds))
+                parts = [model.scores(block) for model in self.models]
+                yield Scored(
+                    users=block,
+                    scores=[scores for scores, _, _ in parts],
+                    moments=[(mean, deviation) for _, mean, deviation in parts],
+                    closed=(lines[columns >= 0], columns[columns >= 0]),
+                )
+
+
+def _inverse(values: Floats) -> Floats:
+    return np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)

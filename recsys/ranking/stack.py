@@ -1,0 +1,91 @@
+"""The two stages together: fit the generators, choose how to order, rank."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from recsys.config import Config
+from recsys.interactions.training import HeldBack, Ints, ItemLists, Training
+from recsys.models.contract import Model, Rows
+from recsys.models.registry import GENERATORS
+from recsys.ranking.blend import Blend
+from recsys.ranking.choice import Choice, choose, examples
+from recsys.ranking.features import Facts, Segments
+from recsys.ranking.scoring import Scorer
+from recsys.ranking.topn import TopN, select
+
+
+def fit_generators(training: Training, config: Config) -> dict[str, Model]:
+    """Every generator that the configuration uses, by name."""
+    used = config.generators.used()
+    return {
+        name: GENERATORS[name].fit(training, section, config.seed) for name, section in used.items()
+    }
+
+
+def seen(training: Training, users: Ints) -> ItemLists:
+    """The items that each of the users has touched."""
+    rows = training.history[users]
+    return rows.indptr.astype(np.int64), rows.indices.astype(np.int64)
+
+
+def choose_blend(
+    held: HeldBack, models: Mapping[str, Model], available: Rows, segments: Segments, config: Config
+) -> Choice:
+    """Measures every way to order the candidates on what was held back; see `choose`.
+
+    models: fitted on `held.training`. available: ascending item rows. Of more than
+    `ranking.most_users` users so many are drawn.
+    """
+    most = config.ranking.most_users
+    places = np.arange(len(held.users))
+    if len(places) > most:
+        draw = np.random.default_rng(config.seed).choice(len(places), most, replace=False)
+        places = np.sort(draw)
+    users = held.users[places]
+    scorer = Scorer.of(models, available, held.training.history.shape[1])
+    found = examples(
+        scorer,
+        Facts.of(held.training, segments),
+        users,
+        seen(held.training, users),
+        taken(held.relevant, places),
+        config.ranking.candidates,
+    )
+    weights = [section.weight for section in config.generators.used().values()]
+    return choose(found, scorer.names, weights, config.ranking, config.seed)
+
+
+def taken(lists: ItemLists, places: Ints) -> ItemLists:
+    """The lists of some of the users, in their order."""
+    offsets, rows = lists
+    lengths = np.diff(offsets)[places]
+    bounds = np.concatenate([[0], np.cumsum(lengths)])
+    return bounds, rows[np.arange(bounds[-1]) + np.repeat(offsets[places] - bounds[:-1], lengths)]
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """Everything that making lists needs, the same for every user."""
+
+    scorer: Scorer
+    blend: Blend
+
+    @classmethod
+    def of(
+        cls, models: Mapping[str, Model], choice: Choice, available: Rows, facts: Facts, most: int
+    ) -> Self:
+        """most: candidates of each generator."""
+        scorer = Scorer.of(models, available, len(facts.items))
+        return cls(scorer, choice.blend(scorer, facts, most))
+
+    def top_n(self, users: Ints, excluded: ItemLists, n: int) -> Iterator[TopN]:
+        """The n best available items of each user, block by block.
+
+        users: (u,) ascending rows. excluded: what each must not get, besides what is unavailable.
+        """
+        for scored in self.scorer.blocks(users, excluded):
+            totals = self.blend.totals(scored)
+            yield select(self.blend.shares(scored), totals, self.scorer.available, n)
