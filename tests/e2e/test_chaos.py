@@ -37,7 +37,7 @@ from jobs.sandbox.seed import make_market
 from recsys.config import Config, Ids
 from recsys.errors import MongoUnavailableError, PostgresUnavailableError
 from recsys.schemas import TOP_N
-from tests.postgres.test_publishing import RECORD, passed, popular
+from tests.postgres.test_publishing import RECORD, passed, popular, tables
 
 DAY = date(2026, 1, 1)
 REPOSITORY = Path(__file__).parents[2]
@@ -166,6 +166,7 @@ def test_postgres_killed_during_the_load_hurts_nothing(victim: Victim) -> None:
     sources = pa.array([[0] * 10] * users, pa.list_(pa.int16()))
     columns = [pa.array(range(users), pa.int64()), items, scores, sources]
     lists = ds.dataset(pa.Table.from_arrays(columns, schema=TOP_N.arrow(Ids())))
+    made = tables(Ids(), lists, popular(Ids(), 1))
     done = threading.Event()
 
     def cut_power() -> None:
@@ -177,7 +178,7 @@ def test_postgres_killed_during_the_load_hurts_nothing(victim: Victim) -> None:
     killer = threading.Thread(target=cut_power)
     killer.start()
     with pytest.raises(PostgresUnavailableError):
-        publish(victim.postgres, Ids(), RECORD, lists, popular(Ids(), 1), passed, 7)
+        publish(victim.postgres, Ids(), RECORD, made, passed, 7)
     done.set()
     killer.join()
     assert not [s for s in servers.status(victim.folder) if s.name == "postgres" and s.running]
