@@ -16,7 +16,13 @@ from bson.codec_options import DatetimeConversion
 from pydantic import SecretStr
 from pymongo import ASCENDING, DESCENDING, MongoClient
 from pymongo.database import Database
-from pymongo.errors import ConfigurationError, ConnectionFailure, InvalidURI, OperationFailure
+from pymongo.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    CursorNotFound,
+    InvalidURI,
+    OperationFailure,
+)
 
 from recsys import columns as c
 from recsys.config import Ids, Source
@@ -49,7 +55,8 @@ _REMEDY: Final = "check that the server runs and RECSYS_MONGO_URI points at it"
 def database(uri: SecretStr) -> Iterator[Database[Document]]:
     """The database that the URI names, or `market`.
 
-    Raises MongoUnavailableError where the server does not answer, SettingsError for a bad URI.
+    Raises MongoUnavailableError where the server does not answer or goes away in the middle of a
+    read, SettingsError for a bad URI.
     """
     try:
         client: MongoClient[Document] = MongoClient(
@@ -65,6 +72,10 @@ def database(uri: SecretStr) -> Iterator[Database[Document]]:
             yield client.get_default_database(DEFAULT_DATABASE).with_options(_CODEC)
     except ConnectionFailure as error:
         message = f"MongoDB does not answer ({_short(error)}); {_REMEDY}"
+        raise MongoUnavailableError(message) from error
+    except CursorNotFound as error:
+        # A server that was started again answers, but knows nothing of reads from before.
+        message = f"MongoDB lost a read that was under way ({_short(error)}); run again"
         raise MongoUnavailableError(message) from error
     except OperationFailure as error:
         if error.code in _REFUSALS:
