@@ -141,16 +141,16 @@ def _plan_outside(collection: Any, time: str, window: Window, inside: int, rows:
 def _check_fields(db: Database[Document], source: Source, time: str | None) -> None:
     """A mapped field that not one document has is a mistake in the mapping, not missing data."""
     collection = db[source.place]
-    if collection.find_one({}) is None:
-        return
+    empty = collection.find_one({}) is None
     known_at = [(time,)] if time is not None else []
-    for names in (*source.fields().values(), *known_at):
-        for name in names:
-            if collection.find_one({name: {"$exists": True}}) is None:
-                raise MappingError(
-                    f"no document of collection {source.place} has a field {name!r}; "
-                    "correct the mapping under [sources]"
-                )
+    for name in (n for names in (*source.fields().values(), *known_at) for n in names):
+        # A filter would take it as an operator, and `$where` runs programs.
+        operator = any(step.startswith("$") for step in name.split("."))
+        if operator or not (empty or collection.find_one({name: {"$exists": True}})):
+            raise MappingError(
+                f"no document of collection {source.place} has a field {name!r}; "
+                "correct the mapping under [sources]"
+            )
 
 
 def _slices(
