@@ -155,7 +155,7 @@ BEGIN ATOMIC
     DELETE FROM recs.user_list WHERE user_id = gone;
     DELETE FROM recs.quarantined_row WHERE user_id = gone::text;
 END;
-COMMENT ON FUNCTION recs.forget_user IS 'Deletes the user''s lists of every run; later ones are not used.';
+COMMENT ON FUNCTION recs.forget_user IS 'Deletes the user''s lists and quarantined rows; later lists are not used.';
 
 -- Answers from the user's own list, else from the popular one. A user whose own list is empty gets
 -- nothing: everything was seen, blocked or unavailable, and popular items would be too.

@@ -32,6 +32,7 @@ BEGIN ATOMIC
     DELETE FROM recs.user_list WHERE user_id = gone;
     DELETE FROM recs.quarantined_row WHERE user_id = gone::text;
 END;
+COMMENT ON FUNCTION recs.forget_user IS 'Deletes the user''s lists and quarantined rows; later lists are not used.';
 
 ALTER TABLE recs.quarantined_row OWNER TO recsys_writer;
 ALTER VIEW recs.quarantine OWNER TO recsys_writer;
