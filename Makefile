@@ -11,6 +11,7 @@ PYTHON ?=
 AS_OF ?= 2026-01-01
 AIRFLOW_PORT ?= 8080
 KILLS ?= 20
+DAYS ?= 14
 SEED ?= 1
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -174,9 +175,10 @@ test: setup ## run every test, on real embedded servers and real Spark
 	@pytest -q
 
 .PHONY: chaos
-chaos: setup ## kill drivers and servers at many instants (KILLS, SEED), look up under load, backfill
-	@pytest -q --chaos-kills $(KILLS) --chaos-seed $(SEED) \
-	    tests/e2e/test_chaos.py tests/postgres/test_lookups_under_load.py tests/e2e/test_backfill.py
+chaos: setup ## kill drivers and servers at many instants (KILLS, SEED), look up under load, backfill DAYS
+	@pytest -q --chaos --chaos-kills $(KILLS) --chaos-seed $(SEED) --chaos-days $(DAYS) \
+	    tests/e2e/test_chaos.py tests/postgres/test_lookups_under_load.py tests/e2e/test_backfill.py \
+	    tests/e2e/test_airflow_backfill.py
 
 .PHONY: check
 check: .venv/.ready ## check lint, format, types and layers

@@ -7,7 +7,7 @@ not be used, each with its reason.
 import argparse
 import logging
 from datetime import timedelta
-from functools import reduce
+from functools import partial, reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -80,7 +80,8 @@ def _write_quarantine(spark: SparkSession, judged: DataFrame, arguments: RunArgu
         if name not in EVENT_SOURCES
     ]
     names = QUARANTINE.arrow(arguments.config.ids).names
-    rows = reduce(DataFrame.unionByName, (frame.select(*names) for frame in rejected))
+    parts = (frame.select(*(n for n in names if n in frame.columns)) for frame in rejected)
+    rows = reduce(partial(DataFrame.unionByName, allowMissingColumns=True), parts)
     rows = rows.where(F.col(c.REJECT_REASON).isNotNull()).persist()
     counts = rows.groupBy(c.SOURCE, c.REJECT_REASON).count().orderBy(c.SOURCE, c.REJECT_REASON)
     with arguments.lake.as_of(QUARANTINE.name, arguments.as_of).replace() as draft:

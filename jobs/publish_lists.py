@@ -1,5 +1,6 @@
 """Loads the lists of a date into Postgres, audits them and lets them go live (plain Python).
 
+The rows that the run could not use go with them, for analysts to look at.
 One process streams the Parquet files through binary COPY: it is faster than starting Spark.
 """
 
@@ -15,11 +16,11 @@ from jobs.entrypoint import RunArguments, job_parser, run
 from jobs.io.features import read_choice
 from jobs.io.population import active_users, available_items
 from jobs.io.published import read_lists
-from jobs.io.publishing import Audit, RunRecord, publish
+from jobs.io.publishing import Audit, RunRecord, RunTables, publish
 from jobs.run_stats import run_stats
 from recsys.evaluation.diff import compare
 from recsys.evaluation.gate import violations
-from recsys.schemas import FALLBACK, TOP_N
+from recsys.schemas import FALLBACK, QUARANTINE, TOP_N
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +40,14 @@ def main(arguments: RunArguments) -> None:
         models=partition.manifest().stats["models"],
         stats=run_stats(arguments),
     )
-    lists = ds.dataset(partition.files(), schema=TOP_N.arrow(config.ids))
-    fallback = lake.as_of(FALLBACK.name, as_of).read(FALLBACK, config.ids)
+    refused = lake.as_of(QUARANTINE.name, as_of)
+    tables = RunTables(
+        lists=ds.dataset(partition.files(), schema=TOP_N.arrow(config.ids)),
+        fallback=lake.as_of(FALLBACK.name, as_of).read(FALLBACK, config.ids),
+        quarantine=ds.dataset(refused.files(), schema=QUARANTINE.arrow(config.ids)),
+    )
     audit = partial(_audit, arguments, uri) if arguments.promote else None
-    published = publish(uri, config.ids, record, lists, fallback, audit, config.lists.keep_runs)
+    published = publish(uri, config.ids, record, tables, audit, config.lists.keep_runs)
     state = "live" if arguments.promote else "published as history"
     message = "run %d is %s: %d lists, checksum %s"
     log.info(message, published.run_id, state, published.users, published.list_hash)

@@ -175,6 +175,8 @@ QUARANTINE: Final = Table(
     (),
     (
         Column(c.SOURCE, pa.string(), "the name of its source"),
+        _RAW_USER_ID,
+        _RAW_ITEM_ID,
         Column(c.REJECT_REASON, pa.string(), "why it could not be used"),
         Column(c.SOURCE_ROW, pa.string(), "the row as read, as JSON", True),
     ),

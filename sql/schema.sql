@@ -1,5 +1,5 @@
 -- The published side as all migrations together leave it; a test compares the two. Runs, their lists,
--- the pointer to the live run, tombstones, the lookup, and who may do what.
+-- the pointer to the live run, tombstones, the quarantine, the lookup, and who may do what.
 -- `:user_id_type` and `:item_id_type` are the configured id types: bigint, uuid or text.
 
 CREATE SCHEMA recs;
@@ -109,6 +109,30 @@ CROSS JOIN LATERAL unnest(l.item_ids, l.scores, l.sources)
     WITH ORDINALITY AS e (item_id, score, source, rank);
 COMMENT ON VIEW recs.list_item IS 'One row an item of a list, of every run that is kept.';
 
+CREATE TABLE recs.quarantined_row (
+    run_id bigint NOT NULL REFERENCES recs.run ON DELETE CASCADE,
+    source text NOT NULL,
+    user_id text,
+    item_id text,
+    reject_reason text NOT NULL,
+    source_row text
+);
+-- Not on the ids: a text id may be longer than an index takes.
+CREATE INDEX ON recs.quarantined_row (run_id);
+COMMENT ON TABLE recs.quarantined_row IS 'One source row that a run could not use; analysts see recs.quarantine.';
+
+CREATE VIEW recs.quarantine AS
+SELECT r.run_id, r.as_of, q.source, q.user_id, q.item_id, q.reject_reason, q.source_row
+FROM recs.quarantined_row AS q
+JOIN recs.run AS r USING (run_id)
+WHERE r.status IN ('published', 'held');
+COMMENT ON VIEW recs.quarantine IS 'One source row that could not be used, of every run that is kept.';
+COMMENT ON COLUMN recs.quarantine.source IS 'Name of the source under [sources].';
+COMMENT ON COLUMN recs.quarantine.user_id IS 'The user, as text; null where the row has none or no id of the type.';
+COMMENT ON COLUMN recs.quarantine.item_id IS 'The item, as text; null where the row has none or no id of the type.';
+COMMENT ON COLUMN recs.quarantine.reject_reason IS 'The rule that the row breaks.';
+COMMENT ON COLUMN recs.quarantine.source_row IS 'The row as read, as JSON; as text, since jsonb takes neither NaN nor \u0000.';
+
 CREATE FUNCTION recs.block(for_user :user_id_type, item :item_id_type) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -129,8 +153,9 @@ BEGIN ATOMIC
     INSERT INTO recs.forgotten_user (user_id) VALUES (gone) ON CONFLICT DO NOTHING;
     DELETE FROM recs.blocked WHERE user_id = gone;
     DELETE FROM recs.user_list WHERE user_id = gone;
+    DELETE FROM recs.quarantined_row WHERE user_id = gone::text;
 END;
-COMMENT ON FUNCTION recs.forget_user IS 'Deletes the user''s lists of every run; later ones are not used.';
+COMMENT ON FUNCTION recs.forget_user IS 'Deletes the user''s lists and quarantined rows; later lists are not used.';
 
 -- Answers from the user's own list, else from the popular one. A user whose own list is empty gets
 -- nothing: everything was seen, blocked or unavailable, and popular items would be too.
@@ -187,6 +212,8 @@ ALTER TABLE recs.switch OWNER TO recsys_writer;
 ALTER TABLE recs.blocked OWNER TO recsys_writer;
 ALTER TABLE recs.removed_item OWNER TO recsys_writer;
 ALTER TABLE recs.forgotten_user OWNER TO recsys_writer;
+ALTER TABLE recs.quarantined_row OWNER TO recsys_writer;
+ALTER VIEW recs.quarantine OWNER TO recsys_writer;
 ALTER FUNCTION recs.block OWNER TO recsys_writer;
 ALTER FUNCTION recs.remove_item OWNER TO recsys_writer;
 ALTER FUNCTION recs.forget_user OWNER TO recsys_writer;
@@ -199,4 +226,4 @@ GRANT SELECT ON recs.run, recs.user_list, recs.fallback_list, recs.live, recs.li
 REVOKE ALL ON FUNCTION recs.block, recs.remove_item, recs.forget_user FROM public;
 GRANT USAGE ON SCHEMA recs TO recsys_moderator;
 GRANT EXECUTE ON FUNCTION recs.block, recs.remove_item, recs.forget_user TO recsys_moderator;
-GRANT SELECT ON recs.switch, recs.removed_item TO recsys_analyst;
+GRANT SELECT ON recs.switch, recs.removed_item, recs.quarantine TO recsys_analyst;

@@ -34,7 +34,7 @@ def backfill_command(
     last: Annotated[datetime, typer.Option("--to", formats=_DAY, help="The last date; it counts.")],
     config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
     *,
-    parallel: Annotated[int, typer.Option(min=1, help="Dates that run at a time.")] = 1,
+    parallel: Annotated[int, typer.Option(min=1, max=64, help="Dates that run at a time.")] = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done.")
     ] = False,

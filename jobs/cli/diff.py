@@ -26,7 +26,9 @@ def diff(
         int, typer.Argument(help="The run to compare with, as `recsys runs` has it.")
     ],
     after: Annotated[int, typer.Argument(help="The run to look at.")],
-    n: Annotated[int, typer.Option("--n", "-n", min=1, help="Items of each kind.")] = _MOVERS,
+    n: Annotated[
+        int, typer.Option("--n", "-n", min=1, max=10_000, help="Items of each kind.")
+    ] = _MOVERS,
 ) -> None:
     """Show what a run changes against another: users, lists by segment, items.
 

@@ -34,6 +34,7 @@ collections `events`, `item_profiles` and `user_profiles`, and empties the lake 
 lists, which came from them.
 """
 _DAY: Final = ["%Y-%m-%d"]
+_MOST: Final = 10_000_000
 
 import_app = typer.Typer(help=_HELP, no_args_is_help=True)
 
@@ -100,11 +101,13 @@ def pairs(
 
 
 def seed(
-    users: Annotated[int, typer.Option(min=10, help="Members.")] = 2000,
-    items: Annotated[int, typer.Option(min=MIN_ITEMS, help="Items.")] = 800,
-    days: Annotated[int, typer.Option(min=1, help="Length of the history.")] = 60,
-    events: Annotated[int, typer.Option(min=10, help="Usable events.")] = 60_000,
-    seed: Annotated[int, typer.Option(min=0, help="Another one, another market.")] = 7,
+    users: Annotated[int, typer.Option(min=10, max=_MOST, help="Members.")] = 2000,
+    items: Annotated[int, typer.Option(min=MIN_ITEMS, max=_MOST, help="Items.")] = 800,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Length of the history.")] = 60,
+    events: Annotated[int, typer.Option(min=10, max=_MOST, help="Usable events.")] = 60_000,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Another one, another market.")
+    ] = 7,
     end: Annotated[
         datetime,
         typer.Option(formats=_DAY, show_default="2026-01-01", help="Exclusive UTC bound of it."),

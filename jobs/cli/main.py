@@ -24,6 +24,13 @@ from recsys.ids import canonical_ids
 class _Commands(TyperGroup):
     """Ends with the error's one message and its exit code."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuses what no database, file or terminal could take as text."""
+        for word in args:
+            if "\x00" in word or word != word.encode(errors="replace").decode():
+                raise typer.BadParameter(f"{word!a} is not UTF-8 text without NUL", ctx=ctx)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -105,7 +112,9 @@ def nightly(
 @app.command(context_settings={"ignore_unknown_options": True})
 def top(
     user: Annotated[str, typer.Argument(help="The user's id, as the source has it.")],
-    n: Annotated[int, typer.Option("--n", "-n", min=1, help="Length of the list.")] = 20,
+    n: Annotated[
+        int, typer.Option("--n", "-n", min=1, max=10_000, help="Length of the list.")
+    ] = 20,
 ) -> None:
     """Show a user's list, as an app gets it.
 

@@ -12,7 +12,9 @@ from jobs.settings import load_settings
 
 
 def runs(
-    n: Annotated[int, typer.Option("--n", "-n", min=1, help="How many, newest first.")] = 10,
+    n: Annotated[
+        int, typer.Option("--n", "-n", min=1, max=10_000, help="How many, newest first.")
+    ] = 10,
 ) -> None:
     """List the newest runs.
 

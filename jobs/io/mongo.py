@@ -16,7 +16,13 @@ from bson.codec_options import DatetimeConversion
 from pydantic import SecretStr
 from pymongo import ASCENDING, DESCENDING, MongoClient
 from pymongo.database import Database
-from pymongo.errors import ConfigurationError, ConnectionFailure, InvalidURI, OperationFailure
+from pymongo.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    CursorNotFound,
+    InvalidURI,
+    OperationFailure,
+)
 
 from recsys import columns as c
 from recsys.config import Ids, Source
@@ -49,7 +55,8 @@ _REMEDY: Final = "check that the server runs and RECSYS_MONGO_URI points at it"
 def database(uri: SecretStr) -> Iterator[Database[Document]]:
     """The database that the URI names, or `market`.
 
-    Raises MongoUnavailableError where the server does not answer, SettingsError for a bad URI.
+    Raises MongoUnavailableError where the server does not answer or goes away in the middle of a
+    read, SettingsError for a bad URI.
     """
     try:
         client: MongoClient[Document] = MongoClient(
@@ -65,6 +72,10 @@ def database(uri: SecretStr) -> Iterator[Database[Document]]:
             yield client.get_default_database(DEFAULT_DATABASE).with_options(_CODEC)
     except ConnectionFailure as error:
         message = f"MongoDB does not answer ({_short(error)}); {_REMEDY}"
+        raise MongoUnavailableError(message) from error
+    except CursorNotFound as error:
+        # A server that was started again answers, but knows nothing of reads from before.
+        message = f"MongoDB lost a read that was under way ({_short(error)}); run again"
         raise MongoUnavailableError(message) from error
     except OperationFailure as error:
         if error.code in _REFUSALS:
@@ -130,16 +141,16 @@ def _plan_outside(collection: Any, time: str, window: Window, inside: int, rows:
 def _check_fields(db: Database[Document], source: Source, time: str | None) -> None:
     """A mapped field that not one document has is a mistake in the mapping, not missing data."""
     collection = db[source.place]
-    if collection.find_one({}) is None:
-        return
+    empty = collection.find_one({}) is None
     known_at = [(time,)] if time is not None else []
-    for names in (*source.fields().values(), *known_at):
-        for name in names:
-            if collection.find_one({name: {"$exists": True}}) is None:
-                raise MappingError(
-                    f"no document of collection {source.place} has a field {name!r}; "
-                    "correct the mapping under [sources]"
-                )
+    for name in (n for names in (*source.fields().values(), *known_at) for n in names):
+        # A filter would take it as an operator, and `$where` runs programs.
+        operator = any(step.startswith("$") for step in name.split("."))
+        if operator or not (empty or collection.find_one({name: {"$exists": True}})):
+            raise MappingError(
+                f"no document of collection {source.place} has a field {name!r}; "
+                "correct the mapping under [sources]"
+            )
 
 
 def _slices(

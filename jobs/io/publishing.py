@@ -38,6 +38,18 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
+class RunTables:
+    """What of a run goes into Postgres."""
+
+    lists: ds.Dataset
+    """The `topn` table."""
+    fallback: pa.Table
+    """The `fallback` table."""
+    quarantine: ds.Dataset
+    """The `quarantine` table."""
+
+
+@dataclass(frozen=True)
 class Audit:
     """A run's figures against the live run, and what of them keeps it from going live."""
 
@@ -65,15 +77,13 @@ def publish(
     uri: SecretStr,
     ids: Ids,
     record: RunRecord,
-    lists: ds.Dataset,
-    fallback: pa.Table,
+    tables: RunTables,
     audit: Auditor | None,
     keep_runs: int,
 ) -> Published:
     """Loads a run's lists beside the published ones, audits them, and points lookups at them.
 
-    lists: the `topn` table. fallback: the `fallback` table. audit: None publishes the run as
-    history, which leaves the live run alone.
+    audit: None publishes the run as history, which leaves the live run alone.
     Until the last transaction commits nothing of the run can be seen; whatever an earlier
     publication left behind is removed first. Raises HeldError where the audit finds a violation:
     the run is kept with its figures, and what was live stays live.
@@ -83,12 +93,13 @@ def publish(
         with connection:
             run_id = _open_run(connection, record)
         partition = sql.Identifier(f"user_list_run_{run_id}")
-        _load(uri, connection, partition, run_id, ids, lists)
+        _load(uri, connection, partition, run_id, ids, tables.lists)
+        _ingest(uri, "quarantined_row", run_id, _quarantined(tables.quarantine, run_id))
         found = audit(_live_run(connection)) if audit else None
         with connection:
             published = _complete(connection, partition, run_id, found)
-            _add_fallback(connection, run_id, ids, fallback)
-            if published.users != (expected := lists.count_rows()):
+            _add_fallback(connection, run_id, ids, tables.fallback)
+            if published.users != (expected := tables.lists.count_rows()):
                 raise IncompleteReadError(
                     f"run {run_id}: Postgres holds {published.users} lists of {expected}; nothing "
                     "was published, run the step again"
@@ -145,19 +156,30 @@ def _load(
     with connection:
         _run(connection, "publish/create_partition", partition=partition, run_id=number)
         _retype(connection, partition, _loadable(ids.user), _loadable(ids.item), ids)
-    reader = lists.scanner(batch_size=_ROWS_PER_BATCH).to_reader()
-    try:
-        with dbapi.connect(uri.get_secret_value()) as loader, loader.cursor() as cursor:
-            cursor.execute(statement("publish/become_writer"))
-            name = partition.strings[0]
-            cursor.adbc_ingest(name, reader, mode="append", db_schema_name="recs")
-            loader.commit()
-    except AdbcError as error:
-        message = f"loading the lists of run {run_id} broke off ({first_line(error)}); run again"
-        raise PostgresUnavailableError(message) from error
+    scanner = lists.scanner(batch_size=_ROWS_PER_BATCH)
+    _ingest(uri, partition.strings[0], run_id, scanner.to_reader())
     with connection:
         _retype(connection, partition, ids.user, ids.item, ids)
         _run(connection, "publish/add_key", partition=partition)
+
+
+def _ingest(uri: SecretStr, table: str, run_id: int, rows: pa.RecordBatchReader) -> None:
+    """Adds rows to a table of the published side; all of them or none."""
+    try:
+        with dbapi.connect(uri.get_secret_value()) as loader, loader.cursor() as cursor:
+            cursor.execute(statement("publish/become_writer"))
+            cursor.adbc_ingest(table, rows, mode="append", db_schema_name="recs")
+            loader.commit()
+    except AdbcError as error:
+        message = f"loading run {run_id} broke off ({first_line(error)}); run again"
+        raise PostgresUnavailableError(message) from error
+
+
+def _quarantined(rows: ds.Dataset, run_id: int) -> pa.RecordBatchReader:
+    """The rows of a run as `recs.quarantined_row` has them: ids as text."""
+    columns = {name: ds.field(name).cast(pa.string()) for name in rows.schema.names}
+    columns["run_id"] = ds.scalar(run_id)
+    return rows.scanner(columns, batch_size=_ROWS_PER_BATCH).to_reader()
 
 
 def _loadable(id_type: IdType) -> IdType:

@@ -1,9 +1,14 @@
-"""A backfill is what the nights would have been, in any order, and never hurts what is live."""
+"""A backfill is what the nights would have been, in any order, and never hurts what is live.
+
+`make chaos` runs the long form; `--chaos-days` and `--chaos-seed` choose it.
+"""
 
 import os
+import random
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -25,25 +30,31 @@ from recsys.window import midnight
 from tests.e2e.conftest import OBSERVED_AT, Pipeline
 
 END = date(2026, 1, 1)
-DATES = [END - timedelta(days=n) for n in (3, 2, 1, 0)]
 NIGHTLY_HOUR = timedelta(hours=2)
 LATE_USER, LATE_ITEM = 1_000_000, 2_000_000
 
 
-def market() -> Market:
+@pytest.fixture
+def dates(request: pytest.FixtureRequest) -> list[date]:
+    """The dates that are run, oldest first."""
+    days = request.config.getoption("--chaos-days")
+    return [END - timedelta(days=n) for n in reversed(range(days))]
+
+
+def market(dates: list[date]) -> Market:
     """Forty days; a user whose only event arrives late; items listed late, and who knows when."""
     made = make_market(60, 40, 40, 2_000, 5, END)
     row = made.events.slice(0, 1).to_pylist()[0]
     late = row | {
         "user_id": LATE_USER,
-        "ts": midnight(DATES[0]) - timedelta(days=2),
-        "received_at": midnight(DATES[1]) + timedelta(hours=1),
+        "ts": midnight(dates[0]) - timedelta(days=2),
+        "received_at": midnight(dates[1]) + timedelta(hours=1),
     }
     rows = pa.Table.from_pylist([late], schema=made.events.schema).select(list(EVENTS))
     item = {"title": "lamp", "available": True}
     items = pa.Table.from_pylist(
         [
-            item | {"item_id": LATE_ITEM, "created_at": midnight(DATES[1])},
+            item | {"item_id": LATE_ITEM, "created_at": midnight(dates[1])},
             item | {"item_id": LATE_ITEM + 1, "created_at": None},
         ],
         schema=made.items.schema,
@@ -85,21 +96,26 @@ def files(pipeline: Pipeline, pattern: str) -> dict[Path, tuple[int, int]]:
 
 
 def test_a_backfill_is_what_the_nights_would_have_been(
-    pipeline: Pipeline, environment: dict[str, str], tmp_path: Path
+    pipeline: Pipeline,
+    environment: dict[str, str],
+    tmp_path: Path,
+    dates: list[date],
+    request: pytest.FixtureRequest,
 ) -> None:
     """One story, because a run takes long."""
-    pipeline.load(market())
-    for day in DATES:
+    pipeline.load(market(dates))
+    for day in dates:
         night(arguments(pipeline, midnight(day) + NIGHTLY_HOUR, day))
     nightly, windows = hashes(pipeline), files(pipeline, "*/*/window=*")
-    assert len(set(nightly.values())) == len(DATES)
-    kept = check_what_was_read_on_its_day_is_kept(pipeline)
+    assert len(set(nightly.values())) == len(dates)
+    kept = check_what_was_read_on_its_day_is_kept(pipeline, dates)
 
-    again = into_an_empty_lake(pipeline, tmp_path)
+    again = into_an_empty_lake(pipeline, tmp_path / "second")
     run = arguments(again, OBSERVED_AT)
-    days = plan(run, DATES[0], promote=False)
-    assert [day.state for day in days] == [State.REMAINING] * len(DATES)
-    shuffled = [days[place] for place in (2, 0, 3, 1)]
+    days = plan(run, dates[0], promote=False)
+    assert [day.state for day in days] == [State.REMAINING] * len(dates)
+    chance = random.Random(request.config.getoption("--chaos-seed"))  # noqa: S311 - an order
+    shuffled = chance.sample(days, len(days))
     changes = list(backfill(run, shuffled, 1, in_this_process(run)))
     done = [day.as_of for day in changes if day.state is State.DONE]
     assert done == [day.as_of for day in shuffled]
@@ -107,51 +123,86 @@ def test_a_backfill_is_what_the_nights_would_have_been(
     assert again.query("SELECT run_id FROM recs.live") == []
 
     read = files(again, "*/*/window=*")
-    assert [p.parent.name for p in sorted(read)] == [p.parent.name for p in sorted(windows)]
-    check_the_late_row_is_known_from_its_arrival_on(again)
-    check_the_past_is_marked_and_knows_no_later_rows(again, kept)
+    assert names(read) == names(windows)
+    check_the_late_row_is_known_from_its_arrival_on(again, dates)
+    check_the_past_is_marked_and_knows_no_later_rows(again, dates, kept)
 
-    skipped = plan(run, DATES[0], promote=False)
-    assert [day.state for day in skipped] == [State.SKIPPED] * len(DATES)
+    skipped = plan(run, dates[0], promote=False)
+    assert [day.state for day in skipped] == [State.SKIPPED] * len(dates)
     assert list(backfill(run, skipped, 1, in_this_process(run))) == []
     check_the_command_promotes_the_last_date_alone(again, environment, nightly)
     assert files(again, "*/*/window=*") == read
 
 
-def into_an_empty_lake(pipeline: Pipeline, tmp_path: Path) -> Pipeline:
+@pytest.mark.chaos
+def test_processes_in_parallel_come_to_the_same(
+    pipeline: Pipeline,
+    environment: dict[str, str],
+    tmp_path: Path,
+    dates: list[date],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pipeline.load(market(dates))
+    begin = time.monotonic()
+    for day in dates:
+        night(arguments(pipeline, midnight(day) + NIGHTLY_HOUR, day))
+    nights = time.monotonic() - begin
+    nightly, windows = hashes(pipeline), files(pipeline, "*/*/window=*")
+    again = into_an_empty_lake(pipeline, tmp_path / "second")
+    done = command(again, environment, dates, "--parallel", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(dates)} done, 0 skipped, 0 failed" in done.stdout
+    assert hashes(again) == nightly
+    assert again.query("SELECT run_id FROM recs.live") == []
+    assert names(files(again, "*/*/window=*")) == names(windows)
+    with capsys.disabled():
+        seconds = time.monotonic() - begin - nights
+        print(  # noqa: T201
+            f"\n{len(dates)} dates: {nights:.0f} s as nights in one process, "
+            f"{seconds:.0f} s as a backfill of two processes at a time"
+        )
+
+
+def names(found: Mapping[Path, object]) -> list[str]:
+    return [path.parent.name for path in sorted(found)]
+
+
+def into_an_empty_lake(pipeline: Pipeline, lake: Path) -> Pipeline:
     """The same sources, with nothing read or published of them."""
     for table in ("recs.fallback_list", "recs.user_list", "recs.run"):
         pipeline.query(f"WITH gone AS (DELETE FROM {table}) SELECT 1")  # noqa: S608
-    settings = pipeline.settings.model_copy(update={"lake": tmp_path / "second"})
+    settings = pipeline.settings.model_copy(update={"lake": lake})
     return Pipeline(settings, pipeline.config)
 
 
-def check_what_was_read_on_its_day_is_kept(pipeline: Pipeline) -> int:
+def check_what_was_read_on_its_day_is_kept(pipeline: Pipeline, dates: list[date]) -> int:
     """Gives the number of items that the first date knew."""
-    first = arguments(pipeline, OBSERVED_AT, DATES[0])
+    first = arguments(pipeline, OBSERVED_AT, dates[0])
     taken = files(pipeline, "*/as_of=*")
-    assert len(taken) == 5 * len(DATES)
+    assert len(taken) == 5 * len(dates)
     extract_sources.main(first)
     assert files(pipeline, "*/as_of=*") == taken
-    partition = first.lake.as_of(RAW_ITEMS.name, DATES[0])
+    partition = first.lake.as_of(RAW_ITEMS.name, dates[0])
     assert partition.manifest().stats["reconstructed"] is False
     return partition.manifest().rows
 
 
-def check_the_late_row_is_known_from_its_arrival_on(pipeline: Pipeline) -> None:
+def check_the_late_row_is_known_from_its_arrival_on(pipeline: Pipeline, dates: list[date]) -> None:
     known = [
         LATE_USER
         in interactions(arguments(pipeline, OBSERVED_AT).lake, day, pipeline.config.ids)[
             c.USER_ID
         ].to_pylist()
-        for day in DATES
+        for day in dates
     ]
-    assert known == [False, False, True, True]
+    assert known == [day > dates[1] for day in dates]
 
 
-def check_the_past_is_marked_and_knows_no_later_rows(pipeline: Pipeline, known: int) -> None:
+def check_the_past_is_marked_and_knows_no_later_rows(
+    pipeline: Pipeline, dates: list[date], known: int
+) -> None:
     lake, ids = arguments(pipeline, OBSERVED_AT).lake, pipeline.config.ids
-    for day in DATES:
+    for day in dates:
         manifest = lake.as_of(RAW_ITEMS.name, day).manifest()
         assert manifest.stats["reconstructed"] is True
         (counted,) = pipeline.query(
@@ -159,28 +210,33 @@ def check_the_past_is_marked_and_knows_no_later_rows(pipeline: Pipeline, known: 
             (midnight(day),),
         )
         assert counted == (manifest.rows,)
-    assert lake.as_of(RAW_ITEMS.name, DATES[0]).manifest().rows == known
-    listed = [set(lake.as_of(ITEMS.name, d).read(ITEMS, ids)[c.ITEM_ID].to_pylist()) for d in DATES]
-    assert [LATE_ITEM in items for items in listed] == [False, False, True, True]
+    assert lake.as_of(RAW_ITEMS.name, dates[0]).manifest().rows == known
+    listed = [set(lake.as_of(ITEMS.name, d).read(ITEMS, ids)[c.ITEM_ID].to_pylist()) for d in dates]
+    assert [LATE_ITEM in items for items in listed] == [day > dates[1] for day in dates]
     assert all(LATE_ITEM + 1 in items for items in listed)
 
 
 def check_the_command_promotes_the_last_date_alone(
     pipeline: Pipeline, environment: dict[str, str], nightly: dict[date, str]
 ) -> None:
-    command = [sys.executable, "-m", "jobs.cli.main", "backfill"]
-    command += ["--from", f"{DATES[0]}", "--to", f"{END}", "--promote"]
-    done = subprocess.run(
-        command,
-        env=os.environ | environment | {"RECSYS_LAKE": str(pipeline.settings.lake)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = command(pipeline, environment, sorted(nightly), "--promote")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "0 remaining, 0 running, 1 done, 3 skipped, 0 failed" in done.stdout
+    skipped = len(nightly) - 1
+    assert f"0 remaining, 0 running, 1 done, {skipped} skipped, 0 failed" in done.stdout
     live = pipeline.query("SELECT as_of, list_hash FROM recs.live JOIN recs.run USING (run_id)")
     assert live == [(END, nightly[END])]
+
+
+def command(
+    pipeline: Pipeline, environment: dict[str, str], dates: list[date], *options: str
+) -> "subprocess.CompletedProcess[str]":
+    """`recsys backfill` over the dates."""
+    words = [sys.executable, "-m", "jobs.cli.main", "backfill"]
+    words += ["--from", f"{dates[0]}", "--to", f"{dates[-1]}", *options]
+    changed = environment | {"RECSYS_LAKE": str(pipeline.settings.lake)}
+    return subprocess.run(
+        words, env=os.environ | changed, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.fixture
@@ -189,16 +245,18 @@ def anywhere(pipeline: Pipeline) -> RunArguments:
     return arguments(pipeline, datetime(2026, 6, 1, tzinfo=UTC))
 
 
-def test_a_date_that_fails_is_named_and_the_others_go_on(anywhere: RunArguments) -> None:
-    bad = DATES[1]
+def test_a_date_that_fails_is_named_and_the_others_go_on(
+    anywhere: RunArguments, dates: list[date]
+) -> None:
+    bad = dates[1]
 
     def run_day(day: Day) -> Ended:
         return Ended(21, "no usable event") if day.as_of == bad else Ended()
 
-    days = plan(anywhere, DATES[0], promote=True)
-    assert [day.promote for day in days] == [False, False, False, True]
+    days = plan(anywhere, dates[0], promote=True)
+    assert [day.as_of for day in days if day.promote] == [END]
     changes = list(backfill(anywhere, days, 2, run_day))
     ended = {day.as_of: day for day in changes if day.state is not State.RUNNING}
-    assert [day.state for day in changes].count(State.RUNNING) == len(DATES)
-    assert [ended[day].state for day in DATES].count(State.DONE) == len(DATES) - 1
+    assert [day.state for day in changes].count(State.RUNNING) == len(dates)
+    assert [ended[day].state for day in dates].count(State.DONE) == len(dates) - 1
     assert (ended[bad].exit_code, ended[bad].error) == (21, "no usable event")

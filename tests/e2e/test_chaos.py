@@ -28,7 +28,7 @@ from jobs.cli.main import app
 from jobs.io import extraction
 from jobs.io.lake import Lake
 from jobs.io.migrations import migrate
-from jobs.io.mongo import database
+from jobs.io.mongo import ROWS_PER_BATCH, database
 from jobs.io.postgres import connect
 from jobs.io.publishing import publish
 from jobs.sandbox import servers
@@ -37,10 +37,12 @@ from jobs.sandbox.seed import make_market
 from recsys.config import Config, Ids
 from recsys.errors import MongoUnavailableError, PostgresUnavailableError
 from recsys.schemas import TOP_N
-from tests.postgres.test_publishing import RECORD, passed, popular
+from tests.postgres.test_publishing import RECORD, passed, popular, tables
 
 DAY = date(2026, 1, 1)
 REPOSITORY = Path(__file__).parents[2]
+#: Bytes of a Parquet file before its first batch.
+PARQUET_HEAD = 4
 
 
 class Victim:
@@ -166,6 +168,7 @@ def test_postgres_killed_during_the_load_hurts_nothing(victim: Victim) -> None:
     sources = pa.array([[0] * 10] * users, pa.list_(pa.int16()))
     columns = [pa.array(range(users), pa.int64()), items, scores, sources]
     lists = ds.dataset(pa.Table.from_arrays(columns, schema=TOP_N.arrow(Ids())))
+    made = tables(Ids(), lists, popular(Ids(), 1))
     done = threading.Event()
 
     def cut_power() -> None:
@@ -177,7 +180,7 @@ def test_postgres_killed_during_the_load_hurts_nothing(victim: Victim) -> None:
     killer = threading.Thread(target=cut_power)
     killer.start()
     with pytest.raises(PostgresUnavailableError):
-        publish(victim.postgres, Ids(), RECORD, lists, popular(Ids(), 1), passed, 7)
+        publish(victim.postgres, Ids(), RECORD, made, passed, 7)
     done.set()
     killer.join()
     assert not [s for s in servers.status(victim.folder) if s.name == "postgres" and s.running]
@@ -210,3 +213,45 @@ def test_mongo_killed_before_it_is_read_hurts_nothing(
     run(victim)
     assert victim.live() == before
     victim.check_nothing_is_left_over()
+
+
+def test_mongo_killed_between_two_batches_hurts_nothing(victim: Victim) -> None:
+    before = victim.live()
+    victim.lake.clear()
+    repeat_an_event(victim, 2 * ROWS_PER_BATCH)
+    done = threading.Event()
+
+    def cut_power() -> None:
+        while not done.wait(0.01):
+            if any(file.stat().st_size > PARQUET_HEAD for file in parts(victim, "raw/events")):
+                victim.kill("mongo")
+                return
+
+    killer = threading.Thread(target=cut_power)
+    killer.start()
+    result = CliRunner().invoke(app, victim.command()[1:], env=victim.environment)
+    done.set()
+    killer.join()
+    assert not [s for s in servers.status(victim.folder) if s.name == "mongo" and s.running]
+    assert result.exit_code == MongoUnavailableError.exit_code, result.output
+    assert "error: MongoDB does not answer (" in result.output
+    assert victim.live() == before
+    assert victim.lake.partitions() == []
+    assert list(parts(victim, "")) == []
+    victim.endpoints = servers.up(victim.folder)
+    run(victim)
+    assert victim.live() == before
+    victim.check_nothing_is_left_over()
+
+
+def repeat_an_event(victim: Victim, times: int) -> None:
+    """Makes the collection longer than one batch; an event delivered again changes no list."""
+    with database(SecretStr(victim.endpoints.mongo_uri)) as mongo:
+        event = mongo["events"].find_one({"type": "view"}, {"_id": False}) or {}
+        for _ in range(times // 10_000):
+            mongo["events"].insert_many([dict(event) for _ in range(10_000)], ordered=False)
+
+
+def parts(victim: Victim, table: str) -> Iterator[Path]:
+    """Files of a table that are being written or have been."""
+    return (victim.lake.root / table).glob("**/gen-*/part-*.parquet")

@@ -1,5 +1,6 @@
 """Publishing into a real server: what can be seen, when, and by whom."""
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,10 @@ from pydantic import SecretStr
 from jobs.io import lookup
 from jobs.io.migrations import MIGRATIONS, migrate
 from jobs.io.postgres import connect
-from jobs.io.publishing import Audit, Auditor, Published, RunRecord, publish
+from jobs.io.publishing import Audit, Auditor, Published, RunRecord, RunTables, publish
 from recsys.config import Ids
 from recsys.errors import ConfigError, RecsysError
-from recsys.schemas import FALLBACK, TOP_N
+from recsys.schemas import FALLBACK, QUARANTINE, TOP_N
 
 DAY = date(2026, 1, 1)
 RECORD = RunRecord(DAY, "hash", "1.0", ("als", "popularity"), {"read": {}})
@@ -45,6 +46,13 @@ def popular(ids: Ids, *items: Any) -> pa.Table:
     return pa.Table.from_pylist([row], schema=FALLBACK.arrow(ids))
 
 
+def tables(
+    ids: Ids, published: ds.Dataset, fallback: pa.Table, *refused: dict[str, Any]
+) -> RunTables:
+    quarantine = pa.Table.from_pylist(list(refused), schema=QUARANTINE.arrow(ids))
+    return RunTables(published, fallback, ds.dataset(quarantine))
+
+
 def passed(live: int | None) -> Audit:
     return Audit({"live": live}, [])
 
@@ -54,9 +62,10 @@ def go(
     *rows: tuple[Any, list[Any]],
     keep: int = 7,
     audit: Auditor | None = passed,
+    refused: Sequence[dict[str, Any]] = (),
 ) -> Published:
-    fallback = popular(BIGINT, 70, 71)
-    return publish(uri, BIGINT, RECORD, lists(BIGINT, *rows), fallback, audit, keep)
+    made = tables(BIGINT, lists(BIGINT, *rows), popular(BIGINT, 70, 71), *refused)
+    return publish(uri, BIGINT, RECORD, made, audit, keep)
 
 
 def query(uri: SecretStr, text: str, role: str | None = None) -> list[tuple[Any, ...]]:
@@ -104,8 +113,8 @@ def test_ids_of_every_type_come_back_unchanged(
     bare_postgres_uri: SecretStr, ids: Ids, user: str, items: list[Any]
 ) -> None:
     migrate(bare_postgres_uri, ids)
-    published = lists(ids, (user, items))
-    publish(bare_postgres_uri, ids, RECORD, published, popular(ids, items[0]), passed, 7)
+    made = tables(ids, lists(ids, (user, items)), popular(ids, items[0]))
+    publish(bare_postgres_uri, ids, RECORD, made, passed, 7)
     assert items_of(bare_postgres_uri, user) == [str(item) for item in items]
     (kind,) = query(
         bare_postgres_uri, "SELECT pg_typeof(item_id)::text FROM recs.list_item LIMIT 1"
@@ -128,10 +137,10 @@ def test_a_failed_load_leaves_the_live_lists_and_nothing_else(postgres_uri: Secr
     assert items_of(postgres_uri, 2) == ["70", "71"]
     go(postgres_uri, (2, [22]))
     assert items_of(postgres_uri, 2) == ["22"]
-    tables = (
+    kept = (
         "SELECT count(*) FROM pg_class WHERE relname LIKE 'user\\_list\\_run\\_%' AND relkind='r'"
     )
-    assert query(postgres_uri, tables) == [(2,)]
+    assert query(postgres_uri, kept) == [(2,)]
     states = query(postgres_uri, "SELECT run_id, status FROM recs.run ORDER BY run_id")
     assert (states[0], len(states)) == ((live.run_id, "published"), 2)
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from bson import Int64
 from pydantic import SecretStr
+from pymongo.errors import CursorNotFound
 from pyspark.sql import SparkSession
 
 from jobs.io import mongo, postgres
@@ -27,7 +28,7 @@ from recsys.config import (
     ItemProfileSource,
     ItemSource,
 )
-from recsys.errors import IncompleteReadError, MappingError, MissingIdError
+from recsys.errors import IncompleteReadError, MappingError, MissingIdError, MongoUnavailableError
 from recsys.schemas import RAW_EVENTS, RAW_ITEM_PROFILES, RAW_ITEMS
 from recsys.window import BEGINNING, Window
 
@@ -167,6 +168,14 @@ def test_a_reader_that_loses_a_part_is_caught(
     with pytest.raises(IncompleteReadError, match=r"read \d+ rows where log has 201"):
         extract(lambda: spark, log_in_postgres, [whole], Ids(), lossy)
     assert not whole.partition.exists()
+
+
+def test_a_read_that_the_server_has_forgotten_is_an_outage(log_in_mongo: Servers) -> None:
+    """The embedded server answers such a read with no rows, which the count catches."""
+    uri = log_in_mongo.mongo
+    assert uri is not None
+    with pytest.raises(MongoUnavailableError, match="lost a read"), mongo.database(uri):
+        raise CursorNotFound("cursor id 7 not found", 43)
 
 
 def test_every_type_of_id_comes_back_unchanged(

@@ -1,0 +1,172 @@
+"""How much of a night's time the checks of the data contracts take (limit: 20 %).
+
+    python -m tests.benchmarks.contracts_share                 # all jobs in one process
+    python -m tests.benchmarks.contracts_share --processes     # each in its own, as Airflow does
+
+Starts servers of its own, fills them with a made-up market, runs the nightly jobs and prints the
+seconds of each. Times are printed and never asserted: they are the machine's.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+from pydantic import SecretStr
+
+from jobs.entrypoint import RunArguments
+from jobs.io.migrations import migrate, with_id_types
+from jobs.io.postgres import connect
+from jobs.io.statements import statement
+from jobs.nightly import STEPS, run_steps
+from jobs.sandbox import servers
+from jobs.settings import Settings, load_config
+from recsys.config import Ids
+from recsys.schemas import TIMESTAMP
+from recsys.window import midnight
+
+DAY = date(2026, 1, 1)
+HISTORY_DAYS = 365
+LIMIT = 0.2
+#: The shipped configuration without the sources in MongoDB, and what is made of them.
+CONFIG = """
+[sources.users]
+table = "market.users"
+columns = { user_id = "user_id", active = "active" }
+
+[sources.items]
+table = "market.items"
+columns = { item_id = "item_id", available = "available" }
+
+[sources.interactions]
+table = "market.interactions"
+columns = { user_id = "user_id", item_id = "item_id", event_type = "kind", occurred_at = "created_at", arrived_at = "received_at" }
+
+[events]
+view = { weight = 1.0, half_life_days = 90 }
+like = { weight = 3.0, half_life_days = 365 }
+bookmark = { weight = 3.0, half_life_days = 365 }
+purchase = { weight = 5.0, half_life_days = 365 }
+
+[blend]
+content = 0.0
+"""  # noqa: E501
+#: Kinds of interaction and their shares.
+KINDS = {"view": 0.7, "like": 0.2, "bookmark": 0.05, "purchase": 0.05}
+
+
+def arg_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--users", type=int, default=50_000)
+    parser.add_argument("--items", type=int, default=10_000)
+    parser.add_argument("--interactions", type=int, default=4_200_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", action="store_true", help="a process a job")
+    return parser
+
+
+def main(*, users: int, items: int, interactions: int, seed: int, processes: bool) -> None:
+    with tempfile.TemporaryDirectory(prefix="recsys-benchmark-") as folder:
+        root = Path(folder)
+        uri = SecretStr(servers.up(root).postgres_uri)
+        try:
+            (root / "recsys.toml").write_text(CONFIG, encoding="utf-8")
+            migrate(uri, Ids())
+            begin = time.monotonic()
+            fill(uri, market(users, items, interactions, seed))
+            say("load the market", time.monotonic() - begin)
+            report(in_processes(root, uri) if processes else in_this_process(root, uri))
+        finally:
+            servers.down(root)
+
+
+def market(users: int, items: int, interactions: int, seed: int) -> dict[str, pa.Table]:
+    """Users who differ in how much they do, items in how popular they are, by a power law."""
+    rng = np.random.default_rng(seed)
+    activity = rng.lognormal(0.0, 1.0, users)
+    popularity = 1.0 / np.arange(1, items + 1) ** 0.7
+    who = rng.choice(users, interactions, p=activity / activity.sum())
+    what = rng.choice(items, interactions, p=popularity / popularity.sum())
+    kinds = rng.choice(len(KINDS), interactions, p=list(KINDS.values()))
+    ago = rng.integers(1, HISTORY_DAYS * 86_400, interactions) * 1_000_000
+    end = int(midnight(DAY).timestamp()) * 1_000_000
+    times = pa.array(end - ago, pa.int64()).cast(TIMESTAMP)
+    return {
+        "users": pa.table({"user_id": np.arange(users), "active": [True] * users}),
+        "items": pa.table({"item_id": np.arange(items), "available": [True] * items}),
+        "interactions": pa.table(
+            {
+                "user_id": who.astype(np.int64),
+                "item_id": what.astype(np.int64),
+                "kind": pa.array(list(KINDS)).take(pa.array(kinds)),
+                "created_at": times,
+                "received_at": times,
+            }
+        ),
+    }
+
+
+def fill(uri: SecretStr, tables: dict[str, pa.Table]) -> None:
+    with connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute(with_id_types(statement("market/create"), Ids()))
+    with dbapi.connect(uri.get_secret_value()) as loader, loader.cursor() as cursor:
+        for name, table in tables.items():
+            cursor.adbc_ingest(name, table, mode="append", db_schema_name="market")
+        loader.commit()
+
+
+def in_this_process(root: Path, uri: SecretStr) -> Iterator[tuple[str, float]]:
+    """Seconds of each job; only the first to need a library waits for its import."""
+    settings = Settings(
+        postgres_uri=uri,
+        mongo_uri=None,
+        lake=root / "lake",
+        sandbox=root,
+        config=root / "recsys.toml",
+        submitted=False,
+    )
+    arguments = RunArguments(DAY, load_config(settings.config), settings, datetime.now(UTC))
+    return run_steps(arguments, lambda _: None)
+
+
+def in_processes(root: Path, uri: SecretStr) -> Iterator[tuple[str, float]]:
+    """Seconds of each job with the start of its process."""
+    environment = os.environ | {
+        "RECSYS_POSTGRES_URI": uri.get_secret_value(),
+        "RECSYS_LAKE": str(root / "lake"),
+        "RECSYS_CONFIG": str(root / "recsys.toml"),
+    }
+    for step in STEPS:
+        begin = time.monotonic()
+        command = [sys.executable, "-m", f"jobs.{step}", "--as-of", f"{DAY}"]
+        subprocess.run(command, env=environment, check=True)
+        yield step, time.monotonic() - begin
+
+
+def report(steps: Iterable[tuple[str, float]]) -> None:
+    total = checks = 0.0
+    for name, seconds in steps:
+        say(name, seconds)
+        total += seconds
+        checks += seconds if name.startswith("check_") else 0.0
+    say("all steps", total)
+    say("contracts", checks)
+    print(f"share of the contracts: {checks / total:.1%} (limit {LIMIT:.0%})")  # noqa: T201
+
+
+def say(what: str, seconds: float) -> None:
+    print(f"{seconds:8.1f} s  {what}", flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(**vars(arg_parser().parse_args()))
