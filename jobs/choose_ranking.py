@@ -23,7 +23,8 @@ def main(arguments: RunArguments) -> None:
     models = fit_generators(held.training, config)
     choice = choose_blend(held, models, known.available, known.segments, config)
     write_choice(arguments.lake, arguments.as_of, choice)
-    log.info("lists by %s: %s", choice.method, choice.reason)
+    for line in choice.summary().splitlines():
+        log.info("%s", line)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from jobs.transforms.ranking import ListMaker
 from recsys import columns as c
 from recsys.ids import IdIndex
 from recsys.ranking.choice import Choice
-from recsys.ranking.features import Facts
 from recsys.ranking.stack import Ranker
 from recsys.schemas import FALLBACK, INTERACTIONS, TOP_N
 
@@ -38,7 +37,8 @@ def main(arguments: RunArguments) -> None:
     with lake.as_of(TOP_N.name, as_of).replace() as draft:
         _write_lists(users.where(F.col(c.ACTIVE)), maker, draft)
         draft.stats["models"] = list(choice.generators)
-    log.info("lists of %d users by %s", sum(f.rows for f in draft.files), choice.method)
+    methods = ", ".join(f"{order.method} ({band})" for band, order in choice.orders.items())
+    log.info("lists of %d users by %s", sum(f.rows for f in draft.files), methods)
     with lake.as_of(FALLBACK.name, as_of).replace() as draft:
         draft.write_table(_fallback(arguments, known))
 
@@ -46,10 +46,16 @@ def main(arguments: RunArguments) -> None:
 def _maker(arguments: RunArguments, known: Known, choice: Choice) -> ListMaker:
     config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
     models = {name: read_model(lake, name, as_of) for name in choice.generators}
-    facts = Facts.of(known.training, known.segments)
-    most = config.ranking.candidates
+    ranker = Ranker.of(
+        models,
+        choice,
+        known.available,
+        known.training,
+        known.segments,
+        config.ranking.candidates,
+    )
     return ListMaker(
-        ranker=Ranker.of(models, choice, known.available, facts, most),
+        ranker=ranker,
         items=IdIndex(known.items[c.ITEM_ID].combine_chunks()),
         length=config.lists.length,
         ids=config.ids,

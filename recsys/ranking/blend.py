@@ -1,11 +1,12 @@
 """From the generators' scores to one score an item: blends that learn nothing but weights."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
 
+from recsys.interactions.training import Ints
 from recsys.models.contract import Scores
 from recsys.ranking.candidates import candidates
 from recsys.ranking.scoring import Scored
@@ -62,6 +63,37 @@ class RankFusion:
     def shares(self, scored: Scored) -> list[Scores]:
         """See `Blend`."""
         return list(scored.scores)
+
+
+@dataclass(frozen=True)
+class ByBand:
+    """Another blend for each band of users; see `Blend`."""
+
+    blends: Sequence[Blend]
+    bands: Ints
+    """(users,) the place of each user's blend."""
+
+    def totals(self, scored: Scored) -> Scores:
+        """See `Blend`."""
+        totals = np.empty_like(scored.scores[0])
+        for blend, lines, part in self._parts(scored):
+            totals[lines] = blend.totals(part)
+        return totals
+
+    def shares(self, scored: Scored) -> list[Scores]:
+        """See `Blend`."""
+        shares = [np.empty_like(scores) for scores in scored.scores]
+        for blend, lines, part in self._parts(scored):
+            for share, own in zip(shares, blend.shares(part), strict=True):
+                share[lines] = own
+        return shares
+
+    def _parts(self, scored: Scored) -> Iterator[tuple[Blend, Ints, Scored]]:
+        bands = self.bands[scored.users]
+        for place in np.unique(bands).tolist():
+            lines = np.flatnonzero(bands == place)
+            whole = len(lines) == len(bands)
+            yield self.blends[place], lines, scored if whole else scored.of(lines)
 
 
 def fusion(ranks: np.ndarray, opinionated: np.ndarray) -> Scores:

@@ -1,25 +1,23 @@
-"""Which blend a run publishes: the one that did best on interactions that were held back."""
+"""How lists are ordered: for each band of users the way that did best on what was held back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Final, Literal, Self, cast
+from typing import Final, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from recsys.config import Ranking
-from recsys.interactions.training import Ints, ItemLists
-from recsys.ranking.blend import Blend, RankFusion, WeightedSum, fusion, opinionated
-from recsys.ranking.candidates import candidates
-from recsys.ranking.features import Facts, Features
+from recsys.interactions.training import Ints
+from recsys.ranking.bands import BANDS
+from recsys.ranking.blend import Blend, ByBand, RankFusion, WeightedSum
+from recsys.ranking.examples import PLACES, Examples
+from recsys.ranking.features import Facts
 from recsys.ranking.learned import Learned, fit_ranker, predicted
-from recsys.ranking.scoring import Floats, Mask, Scorer
+from recsys.ranking.scoring import Floats, Scorer
 
 Method = Literal["learned", "sum", "fusion", "single"]
 
-PLACES: Final = 20
 _FOLDS: Final = 2
 _FACTORS: Final = (0.0, 0.5, 0.7, 1.4, 2.0)
 """What a weight is multiplied with in a step of the search."""
@@ -28,186 +26,144 @@ _GAIN: Final = 1e-3
 """Relative gain below which a step of the search is not taken."""
 
 
-class Choice(BaseModel):
-    """How the lists of a run are ordered, and why."""
+class Order(BaseModel):
+    """How the lists of one band of users are ordered, and why."""
 
     model_config = ConfigDict(frozen=True)
 
-    generators: tuple[str, ...]
     method: Method
     weights: tuple[float, ...]
     """Weights of the generators' standardised scores; of `single`, one 1 and else 0."""
-    rankers: tuple[str, ...] = ()
-    """Fitted rankers as text."""
     validation: Mapping[str, float]
-    """NDCG@20 of each method and generator on what was held back."""
+    """NDCG@20 of each method and generator on what was held back; empty if there was nobody."""
     users: int
     """Users it was measured on."""
     reason: str
 
     @property
     def measured(self) -> float | None:
-        """NDCG@20 of what was chosen; None where there was nobody to measure on."""
-        single = self.generators[self.weights.index(1.0)] if self.method == "single" else ""
-        return self.validation[single or self.method] if self.users else None
-
-    def blend(self, scorer: Scorer, facts: Facts, most: int) -> Blend:
-        """The blend itself. most: candidates of each generator."""
-        if self.method == "learned":
-            return Learned(self.rankers, most, scorer, facts)
-        return RankFusion(most) if self.method == "fusion" else WeightedSum(self.weights)
+        """NDCG@20 of the method; None where there was nobody to measure on."""
+        if self.method != "single":
+            return self.validation.get(self.method)
+        return max(self.validation.values(), default=None)
 
 
-@dataclass(frozen=True)
-class Examples:
-    """Candidates of some users, and which of them the users turned to afterwards."""
+class Choice(BaseModel):
+    """How the lists of a run are ordered, and why."""
 
-    offsets: Ints
-    """(u + 1,) where each user's candidates begin and end."""
-    columns: Ints
-    """(p,) places among the available items."""
-    scores: npt.NDArray[np.float32]
-    """(p, generators) standardised scores."""
-    fused: npt.NDArray[np.float32]
-    """(p,) reciprocal rank fusion."""
-    features: Features
-    """(p, f)"""
-    labels: Mask
-    """(p,) whether the user turned to the item."""
-    relevant: Ints
-    """(u,) items the user turned to, candidates or not."""
+    model_config = ConfigDict(frozen=True)
 
-    def of(self, users: Ints) -> Self:
-        """The examples of some users: places (v,) in ascending order."""
-        offsets, rows = _ranges(self.offsets[users], np.diff(self.offsets)[users])
-        return type(self)(
-            offsets,
-            self.columns[rows],
-            self.scores[rows],
-            self.fused[rows],
-            self.features[rows],
-            self.labels[rows],
-            self.relevant[users],
-        )
+    generators: tuple[str, ...]
+    orders: Mapping[str, Order]
+    """By band of users."""
+    base: tuple[float, ...]
+    """Weights of the sum that the rankers start from."""
+    rankers: tuple[str, ...] = ()
+    """Fitted rankers as text."""
 
-    def ndcg(self, scores: npt.NDArray[np.floating]) -> Floats:
-        """(u,) NDCG@20 of the candidates in order of (p,) scores, lower columns first if equal."""
-        hits, bounds, rivals = self._rivals
-        mine = np.repeat(hits, np.diff(bounds))
-        equal = scores[rivals] == scores[mine]
-        ahead = (scores[rivals] > scores[mine]) | (
-            equal & (self.columns[rivals] < self.columns[mine])
-        )
-        before = np.concatenate([[0], np.cumsum(ahead)])
-        ranks = 1 + before[bounds[1:]] - before[bounds[:-1]]
-        gained = np.where(ranks <= PLACES, 1.0 / np.log2(1.0 + ranks), 0.0)
-        lines = np.searchsorted(self.offsets, hits, side="right") - 1
-        gains = np.bincount(lines, gained, len(self.relevant))
-        ideal = np.cumsum(1.0 / np.log2(1.0 + np.arange(1, PLACES + 1)))
-        return np.asarray(gains / ideal[np.minimum(self.relevant, PLACES) - 1])
+    def blend(self, scorer: Scorer, facts: Facts, bands: Ints, most: int) -> Blend:
+        """The blend itself.
 
-    @cached_property
-    def _rivals(self) -> tuple[Ints, Ints, Ints]:
-        """The hits (h,), and for each all candidates of its user: bounds (h + 1,) and rows."""
-        hits = np.flatnonzero(self.labels)
-        lines = np.searchsorted(self.offsets, hits, side="right") - 1
-        return hits, *_ranges(self.offsets[lines], np.diff(self.offsets)[lines])
+        bands: (users,) each user's place in `BANDS`. most: candidates of each generator.
+        """
+        learned = Learned(self.rankers, self.base, most, scorer, facts)
+        ways: dict[Method, Blend] = {"learned": learned, "fusion": RankFusion(most)}
+        orders = [self.orders[name] for name in BANDS]
+        blends = [ways.get(order.method, WeightedSum(order.weights)) for order in orders]
+        return ByBand(blends, bands)
 
+    @property
+    def measured(self) -> float | None:
+        """NDCG@20 of what orders the lists, over all users it was measured on."""
+        known = [(o.measured, o.users) for o in self.orders.values() if o.measured is not None]
+        users = sum(count for _, count in known)
+        return sum(figure * count for figure, count in known) / users if users else None
 
-def examples(
-    scorer: Scorer, facts: Facts, users: Ints, excluded: ItemLists, relevant: ItemLists, most: int
-) -> Examples:
-    """Candidates of users for whom the later is known.
-
-    users: (u,) ascending rows. excluded, relevant: of the same users; relevant items are item rows.
-    most: candidates of each generator.
-    """
-    wanted = _keys(relevant, scorer)
-    parts, counts = [], []
-    start = 0
-    for scored in scorer.blocks(users, excluded):
-        found = candidates(scored, most)
-        features = facts.of_candidates(scorer, scored, found)
-        keys = (found.lines + start) * len(scorer.available) + found.columns
-        voices = opinionated(scored)[:, found.lines]
-        parts.append(
-            (
-                found.columns,
-                np.stack([s[found.lines, found.columns] for s in scored.scores], axis=1),
-                fusion(found.ranks, voices),
-                features,
-                np.isin(keys, wanted),
-            )
-        )
-        counts.append(np.bincount(found.lines, minlength=len(scored.users)))
-        start += len(scored.users)
-    offsets = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
-    columns, scores, fused, features, labels = map(np.concatenate, zip(*parts, strict=True))
-    return Examples(offsets, columns, scores, fused, features, labels, np.diff(relevant[0]))
+    def summary(self) -> str:
+        """One line a band."""
+        return "\n".join(f"{band}: {order.reason}" for band, order in self.orders.items())
 
 
 def choose(
-    found: Examples, generators: Sequence[str], weights: Sequence[float], config: Ranking, seed: int
+    found: Examples,
+    bands: Ints,
+    generators: Sequence[str],
+    weights: Sequence[float],
+    config: Ranking,
+    seed: int,
 ) -> Choice:
-    """Measures every method on what was held back, and takes the best one.
+    """Measures every method on what was held back, and takes the best one for each band.
 
+    bands: (u,) the band of each user of the examples.
     weights: of the generators where nothing is learnt, and where the search for better ones starts.
     A ranker or weights are always measured on users that they were not fitted to: users are cut
     in two, and what one half teaches is measured on the other. With fewer users than
-    `least_users` nothing is learnt.
+    `least_users`, of all or of a band, nothing is learnt from them.
     """
-    users = len(found.relevant)
-    learning = users >= config.least_users
-    halves = _halves(users, seed)
+    start = np.asarray(weights, np.float64)
     measured = {name: found.ndcg(found.scores[:, i]) for i, name in enumerate(generators)}
     measured["fusion"] = found.ndcg(found.fused)
-    best, rankers = np.asarray(weights, np.float64), list[str]()
-    if learning:
-        measured["sum"] = _crossed(found, halves, best)
-        best = _tuned(found, best)
-        rankers, measured["learned"] = _ranked(found, halves, seed)
-    else:
-        measured["sum"] = found.ndcg(_summed(found, best))
-    figures = {name: float(values.mean()) if users else 0.0 for name, values in measured.items()}
-    name, reason = _best(figures, config.method, users, learning=learning)
-    single = name in generators
+    enough = len(found) >= config.least_users
+    base = _tuned(found, start) if enough else start
+    rankers: list[str] = []
+    if enough:
+        rankers, measured["learned"] = _ranked(found, start, seed)
+    orders = {
+        band: _order(found, np.flatnonzero(bands == place), measured, base, config, seed)
+        for place, band in enumerate(BANDS)
+    }
+    used = any(order.method == "learned" for order in orders.values())
     return Choice(
         generators=tuple(generators),
+        orders=orders,
+        base=tuple(base.tolist()),
+        rankers=tuple(rankers) if used else (),
+    )
+
+
+def _order(
+    found: Examples,
+    users: Ints,
+    measured: Mapping[str, Floats],
+    base: Floats,
+    config: Ranking,
+    seed: int,
+) -> Order:
+    """How one band is ordered. users: (v,) places of its users among the examples."""
+    if not len(users):
+        reason = "nobody to measure on, so the weights count"
+        return Order(method="sum", weights=base.tolist(), validation={}, users=0, reason=reason)
+    part, weights = found.of(users), base
+    taught = len(users) >= config.least_users
+    if taught:
+        summed, weights = _crossed(part, base, seed), _tuned(part, base)
+    else:
+        summed = part.ndcg(_summed(part, base))
+    figures = {name: float(values[users].mean()) for name, values in measured.items()}
+    figures["sum"] = float(summed.mean())
+    name, reason = _best(figures, config.method, len(users), taught=taught)
+    single = name not in ("learned", "sum", "fusion")
+    alone = tuple(float(other == name) for other in figures if other in measured)
+    return Order(
         method="single" if single else cast("Method", name),
-        weights=tuple(float(g == name) for g in generators) if single else tuple(best.tolist()),
-        rankers=tuple(rankers) if name == "learned" else (),
+        weights=alone[: len(base)] if single else tuple(weights.tolist()),
         validation=figures,
-        users=users,
+        users=len(users),
         reason=reason,
     )
 
 
 def _best(
-    figures: Mapping[str, float], wanted: str, users: int, *, learning: bool
+    figures: Mapping[str, float], wanted: str, users: int, *, taught: bool
 ) -> tuple[str, str]:
     """The method to publish, and why; of equal ones the sum."""
     order = sorted(figures, key=lambda name: (-figures[name], name != "sum", name))
     shown = ", ".join(f"{name} {figures[name]:.4f}" for name in order)
     held = f"NDCG@{PLACES} of {users} users on what was held back: {shown}"
-    if not users:
-        return "sum", "nothing was held back to measure on, so the configured weights count"
-    if wanted != "best" and wanted in figures:
-        return wanted, f"configured; {held}"
-    taught = "" if learning else "; too few users to learn from"
-    return order[0], f"{order[0]} is best; {held}{taught}"
-
-
-def _ranges(starts: Ints, lengths: Ints) -> tuple[Ints, Ints]:
-    """Bounds (n + 1,) and the numbers of n ranges, one after the other."""
-    bounds = np.concatenate([[0], np.cumsum(lengths)])
-    return bounds, np.arange(bounds[-1]) + np.repeat(starts - bounds[:-1], lengths)
-
-
-def _keys(relevant: ItemLists, scorer: Scorer) -> Ints:
-    offsets, rows = relevant
-    lines = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    columns = scorer.columns[rows]
-    return np.asarray((lines * len(scorer.available) + columns)[columns >= 0])
+    note = "" if taught else "; too few to learn weights from"
+    if wanted in figures:
+        return wanted, f"{wanted} is configured; {held}{note}"
+    return order[0], f"{order[0]} is best; {held}{note}"
 
 
 def _halves(users: int, seed: int) -> list[Ints]:
@@ -236,21 +192,25 @@ def _tuned(found: Examples, weights: Floats) -> Floats:
     return best
 
 
-def _crossed(found: Examples, halves: list[Ints], weights: Floats) -> Floats:
+def _crossed(found: Examples, weights: Floats, seed: int) -> Floats:
     """(u,) NDCG of each half by the weights that the other half taught."""
-    values = np.zeros(len(found.relevant))
+    halves = _halves(len(found), seed)
+    values = np.zeros(len(found))
     for own, other in (halves, halves[::-1]):
         part = found.of(other)
         values[other] = part.ndcg(_summed(part, _tuned(found.of(own), weights)))
     return values
 
 
-def _ranked(found: Examples, halves: list[Ints], seed: int) -> tuple[list[str], Floats]:
+def _ranked(found: Examples, start: Floats, seed: int) -> tuple[list[str], Floats]:
     """A ranker of each half of the users, and each half's NDCG by the other one's ranker."""
-    rankers, values = [], np.zeros(len(found.relevant))
+    halves = _halves(len(found), seed)
+    rankers, values = [], np.zeros(len(found))
     for own, other in (halves, halves[::-1]):
-        part = found.of(own)
-        rankers.append(fit_ranker(part.features, part.labels, np.diff(part.offsets), seed))
-        rest = found.of(other)
-        values[other] = rest.ndcg(predicted(rankers[-1:], rest.features))
+        part, rest = found.of(own), found.of(other)
+        base = _tuned(part, start)
+        groups = np.diff(part.offsets)
+        ranker = fit_ranker(part.features, part.labels, groups, _summed(part, base), seed)
+        rankers.append(ranker)
+        values[other] = rest.ndcg(_summed(rest, base) + predicted([ranker], rest.features))
     return rankers, values

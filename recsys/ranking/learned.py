@@ -31,15 +31,19 @@ _PARAMETERS: Final = {
 }
 
 
-def fit_ranker(features: Features, labels: npt.NDArray[np.bool_], groups: Ints, seed: int) -> str:
+def fit_ranker(
+    features: Features, labels: npt.NDArray[np.bool_], groups: Ints, base: Scores, seed: int
+) -> str:
     """Fits LambdaRank (Burges 2010) by LightGBM; gives the model as text.
+
+    base: (p,) the score that the trees correct, and that theirs is added to.
 
     features: (p, f) of candidates, user by user. labels: (p,) whether the user turned to the item.
     groups: (u,) number of candidates of each user. The result depends on the seed, not on threads.
     """
     from lightgbm import Dataset, train  # noqa: PLC0415 - seconds, and config is read everywhere
 
-    data = Dataset(features, labels.astype(np.int8), group=groups)
+    data = Dataset(features, labels.astype(np.int8), group=groups, init_score=base)
     return str(train({**_PARAMETERS, "seed": seed}, data, _ROUNDS).model_to_string())
 
 
@@ -54,6 +58,8 @@ class Learned:
 
     models: Sequence[str]
     """Rankers as text; their scores are averaged."""
+    base: Sequence[float]
+    """Weights of the sum that the rankers' score is added to."""
     candidates: int
     """Candidates of each generator."""
     scorer: Scorer
@@ -73,7 +79,10 @@ class Learned:
         totals = np.full(scored.scores[0].shape, -np.inf, np.float32)
         if len(found.lines):
             features = self.facts.of_candidates(self.scorer, scored, found)
-            totals[found.lines, found.columns] = _mean(self._loaded, features)
+            scores = _mean(self._loaded, features)
+            for weight, part in zip(self.base, scored.scores, strict=True):
+                scores += np.float32(weight) * part[found.lines, found.columns]
+            totals[found.lines, found.columns] = scores
         return totals
 
     def shares(self, scored: Scored) -> list[Scores]:

@@ -76,6 +76,18 @@ class Scored:
     closed: tuple[Ints, Ints]
     """Lines and columns of what users must not get."""
 
+    def of(self, lines: Ints) -> Self:
+        """The block of some of its users: (l,) ascending lines."""
+        place = np.full(len(self.users), -1, np.int64)
+        place[lines] = np.arange(len(lines))
+        mine = place[self.closed[0]] >= 0
+        return type(self)(
+            self.users[lines],
+            [scores[lines] for scores in self.scores],
+            [(mean[lines], deviation[lines]) for mean, deviation in self.moments],
+            (place[self.closed[0][mine]], self.closed[1][mine]),
+        )
+
     def closing(self, totals: Scores) -> Scores:
         """The totals (b, a), changed in place to -inf where users must not get the item."""
         totals[self.closed] = -np.inf

@@ -10,8 +10,10 @@ from recsys.config import Config
 from recsys.interactions.training import HeldBack, Ints, ItemLists, Training
 from recsys.models.contract import Model, Rows
 from recsys.models.registry import GENERATORS
+from recsys.ranking.bands import bands_of
 from recsys.ranking.blend import Blend
-from recsys.ranking.choice import Choice, choose, examples
+from recsys.ranking.choice import Choice, choose
+from recsys.ranking.examples import examples
 from recsys.ranking.features import Facts, Segments
 from recsys.ranking.scoring import Scorer
 from recsys.ranking.topn import TopN, select
@@ -55,7 +57,8 @@ def choose_blend(
         config.ranking.candidates,
     )
     weights = [section.weight for section in config.generators.used().values()]
-    return choose(found, scorer.names, weights, config.ranking, config.seed)
+    bands = bands_of(np.diff(held.training.history.indptr))[users]
+    return choose(found, bands, scorer.names, weights, config.ranking, config.seed)
 
 
 def taken(lists: ItemLists, places: Ints) -> ItemLists:
@@ -75,11 +78,18 @@ class Ranker:
 
     @classmethod
     def of(
-        cls, models: Mapping[str, Model], choice: Choice, available: Rows, facts: Facts, most: int
+        cls,
+        models: Mapping[str, Model],
+        choice: Choice,
+        available: Rows,
+        training: Training,
+        segments: Segments,
+        most: int,
     ) -> Self:
-        """most: candidates of each generator."""
-        scorer = Scorer.of(models, available, len(facts.items))
-        return cls(scorer, choice.blend(scorer, facts, most))
+        """The two stages of a date. most: candidates of each generator."""
+        scorer = Scorer.of(models, available, training.history.shape[1])
+        facts, bands = Facts.of(training, segments), bands_of(np.diff(training.history.indptr))
+        return cls(scorer, choice.blend(scorer, facts, bands, most))
 
     def top_n(self, users: Ints, excluded: ItemLists, n: int) -> Iterator[TopN]:
         """The n best available items of each user, block by block.

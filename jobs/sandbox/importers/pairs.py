@@ -43,7 +43,7 @@ def read_pairs(path: Path, ids: Ids, day: date) -> Market:
     ignored. A timestamp is ISO 8601 or Unix seconds, UTC unless it says otherwise; without one,
     everything happens on `day`. Raises ImportFileError for a file or row that cannot be read.
     """
-    table = _read(path)
+    table = read_columns(path)
     rows = table.num_rows
     interactions = interactions_table(
         _ids(path, "user", table["user"], ids.user),
@@ -59,8 +59,8 @@ def read_pairs(path: Path, ids: Ids, day: date) -> Market:
     return market_of(path, interactions)
 
 
-def _read(path: Path) -> pa.Table:
-    """The columns that the file has, by our names."""
+def read_columns(path: Path) -> pa.Table:
+    """The columns that a file of pairs has, by our names, as text or in the types of Parquet."""
     parquet = path.suffix == ".parquet"
     with reading(path):
         names = pq.read_schema(path).names if parquet else csv_columns(path)

@@ -1,0 +1,118 @@
+"""`recsys evaluate`: how good the lists are, on any data that can be split."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from jobs.evaluation import BLEND, Steps, Trial, try_stack
+from jobs.io.pairs import read_descriptions, read_ids, read_numbered
+from jobs.settings import load_config
+from recsys.config import Config
+from recsys.errors import DataError
+from recsys.evaluation.report import ALL, Figures
+from recsys.evaluation.splits import Pairs, Split, at_quantile, given, random_per_user
+from recsys.evaluation.trial import DataSet
+
+_COLUMNS = ("recall", "ndcg", "average_precision", "reciprocal_rank", "hit", "novelty")
+
+
+class How(StrEnum):
+    """How one file of pairs is cut in two."""
+
+    TEMPORAL = "temporal"
+    RANDOM = "random"
+
+
+def evaluate(  # noqa: PLR0913 - the options of a command
+    train: Annotated[Path, typer.Option(help="Pairs to learn from.")],
+    test: Annotated[
+        Path | None, typer.Option(help="Pairs to be found; without it --train is split.")
+    ] = None,
+    users: Annotated[Path | None, typer.Option(help="What is written of users.")] = None,
+    items: Annotated[Path | None, typer.Option(help="What is written of items.")] = None,
+    split: Annotated[
+        How, typer.Option(help="How --train is split where --test lacks.")
+    ] = How.TEMPORAL,
+    k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Places that count.")] = 20,
+    out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
+) -> None:
+    """Fit both stages on one part of some pairs and measure the lists on the other.
+
+    Every item that a user has not in the training part is ranked; nothing is sampled.
+    Files are Parquet or CSV. Pairs have the columns user and item, and may have weight
+    and timestamp; a file of users or items has their id and may have text, tags (a list,
+    or divided by |) and any others, which are attributes.
+
+    Example: recsys evaluate --train train.parquet --test test.parquet --k 20 --json out.json
+    """
+    chosen, files = load_config(config), [f for f in (train, test) if f is not None]
+    index = {role: read_ids(files, role) for role in ("user", "item")}
+    pairs = read_numbered(train, index["user"], index["item"])
+    data = DataSet(
+        pairs,
+        read_descriptions(users, "user", index["user"]),
+        read_descriptions(items, "item", index["item"]),
+    )
+    parts = (
+        _cut(pairs, split, chosen)
+        if test is None
+        else given(pairs, read_numbered(test, index["user"], index["item"]))
+    )
+    label = "given" if test is not None else split.value
+    with _progress() as steps:
+        trial = try_stack(data, parts, label, chosen, k, steps)
+    show(trial)
+    if out is not None:
+        out.write_text(json.dumps(trial.as_dict(), indent=1) + "\n", encoding="utf-8")
+
+
+def _cut(pairs: Pairs, split: How, config: Config) -> Split:
+    if split is How.RANDOM:
+        return random_per_user(pairs, 0.2, config.seed, 5)
+    if pairs.times is None:
+        raise DataError("the pairs have no timestamp to split them by; pass --split random")
+    return at_quantile(pairs)
+
+
+@contextmanager
+def _progress() -> Iterator[Steps]:
+    console = Console(stderr=True)
+    with console.status("starting") as status:
+        yield Steps(lambda name: status.update(f"{name} …"))
+
+
+def show(trial: Trial) -> None:
+    """Prints the figures of every model, the choice and its reason, and where the time went."""
+    console = Console()
+    console.print(_figures(trial))
+    console.print(trial.choice.summary(), highlight=False)
+    times = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in trial.steps.seconds.items())
+    most = max(trial.steps.peak_gib.values())
+    console.print(f"{times}; peak memory {most:.2f} GiB", highlight=False)
+
+
+def _figures(trial: Trial) -> Table:
+    k = next(iter(trial.reports.values())).k
+    table = Table("users", "model", *(f"{name}@{k}" for name in _COLUMNS), "coverage", "gini")
+    segments = trial.reports[BLEND].segments
+    for segment, total in segments.items():
+        if total.users and not (segment != ALL and total.users == segments[ALL].users):
+            for name, report in trial.reports.items():
+                table.add_row(*_row(segment, name, report.segments[segment]))
+            table.add_section()
+    return table
+
+
+def _row(segment: str, name: str, figures: Figures) -> list[str]:
+    means = (figures.means[column] for column in _COLUMNS)
+    shown = ["" if m is None else f"{m.estimate:.4f} ({m.low:.4f}-{m.high:.4f})" for m in means]
+    over = ["" if v is None else f"{v:.3f}" for v in (figures.coverage, figures.gini)]
+    return [f"{segment} ({figures.users})", name, *shown, *over]

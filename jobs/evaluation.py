@@ -1,0 +1,140 @@
+"""The whole two-stage stack on a data set: fitted on one part, measured on the other."""
+
+import resource
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from recsys.config import Config
+from recsys.errors import DataError
+from recsys.evaluation.metrics import Catalogue, Evaluation, evaluate_lists
+from recsys.evaluation.report import ModelComparison, Report, compare_models, make_report
+from recsys.evaluation.splits import Split
+from recsys.evaluation.trial import DataSet, ranked_lists
+from recsys.interactions.training import Ints, Training
+from recsys.models.contract import Model
+from recsys.models.registry import GENERATORS
+from recsys.ranking.bands import BANDS, bands_of
+from recsys.ranking.blend import Blend, WeightedSum
+from recsys.ranking.choice import Choice
+from recsys.ranking.features import Facts
+from recsys.ranking.scoring import Scorer
+from recsys.ranking.stack import choose_blend
+
+BLEND: Final = "blend"
+
+
+@dataclass
+class Steps:
+    """What each step took."""
+
+    started: Callable[[str], None]
+    """Hears of a step before it."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    peak_gib: dict[str, float] = field(default_factory=dict)
+    """Greatest memory of the process so far, after the step."""
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Measures what happens within it."""
+        self.started(name)
+        begin = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - begin
+        self.peak_gib[name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came out."""
+
+    choice: Choice
+    reports: Mapping[str, Report]
+    """By generator, and the blend."""
+    comparison: ModelComparison
+    evaluations: Mapping[str, Evaluation]
+    steps: Steps
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return {
+            "choice": self.choice.model_dump(mode="json", exclude={"rankers"}),
+            "reports": {name: report.as_dict() for name, report in self.reports.items()},
+            "comparison": self.comparison.as_dict(),
+            "seconds": {name: round(s, 2) for name, s in self.steps.seconds.items()},
+            "peak_gib": {name: round(s, 3) for name, s in self.steps.peak_gib.items()},
+        }
+
+
+def try_stack(
+    data: DataSet, split: Split, label: str, config: Config, k: int, steps: Steps
+) -> Trial:
+    """Chooses the blend on a part of the training pairs, fits on all of them, and measures.
+
+    label: how the split is called in the reports. k: places of a list that count.
+    """
+    users = split.test.users()
+    if not len(users):
+        raise DataError("the test part has no pair that the training part does not have")
+    segments = np.full(data.shape[0], -1, np.int32)
+    choice = _chosen(data, split, config, steps)
+    training = data.training(split.train)
+    models = fitted(training, config, steps, "")
+    scorer = Scorer.of(models, data.known_items(split.train), data.shape[1])
+    facts = Facts.of(training, segments)
+    blends: dict[str, Blend] = {
+        name: WeightedSum(np.eye(len(models))[place].tolist()) for place, name in enumerate(models)
+    }
+    bands = bands_of(np.diff(training.history.indptr))
+    blends[BLEND] = choice.blend(scorer, facts, bands, config.ranking.candidates)
+    seen = split.train.item_lists(users)
+    with steps.step("rank"):
+        lists = ranked_lists(scorer, blends, users, seen, k)
+    with steps.step("measure"):
+        evaluations, reports = _measured(data, split, lists, label, config.seed, k)
+        comparison = compare_models(evaluations, config.seed)
+    return Trial(choice, reports, comparison, evaluations, steps)
+
+
+def fitted(training: Training, config: Config, steps: Steps, mark: str) -> dict[str, Model]:
+    """The generators, each fit a step of its own; mark: what its name begins with."""
+    models = {}
+    for name, section in config.generators.used().items():
+        with steps.step(f"{mark}fit {name}"):
+            models[name] = GENERATORS[name].fit(training, section, config.seed)
+    return models
+
+
+def _chosen(data: DataSet, split: Split, config: Config, steps: Steps) -> Choice:
+    held = data.held_back(split.train, config.seed)
+    models = fitted(held.training, config, steps, "inner ")
+    segments = np.full(data.shape[0], -1, np.int32)
+    with steps.step("choose"):
+        return choose_blend(held, models, data.known_items(split.train), segments, config)
+
+
+def _measured(
+    data: DataSet,
+    split: Split,
+    lists: Mapping[str, Ints],
+    label: str,
+    seed: int,
+    k: int,
+) -> tuple[dict[str, Evaluation], dict[str, Report]]:
+    touched = np.bincount(split.train.item_rows, minlength=data.shape[1])
+    users = split.test.users()
+    relevant, seen = split.test.item_lists(users), split.train.item_lists(users)
+    bands = bands_of(np.diff(seen[0]))
+    segments = {band: bands == place for place, band in enumerate(BANDS)}
+    evaluations = {
+        name: evaluate_lists(ranked, relevant, Catalogue(touched), k=k)
+        for name, ranked in lists.items()
+    }
+    return evaluations, {
+        name: make_report(name, label, evaluation, segments, seed)
+        for name, evaluation in evaluations.items()
+    }

@@ -1,0 +1,18 @@
+"""Bands of users by how much is known of them: each may need another way to order its lists."""
+
+from typing import Final
+
+import numpy as np
+
+from recsys.interactions.training import Ints
+
+WARM_FROM: Final = 5
+"""Items touched from which on a user is warm."""
+BANDS: Final = ("warm", "cold", "unseen")
+"""Users with that many items, with fewer, with none."""
+
+
+def bands_of(touched: Ints) -> Ints:
+    """(users,) the place in `BANDS` of each user. touched: (users,) number of items touched."""
+    few = np.where(touched > 0, 1, 2)
+    return np.where(touched >= WARM_FROM, 0, few).astype(np.int64)

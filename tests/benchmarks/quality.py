@@ -1,0 +1,138 @@
+"""How good the lists are on public data: `python -m tests.benchmarks.quality [DATA SET …]`.
+
+Reads ../shared/data and prints every generator and the blend by segment, as `recsys evaluate` does,
+under the protocols of its README. Run it alone: it uses all cores and prints how long it took.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.cli.evaluate import show
+from jobs.evaluation import Steps, try_stack
+from jobs.io.features import descriptions
+from jobs.io.pairs import read_ids, read_numbered
+from jobs.sandbox.importers.deskdrop import read_deskdrop
+from jobs.sandbox.importers.goodbooks import read_goodbooks
+from jobs.sandbox.importers.movielens import read_movielens
+from jobs.sandbox.market import Market
+from jobs.settings import load_config
+from recsys.config import Config
+from recsys.evaluation.splits import Pairs, Split, at_quantile, given, random_per_user
+from recsys.evaluation.trial import DataSet
+from recsys.ids import IdIndex
+from recsys.interactions.training import Descriptions
+
+REPOSITORY: Final = Path(__file__).parents[2]
+DATA: Final = REPOSITORY.parent / "shared" / "data"
+SEED: Final = 20260101
+Made = tuple[DataSet, Split, str, Config]
+
+
+def amazon_cds(config: Config) -> Made:
+    """The published split; 512 factors, because the catalogue is wide and the histories short."""
+    folder = DATA / "amazon-cds"
+    files = [folder / "train.parquet", folder / "test.parquet"]
+    users, items = (read_ids(files, role) for role in ("user", "item"))
+    train, test = (read_numbered(file, users, items) for file in files)
+    blank = Descriptions.blank(len(users)), Descriptions.blank(len(items))
+    return DataSet(train, *blank), given(train, test), "given", config
+
+
+def deskdrop(config: Config) -> Made:
+    """Every event by its configured weight; split by time."""
+    data = _data(read_deskdrop(DATA / "deskdrop" / "users_interactions.csv.gz"), config)
+    return data, at_quantile(data.pairs), "temporal", config
+
+
+def movielens(config: Config) -> Made:
+    """Ratings of 4 and more; split by time."""
+    data = _data(read_movielens(DATA / "ml-latest-small"), config, least=4.0)
+    return data, at_quantile(data.pairs), "temporal", config
+
+
+def goodbooks(config: Config) -> Made:
+    """A fifth of the books of each reader, at random."""
+    data = _data(read_goodbooks(DATA / "goodbooks", date(2017, 1, 1)), config)
+    pairs = Pairs(data.pairs.user_rows, data.pairs.item_rows, data.pairs.weights, None)
+    data = DataSet(pairs, data.users, data.items)
+    return data, random_per_user(pairs, 0.2, SEED, 5), "random", config
+
+
+SETS: Final[dict[str, Callable[[Config], Made]]] = {
+    "amazon-cds": amazon_cds,
+    "deskdrop": deskdrop,
+    "ml-latest-small": movielens,
+    "goodbooks": goodbooks,
+}
+
+
+def _data(market: Market, config: Config, least: float | None = None) -> DataSet:
+    """The market's events as pairs; ratings below `least` are left out."""
+    parts = [(market.interactions, "kind", "created_at"), (market.events, "type", "ts")]
+    columns = [_columns(table, kind, time) for table, kind, time in parts if table.num_rows]
+    rows = pa.concat_tables(columns)
+    if least is not None:
+        rows = rows.filter(pc.greater_equal(rows["value"], least))
+    users, items = (IdIndex.build(rows[name], "bigint") for name in ("user_id", "item_id"))
+    kinds = rows["kind"].to_pylist()
+    weights = np.array([config.events[kind].weight for kind in kinds], np.float32)
+    pairs = Pairs(
+        users.rows(rows["user_id"]).to_numpy().astype(np.int64),
+        items.rows(rows["item_id"]).to_numpy().astype(np.int64),
+        weights,
+        rows["time"].cast(pa.int64()).to_numpy(),
+    )
+    profiles = pa.Table.from_pylist([_profile(p) for p in market.item_profiles], _PROFILE)
+    return DataSet(pairs, Descriptions.blank(len(users)), descriptions(profiles, "item_id", items))
+
+
+_PROFILE: Final = pa.schema(
+    {
+        "item_id": pa.int64(),
+        "text": pa.string(),
+        "tags": pa.list_(pa.string()),
+        "attributes": pa.list_(pa.string()),
+    }
+)
+
+
+def _profile(document: dict[str, object]) -> dict[str, object]:
+    attributes = document.get("attributes") or {}
+    assert isinstance(attributes, dict)
+    return {
+        "item_id": document["item_id"],
+        "text": f"{document.get('title') or ''}\n{document.get('text') or ''}",
+        "tags": document.get("tags") or [],
+        "attributes": [f"{name}={value}" for name, value in attributes.items()],
+    }
+
+
+def _columns(table: pa.Table, kind: str, time: str) -> pa.Table:
+    value = table["value"] if "value" in table.column_names else pa.nulls(len(table), pa.float64())
+    names = ["user_id", "item_id", "kind", "time", "value"]
+    return pa.table([*(table[n] for n in ("user_id", "item_id", kind, time)), value], names=names)
+
+
+def main(names: list[str]) -> None:
+    config = load_config(REPOSITORY / "recsys.toml")
+    for name in names or SETS:
+        data, split, label, chosen = SETS[name](config)
+        sizes = f"{len(split.train.merged()):,} + {len(split.test):,} pairs, seed {config.seed}"
+        sys.stdout.write(f"\n{name}: {label} split, {sizes}\n")
+        trial = try_stack(data, split, label, chosen, 20, Steps(lambda _: None))
+        show(trial)
+        folder = REPOSITORY / "build" / "quality"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(trial.as_dict(), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
