@@ -198,7 +198,7 @@ class Ranking(Section):
     held back, a single generator included."""
     holdout_days: Count = 14
     """Days before the as-of date that are held back to choose the method and to learn from."""
-    least_users: Count = 200
+    least_users: Count = 60
     """With fewer users in those days nothing is learnt: the generators' own weights count."""
     most_users: Count = 4000
     """With more of them, so many are drawn."""

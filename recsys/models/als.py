@@ -20,13 +20,15 @@ WARM: Final = 5
 
 
 class Config(GeneratorConfig):
-    """Confidence is 1 + alpha * weight."""
+    """Confidence is 1 + alpha * discounted weight."""
 
     weight: NonNegative = 1.0
     factors: Annotated[int, Field(gt=0, le=4096)] = 64
     alpha: Positive = 5.0
     regularization: NonNegative = 5.0
     iterations: Count = 15
+    popularity_exponent: Annotated[float, Field(ge=0, le=2)] = 0.5
+    """Discount of what is liked by many: a weight is divided by users^exponent of its item."""
 
 
 def fit(training: Training, config: Config, seed: int) -> FactorModel:
@@ -36,8 +38,7 @@ def fit(training: Training, config: Config, seed: int) -> FactorModel:
     The result depends on the seed, not on the number of threads: `implicit` solves each row by
     itself, and BLAS below it is held to one.
     """
-    confidence = training.liked()
-    confidence.data = 1.0 + np.float32(config.alpha) * confidence.data
+    confidence = _confidence(training.liked(), config)
     with threadpool_limits(limits=1, user_api="blas"):
         model = _trained(confidence, config, seed)
         touched = np.diff(confidence.indptr)
@@ -46,6 +47,16 @@ def fit(training: Training, config: Config, seed: int) -> FactorModel:
             model.item_factors, confidence[few], config.regularization
         )
         return _with_strangers(model, training, touched, seed)
+
+
+def _confidence(liked: sparse.csr_matrix, config: Config) -> sparse.csr_matrix:
+    """(users, items) 1 + alpha * weight; the discounts have mean 1 over all cells."""
+    users = np.bincount(liked.indices, minlength=liked.shape[1])
+    discounts = np.maximum(users, 1.0) ** -config.popularity_exponent
+    cells = discounts[liked.indices]
+    weights = liked.data * (cells / max(cells.mean() if len(cells) else 1.0, 1e-9))
+    liked.data = (1.0 + config.alpha * weights).astype(np.float32)
+    return liked
 
 
 def folded_in(

@@ -104,10 +104,12 @@ def choose(
     measured = {name: found.ndcg(found.scores[:, i]) for i, name in enumerate(generators)}
     measured["fusion"] = found.ndcg(found.fused)
     enough = len(found) >= config.least_users
-    base = _tuned(found, start) if enough else start
-    rankers: list[str] = []
+    base, rankers = start, list[str]()
     if enough:
+        base, measured["sum"] = _tuned(found, start), _crossed(found, start, seed)
         rankers, measured["learned"] = _ranked(found, start, seed)
+    else:
+        measured["sum"] = found.ndcg(_summed(found, start))
     orders = {
         band: _order(found, np.flatnonzero(bands == place), measured, base, config, seed)
         for place, band in enumerate(BANDS)
@@ -133,17 +135,13 @@ def _order(
     if not len(users):
         reason = "nobody to measure on, so the weights count"
         return Order(method="sum", weights=base.tolist(), validation={}, users=0, reason=reason)
-    part, weights = found.of(users), base
+    weights, figures = base, {name: float(own[users].mean()) for name, own in measured.items()}
     taught = len(users) >= config.least_users
-    if taught:
-        summed, weights = _crossed(part, base, seed), _tuned(part, base)
-    else:
-        summed = part.ndcg(_summed(part, base))
-    figures = {name: float(values[users].mean()) for name, values in measured.items()}
-    figures["sum"] = float(summed.mean())
+    if taught and (own := _crossed(part := found.of(users), base, seed).mean()) > figures["sum"]:
+        weights, figures["sum"] = _tuned(part, base), float(own)
     name, reason = _best(figures, config.method, len(users), taught=taught)
     single = name not in ("learned", "sum", "fusion")
-    alone = tuple(float(other == name) for other in figures if other in measured)
+    alone = tuple(float(other == name) for other in figures)
     return Order(
         method="single" if single else cast("Method", name),
         weights=alone[: len(base)] if single else tuple(weights.tolist()),

@@ -17,7 +17,13 @@ from recsys.models.registry import GENERATORS
 
 SIZE = 20
 SMALL: dict[str, dict[str, Any]] = {
-    "als": {"factors": 4, "alpha": 2.0, "regularization": 0.1, "iterations": 5},
+    "als": {
+        "factors": 4,
+        "alpha": 2.0,
+        "regularization": 0.1,
+        "iterations": 5,
+        "popularity_exponent": 0.0,
+    },
     "content": {"dimensions": 2},
     "item_item": {"regularization": 1.0},
 }
