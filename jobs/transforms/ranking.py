@@ -48,6 +48,7 @@ class Ranker:
             pa.ListArray.from_arrays(offsets, self.items.ids(block.item_rows)),
             pa.ListArray.from_arrays(offsets, pa.array(block.scores)),
             pa.ListArray.from_arrays(offsets, pa.array(block.sources)),
+            pa.ListArray.from_arrays(offsets, pa.array(np.ones(len(block.sources), np.float32))),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=TOP_N.arrow(self.ids))
 

@@ -166,6 +166,7 @@ def made(raw: Raw, best: int) -> RunArguments:
     catalogue = [{c.ITEM_ROW: n, c.ITEM_ID: n, c.TITLE: None, c.AVAILABLE: n != 5} for n in items]
     seen = {c.ITEM_ROWS: [0], c.WEIGHTS: [1.0], c.BLOCKED_ROWS: [], c.ACTIVE: True}
     ranked = {c.ITEM_IDS: [best, 7], c.SCORES: [2.0, 1.0], c.SOURCES: [0, 0]}
+    ranked[c.PROPENSITIES] = [1.0, 1.0]
     raw.write(lake.as_of(ITEMS.name, FIRST), ITEMS, catalogue)
     histories = [{c.USER_ROW: n, c.USER_ID: n, **seen} for n in users]
     raw.write(lake.as_of(INTERACTIONS.name, FIRST), INTERACTIONS, histories)
