@@ -13,11 +13,14 @@ from data_contracts.rules import Bounds, Figures, Rule
 from recsys import columns as c
 from recsys.schemas import TOP_N
 
-LENGTHS: Final = f"lists with other numbers of {c.ITEM_IDS}, {c.SCORES} and {c.SOURCES}"
+LENGTHS: Final = (
+    f"lists with other numbers of {c.ITEM_IDS}, {c.SCORES}, {c.SOURCES} and {c.PROPENSITIES}"
+)
 TOO_LONG: Final = "lists that are too long"
 EMPTY: Final = "share of empty lists"
 SCORES: Final = f"{c.SCORES} that are not finite"
 UNORDERED: Final = f"{c.SCORES} above the one before them"
+CHANCES: Final = f"{c.PROPENSITIES} that are not above 0 and at most 1"
 REPEATED: Final = "items that a list holds twice"
 UNAVAILABLE: Final = "entries of items that are not available"
 STRANGERS: Final = "lists of users who are no active members"
@@ -30,7 +33,8 @@ _REMEDY: Final = "run rank_lists again; such lists must not be published"
 
 def rules(terms: Terms) -> list[Rule]:
     """Size, unique users, well-formed lists, and items that may be shown."""
-    names = (LENGTHS, TOO_LONG, SCORES, UNORDERED, REPEATED, UNAVAILABLE, STRANGERS, EXCLUDED)
+    of_lists = (LENGTHS, TOO_LONG, SCORES, UNORDERED, CHANCES)
+    names = (*of_lists, REPEATED, UNAVAILABLE, STRANGERS, EXCLUDED)
     few = "see whether items are available, or raise contracts.max_empty_lists"
     bound = (None, terms.limits.max_empty_lists)
     return [
@@ -44,8 +48,9 @@ def rules(terms: Terms) -> list[Rule]:
 def figures(rows: pa.Table, terms: Terms) -> Figures:
     """The figures that the rules limit."""
     lengths = pc.list_value_length(rows[c.ITEM_IDS]).to_numpy()
-    others = [pc.list_value_length(rows[name]).to_numpy() for name in (c.SCORES, c.SOURCES)]
-    uneven = (lengths != others[0]) | (lengths != others[1])
+    beside = (c.SCORES, c.SOURCES, c.PROPENSITIES)
+    others = [pc.list_value_length(rows[name]).to_numpy() for name in beside]
+    uneven = np.any([lengths != other for other in others], axis=0)
     return {
         **m.sizes(rows.num_rows),
         m.DUPLICATES: m.duplicate_share(rows, TOP_N.key),
@@ -62,7 +67,9 @@ def _scores(rows: pa.Table) -> Figures:
     lengths, scores = m.flat(rows[c.SCORES])
     line = np.repeat(np.arange(len(lengths)), lengths)
     rising = (line[1:] == line[:-1]) & (scores[1:] > scores[:-1])
+    _, chances = m.flat(rows[c.PROPENSITIES])
     return {
+        CHANCES: m.apart(~((chances > 0.0) & (chances <= 1.0))),
         SCORES: m.apart(~np.isfinite(scores.astype(np.float32))),
         UNORDERED: m.apart(rising),
     }

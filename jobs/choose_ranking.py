@@ -21,7 +21,7 @@ def main(arguments: RunArguments) -> None:
     config, known = arguments.config, Known(arguments)
     held = known.held_back()
     models = fit_generators(held.training, config)
-    choice = choose_blend(held, models, known.available, known.segments, config)
+    choice = choose_blend(held, models, known.available, config)
     write_choice(arguments.lake, arguments.as_of, choice)
     for line in choice.summary().splitlines():
         log.info("%s", line)

@@ -18,7 +18,7 @@ from recsys.evaluation.trial import DataSet, ranked_lists
 from recsys.interactions.training import Ints, Training
 from recsys.models.contract import Model
 from recsys.models.registry import GENERATORS
-from recsys.ranking.bands import BANDS, bands_of
+from recsys.ranking.bands import bands_of, members_of
 from recsys.ranking.blend import Blend, WeightedSum
 from recsys.ranking.choice import Choice
 from recsys.ranking.features import Facts
@@ -80,12 +80,11 @@ def try_stack(
     users = split.test.users()
     if not len(users):
         raise DataError("the test part has no pair that the training part does not have")
-    segments = np.full(data.shape[0], -1, np.int32)
     choice = _chosen(data, split, config, steps)
     training = data.training(split.train)
     models = fitted(training, config, steps, "")
     scorer = Scorer.of(models, data.known_items(split.train), data.shape[1])
-    facts = Facts.of(training, segments)
+    facts = Facts.of(training)
     blends: dict[str, Blend] = {
         name: WeightedSum(np.eye(len(models))[place].tolist()) for place, name in enumerate(models)
     }
@@ -112,9 +111,8 @@ def fitted(training: Training, config: Config, steps: Steps, mark: str) -> dict[
 def _chosen(data: DataSet, split: Split, config: Config, steps: Steps) -> Choice:
     held = data.held_back(split.train, config.seed)
     models = fitted(held.training, config, steps, "inner ")
-    segments = np.full(data.shape[0], -1, np.int32)
     with steps.step("choose"):
-        return choose_blend(held, models, data.known_items(split.train), segments, config)
+        return choose_blend(held, models, data.known_items(split.train), config)
 
 
 def _measured(
@@ -128,8 +126,7 @@ def _measured(
     touched = np.bincount(split.train.item_rows, minlength=data.shape[1])
     users = split.test.users()
     relevant, seen = split.test.item_lists(users), split.train.item_lists(users)
-    bands = bands_of(np.diff(seen[0]))
-    segments = {band: bands == place for place, band in enumerate(BANDS)}
+    segments = members_of(bands_of(np.diff(seen[0])))
     evaluations = {
         name: evaluate_lists(ranked, relevant, Catalogue(touched), k=k)
         for name, ranked in lists.items()

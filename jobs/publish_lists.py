@@ -10,6 +10,7 @@ from functools import partial
 from importlib.metadata import version
 
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 from pydantic import SecretStr
 
 from jobs.entrypoint import RunArguments, job_parser, run
@@ -33,6 +34,8 @@ def main(arguments: RunArguments) -> None:
     config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
     uri = arguments.settings.require_postgres()
     partition = lake.as_of(TOP_N.name, as_of)
+    for file in partition.files():
+        TOP_N.check(pq.read_schema(file), config.ids)
     record = RunRecord(
         as_of=as_of,
         config_hash=config.fingerprint(),

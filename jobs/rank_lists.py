@@ -4,7 +4,6 @@ import argparse
 import logging
 from collections.abc import Iterator
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
@@ -17,6 +16,8 @@ from jobs.spark import executor_errors, session
 from jobs.transforms.ranking import ListMaker
 from recsys import columns as c
 from recsys.ids import IdIndex
+from recsys.models.contract import Model
+from recsys.ranking import explore, fallback
 from recsys.ranking.choice import Choice
 from recsys.ranking.stack import Ranker
 from recsys.schemas import FALLBACK, INTERACTIONS, TOP_N
@@ -36,7 +37,7 @@ def main(arguments: RunArguments) -> None:
     users = read_frame(spark, INTERACTIONS, [lake.as_of(INTERACTIONS.name, as_of)], config.ids)
     with lake.as_of(TOP_N.name, as_of).replace() as draft:
         _write_lists(users.where(F.col(c.ACTIVE)), maker, draft)
-        draft.stats["models"] = list(choice.generators)
+        draft.stats["models"] = [*choice.generators, explore.SOURCE]
     methods = ", ".join(f"{order.method} ({band})" for band, order in choice.orders.items())
     log.info("lists of %d users by %s", sum(f.rows for f in draft.files), methods)
     with lake.as_of(FALLBACK.name, as_of).replace() as draft:
@@ -51,7 +52,6 @@ def _maker(arguments: RunArguments, known: Known, choice: Choice) -> ListMaker:
         choice,
         known.available,
         known.training,
-        known.segments,
         config.ranking.candidates,
     )
     return ListMaker(
@@ -59,7 +59,28 @@ def _maker(arguments: RunArguments, known: Known, choice: Choice) -> ListMaker:
         items=IdIndex(known.items[c.ITEM_ID].combine_chunks()),
         length=config.lists.length,
         ids=config.ids,
+        explorer=_explorer(arguments, known, models),
     )
+
+
+def _explorer(
+    arguments: RunArguments, known: Known, models: dict[str, Model]
+) -> explore.Explorer | None:
+    lists = arguments.config.lists
+    if not lists.explore_slots:
+        return None
+    pool = explore.new_of(
+        known.training, known.available, lists.explore_max_users, lists.explore_days
+    )
+    policy = explore.Policy(
+        places=lists.explore_places,
+        length=lists.length,
+        source=len(models),
+        seed=explore.night_seed(arguments.config.seed, arguments.as_of),
+    )
+    taste = models["content"].restricted(pool) if "content" in models else None
+    log.info("%d new items to choose from for %d places a list", len(pool), lists.explore_slots)
+    return explore.Explorer(pool, taste, policy)
 
 
 def _write_lists(users: DataFrame, maker: ListMaker, draft: Draft) -> None:
@@ -78,15 +99,23 @@ def _write_lists(users: DataFrame, maker: ListMaker, draft: Draft) -> None:
 
 
 def _fallback(arguments: RunArguments, known: Known) -> pa.Table:
-    """The most popular available items, for users without a list."""
-    config = arguments.config
-    totals = np.asarray(known.training.history.sum(axis=0, dtype=np.float64)).ravel()
-    scores = np.log1p(totals[known.available]).astype(np.float32)
-    best = np.argsort(-scores, kind="stable")[: config.lists.fallback_length]
-    ids = IdIndex(known.items[c.ITEM_ID].combine_chunks()).ids(known.available[best])
-    columns = [pa.array(["all"]), pa.array([ids.to_pylist()], pa.list_(ids.type))]
-    columns.append(pa.array([scores[best].tolist()], pa.list_(pa.float32())))
-    return pa.Table.from_arrays(columns, schema=FALLBACK.arrow(config.ids))
+    """Lists for users without their own: everybody's, and one for each segment."""
+    config, (numbers, names) = arguments.config, known.segments
+    lists = fallback.segment_lists(
+        known.training.history,
+        numbers,
+        names,
+        known.available,
+        config.lists.fallback_length,
+        config.segments.smoothing,
+        config.segments.least_users,
+    )
+    index = IdIndex(known.items[c.ITEM_ID].combine_chunks())
+    rows = [
+        {c.SEGMENT: name, c.ITEM_IDS: index.ids(items).to_pylist(), c.SCORES: scores.tolist()}
+        for name, items, scores in lists
+    ]
+    return pa.Table.from_pylist(rows, FALLBACK.arrow(config.ids))
 
 
 if __name__ == "__main__":

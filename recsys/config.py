@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, ValidationError
 from pydantic import model_validator as validator
@@ -19,6 +19,8 @@ from recsys.models.registry import Generators
 from recsys.section import Count, Name, NonNegative, Positive, Section, Share
 
 IdType = Literal["bigint", "uuid", "text"]
+LAST_EXPLORE_PLACE: Final = 20
+"""New items stand no lower: few people look further down."""
 
 
 class Ids(Section):
@@ -206,6 +208,17 @@ class Ranking(Section):
     """Items that each generator proposes to the second stage."""
 
 
+class Segments(Section):
+    """Lists for groups of users, for members of the group without a list of their own."""
+
+    attribute: Name | None = None
+    """Path of the user profile's attribute that names the group; without it there are none."""
+    smoothing: NonNegative = 20.0
+    """Users' worth of everybody's taste that each group's shares are mixed with."""
+    least_users: Annotated[int, Field(gt=0)] = 10
+    """A group of fewer users gets no list."""
+
+
 class Lists(Section):
     """What is published."""
 
@@ -215,6 +228,28 @@ class Lists(Section):
     """Items of the popular list that answers for users without a list."""
     keep_runs: Annotated[int, Field(gt=0)] = 7
     """Published runs that stay in Postgres, the live one among them."""
+    explore_slots: Annotated[int, Field(ge=0, le=LAST_EXPLORE_PLACE)] = 0
+    """Places of each list that go to new items."""
+    explore_from: Annotated[int, Field(gt=0, le=LAST_EXPLORE_PLACE)] = 5
+    """The first of these places."""
+    explore_max_users: Annotated[int, Field(ge=0)] = 3
+    """An item that more users have met is not new."""
+    explore_days: Positive = 30.0
+    """Nor is one whose first event or creation is longer ago, in days."""
+
+    @validator(mode="after")
+    def explore_places_fit(self) -> Self:
+        last = min(LAST_EXPLORE_PLACE, self.length)
+        if self.explore_slots > max(0, last - self.explore_from + 1):
+            raise ValueError(f"explore_slots do not fit between explore_from and place {last}")
+        return self
+
+    @property
+    def explore_places(self) -> tuple[int, ...]:
+        """The places that go to new items, from `explore_from` to place 20, evenly spread."""
+        reach = min(LAST_EXPLORE_PLACE, self.length) - self.explore_from
+        steps = max(self.explore_slots - 1, 1)
+        return tuple(self.explore_from + n * reach // steps for n in range(self.explore_slots))
 
 
 class Gates(Section):
@@ -299,6 +334,7 @@ class Config(Section):
     generators: Generators = Generators()
     ranking: Ranking = Ranking()
     lists: Lists = Lists()
+    segments: Segments = Segments()
     contracts: Contracts = Contracts()
     gates: Gates = Gates()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 20260101

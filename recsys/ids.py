@@ -1,5 +1,6 @@
 """External ids: their canonical form, and the only way to row numbers and back."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Self
 
@@ -45,6 +46,20 @@ def _bigints(values: pa.Array) -> pa.Array:
 
 def _where(mask: pa.Array, values: pa.Array) -> pa.Array:
     return pc.if_else(pc.fill_null(mask, False), values, pa.scalar(None, values.type))
+
+
+def lasting_keys(ids: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.uint64]:
+    """(n,) a number for each id that depends on nothing but the id, unlike its row number.
+
+    A bigint is its own number; of a text it is 64 bits of BLAKE2b.
+    """
+    values = _combined(ids)
+    if pa.types.is_integer(values.type):
+        return np.asarray(values.to_numpy().astype(np.int64).view(np.uint64))
+    digests = (
+        hashlib.blake2b(text.encode(), digest_size=8).digest() for text in values.to_pylist()
+    )
+    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 
 
 @dataclass(frozen=True)

@@ -220,6 +220,11 @@ TOP_N: Final = Table(
         Column(c.ITEM_IDS, IdOf("item", listed=True), "best first"),
         Column(c.SCORES, pa.list_(pa.float32()), "blended score of each, in standard deviations"),
         Column(c.SOURCES, pa.list_(pa.int16()), "number of the model that speaks most for each"),
+        Column(
+            c.PROPENSITIES,
+            pa.list_(pa.float32()),
+            "chance with which the policy placed each there; 1 where it does not draw",
+        ),
     ),
 )
 FALLBACK: Final = Table(
@@ -227,7 +232,7 @@ FALLBACK: Final = Table(
     "one list for the users of a segment that have none of their own",
     (c.SEGMENT,),
     (
-        Column(c.SEGMENT, pa.string(), "`all` for everybody"),
+        Column(c.SEGMENT, pa.string(), "`all` for everybody, `path=value` for a segment"),
         Column(c.ITEM_IDS, IdOf("item", listed=True), "best first"),
         Column(c.SCORES, pa.list_(pa.float32()), "popularity of each"),
     ),

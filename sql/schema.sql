@@ -43,9 +43,11 @@ CREATE TABLE recs.user_list (
     item_ids :item_id_type[] NOT NULL,
     scores real[] NOT NULL,
     sources smallint[] NOT NULL,
+    propensities real[] NOT NULL,
     PRIMARY KEY (run_id, user_id)
 ) PARTITION BY LIST (run_id);
 COMMENT ON TABLE recs.user_list IS 'One row a user and run: the list, best first, as arrays of one length.';
+COMMENT ON COLUMN recs.user_list.propensities IS 'Chance with which the policy placed each item there, given the list''s earlier explore entries; 1 where it does not draw.';
 
 CREATE TABLE recs.fallback_list (
     run_id bigint NOT NULL REFERENCES recs.run ON DELETE CASCADE,
@@ -54,7 +56,7 @@ CREATE TABLE recs.fallback_list (
     scores real[] NOT NULL,
     PRIMARY KEY (run_id, segment)
 );
-COMMENT ON TABLE recs.fallback_list IS 'Lists for users without their own, one row a segment and run.';
+COMMENT ON TABLE recs.fallback_list IS 'Lists for users without their own, one row a segment and run: all for everybody, path=value for the users whose profile has the value.';
 
 CREATE TABLE recs.live (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
@@ -102,12 +104,14 @@ SELECT
     e.rank::integer AS rank,
     e.item_id,
     e.score,
-    r.models[e.source + 1] AS source
+    r.models[e.source + 1] AS source,
+    e.propensity
 FROM recs.user_list AS l
 JOIN recs.run AS r USING (run_id)
-CROSS JOIN LATERAL unnest(l.item_ids, l.scores, l.sources)
-    WITH ORDINALITY AS e (item_id, score, source, rank);
+CROSS JOIN LATERAL unnest(l.item_ids, l.scores, l.sources, l.propensities)
+    WITH ORDINALITY AS e (item_id, score, source, propensity, rank);
 COMMENT ON VIEW recs.list_item IS 'One row an item of a list, of every run that is kept.';
+COMMENT ON COLUMN recs.list_item.propensity IS 'Chance with which the policy placed the item there, given the list''s earlier explore entries; 1 where it does not draw.';
 
 CREATE TABLE recs.quarantined_row (
     run_id bigint NOT NULL REFERENCES recs.run ON DELETE CASCADE,
@@ -157,9 +161,12 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION recs.forget_user IS 'Deletes the user''s lists and quarantined rows; later lists are not used.';
 
--- Answers from the user's own list, else from the popular one. A user whose own list is empty gets
--- nothing: everything was seen, blocked or unavailable, and popular items would be too.
-CREATE FUNCTION recs.top_n(for_user :user_id_type, n integer DEFAULT 20)
+-- Answers from the user's own list, else from the segment's if there is one, else from everybody's. A
+-- user whose own list is empty gets nothing: everything was seen, blocked or unavailable, and popular
+-- items would be too.
+CREATE FUNCTION recs.top_n(
+    for_user :user_id_type, n integer DEFAULT 20, segment text DEFAULT NULL
+)
 RETURNS TABLE (rank integer, item_id :item_id_type, score real, source text)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -174,18 +181,27 @@ BEGIN ATOMIC
             AND NOT EXISTS (SELECT FROM recs.forgotten_user AS f WHERE f.user_id = for_user)
     ),
     chosen AS (
-        SELECT own.item_ids, own.scores, own.sources FROM own
+        SELECT own.item_ids, own.scores, own.sources, NULL AS source FROM own
         UNION ALL
-        SELECT f.item_ids, f.scores, '{}'::smallint[]
+        SELECT
+            f.item_ids, f.scores, '{}'::smallint[],
+            CASE f.segment WHEN 'all' THEN 'popular' ELSE 'segment' END
         FROM recs.fallback_list AS f
-        WHERE f.run_id = (SELECT live.run_id FROM live) AND f.segment = 'all'
+        WHERE f.run_id = (SELECT live.run_id FROM live)
+            AND f.segment = coalesce(
+                (
+                    SELECT s.segment FROM recs.fallback_list AS s
+                    WHERE s.run_id = (SELECT live.run_id FROM live) AND s.segment = top_n.segment
+                ),
+                'all'
+            )
             AND NOT EXISTS (SELECT FROM own)
     )
     SELECT
         (row_number() OVER (ORDER BY e.place))::integer,
         e.item_id,
         e.score,
-        coalesce((SELECT live.models[e.source + 1] FROM live), 'popular')
+        coalesce(chosen.source, (SELECT live.models[e.source + 1] FROM live))
     FROM chosen
     CROSS JOIN LATERAL unnest(chosen.item_ids, chosen.scores, chosen.sources)
         WITH ORDINALITY AS e (item_id, score, source, place)

@@ -19,6 +19,7 @@ from recsys.errors import DataError
 from recsys.evaluation.report import ALL, Figures
 from recsys.evaluation.splits import Pairs, Split, at_quantile, given, random_per_user
 from recsys.evaluation.trial import DataSet
+from recsys.ranking.fallback import segments_of
 
 _COLUMNS = ("recall", "ndcg", "average_precision", "reciprocal_rank", "hit", "novelty")
 
@@ -56,11 +57,9 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     chosen, files = load_config(config), [f for f in (train, test) if f is not None]
     index = {role: read_ids(files, role) for role in ("user", "item")}
     pairs = read_numbered(train, index["user"], index["item"])
-    data = DataSet(
-        pairs,
-        read_descriptions(users, "user", index["user"]),
-        read_descriptions(items, "item", index["item"]),
-    )
+    members = read_descriptions(users, "user", index["user"])
+    segments, _ = segments_of(members.attributes, chosen.segments.attribute or "")
+    data = DataSet(pairs, members, read_descriptions(items, "item", index["item"]), segments)
     parts = (
         _cut(pairs, split, chosen)
         if test is None

@@ -116,16 +116,20 @@ def top(
     n: Annotated[
         int, typer.Option("--n", "-n", min=1, max=10_000, help="Length of the list.")
     ] = 20,
+    segment: Annotated[
+        str | None,
+        typer.Option(help="Segment, as path=value, whose list answers for a user without one."),
+    ] = None,
 ) -> None:
     """Show a user's list, as an app gets it.
 
-    Example: recsys top 42 -n 10
+    Example: recsys top 42 -n 10 --segment country=de
     """
     settings, ids = load_settings(), load_config().ids
     (known,) = canonical_ids(pa.array([user], pa.string()), ids.user).to_pylist()
     if known is None:
         raise DataError(f"{user!r} is not a {ids.user}, which [ids] says user ids are")
-    items = lookup.top_n(settings.require_postgres(), str(known), n)
+    items = lookup.top_n(settings.require_postgres(), str(known), n, segment)
     titles = titles_of([item.item_id for item in items])
     table = Table("rank", "item", "title", "score", "source")
     for item in items:

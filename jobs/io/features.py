@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,7 +19,7 @@ from recsys.interactions.training import Descriptions, HeldBack, Ints, Training
 from recsys.models.contract import Model
 from recsys.models.registry import GENERATORS
 from recsys.ranking.choice import Choice
-from recsys.ranking.features import Segments
+from recsys.ranking.fallback import segments_of
 from recsys.schemas import INTERACTIONS, ITEMS, RAW_ITEM_PROFILES, RAW_USER_PROFILES, Table
 
 MODELS: Final = "models"
@@ -50,19 +51,23 @@ class Known:
     @cached_property
     def training(self) -> Training:
         """What models may learn from."""
-        sources = self._config.sources
-        items = self._profiles(RAW_ITEM_PROFILES, configured=sources.item_profiles is not None)
-        users = self._profiles(RAW_USER_PROFILES, configured=sources.user_profiles is not None)
-        return matrices.training(
-            self.interactions,
-            descriptions(items, c.ITEM_ID, IdIndex(self.items[c.ITEM_ID].combine_chunks())),
-            descriptions(users, c.USER_ID, IdIndex(self.interactions[c.USER_ID].combine_chunks())),
-        )
+        configured = self._config.sources.item_profiles is not None
+        profiles = self._profiles(RAW_ITEM_PROFILES, configured=configured)
+        index = IdIndex(self.items[c.ITEM_ID].combine_chunks())
+        items = descriptions(profiles, c.ITEM_ID, index)
+        return matrices.training(self.interactions, items, self._users, self.segments[0])
 
     @cached_property
-    def segments(self) -> Segments:
-        """(users,) number of each user's segment."""
-        return np.full(self.interactions.num_rows, -1, np.int32)
+    def segments(self) -> tuple[npt.NDArray[np.int32], list[str]]:
+        """(users,) number of each user's segment, -1 without one, and the segments' names."""
+        return segments_of(self._users.attributes, self._config.segments.attribute or "")
+
+    @cached_property
+    def _users(self) -> Descriptions:
+        configured = self._config.sources.user_profiles is not None
+        profiles = self._profiles(RAW_USER_PROFILES, configured=configured)
+        index = IdIndex(self.interactions[c.USER_ID].combine_chunks())
+        return descriptions(profiles, c.USER_ID, index)
 
     def held_back(self) -> HeldBack:
         """What was known `ranking.holdout_days` earlier, and what users turned to since."""

@@ -37,9 +37,12 @@ class Run:
     stats: Mapping[str, Any]
 
 
-def top_n(uri: SecretStr, user_id: str, n: int) -> list[ListItem]:
-    """A user's list as the lookup function gives it; ids in text form."""
-    values = {"user_id": user_id, "n": n}
+def top_n(uri: SecretStr, user_id: str, n: int, segment: str | None = None) -> list[ListItem]:
+    """A user's list as the lookup function gives it; ids in text form.
+
+    segment: whose list answers for a user without one, as `path=value`; else everybody's does.
+    """
+    values = {"user_id": user_id, "n": n, "segment": segment}
     return [ListItem(*row) for row in _rows(uri, "lookup/top_n", values)]
 
 

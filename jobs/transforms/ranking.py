@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from recsys import columns as c
 from recsys.config import Ids
-from recsys.ids import IdIndex
+from recsys.ids import IdIndex, lasting_keys
 from recsys.interactions.matrices import list_arrays
-from recsys.interactions.training import ItemLists
+from recsys.interactions.training import Ints, ItemLists, taken
+from recsys.ranking.explore import Explored, Explorer
 from recsys.ranking.stack import Ranker
 from recsys.ranking.topn import TopN
 from recsys.schemas import TOP_N
@@ -24,6 +25,8 @@ class ListMaker:
     items: IdIndex
     length: int
     ids: Ids
+    explorer: Explorer | None
+    """Who gives places to new items; None where none get any."""
 
     def lists(self, users: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """Rows of the `topn` table for rows of the `interactions` table."""
@@ -32,18 +35,31 @@ class ListMaker:
         if not len(rows):
             return
         start = 0
-        for block in self.ranker.top_n(rows, _excluded(users), self.length):
+        excluded = _excluded(users)
+        for block in self.ranker.top_n(rows, excluded, self.length):
             size = len(block.offsets) - 1
-            yield self._rows(users[c.USER_ID].slice(start, size), block)
+            chosen = np.arange(start, start + size)
+            user_ids = users[c.USER_ID].slice(start, size)
+            yield self._rows(
+                user_ids, self._explored(block, user_ids, rows[chosen], taken(excluded, chosen))
+            )
             start += size
 
-    def _rows(self, user_ids: pa.Array, block: TopN) -> pa.RecordBatch:
+    def _explored(
+        self, block: TopN, user_ids: pa.Array, users: Ints, excluded: ItemLists
+    ) -> Explored:
+        if self.explorer is not None:
+            return self.explorer.explored(block, lasting_keys(user_ids), users, excluded)
+        return Explored(**vars(block), propensities=np.ones(len(block.scores), np.float32))
+
+    def _rows(self, user_ids: pa.Array, block: Explored) -> pa.RecordBatch:
         offsets = pa.array(block.offsets, pa.int32())
         columns = [
             user_ids,
             pa.ListArray.from_arrays(offsets, self.items.ids(block.item_rows)),
             pa.ListArray.from_arrays(offsets, pa.array(block.scores)),
             pa.ListArray.from_arrays(offsets, pa.array(block.sources)),
+            pa.ListArray.from_arrays(offsets, pa.array(block.propensities)),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=TOP_N.arrow(self.ids))
 

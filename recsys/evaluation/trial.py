@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from recsys.errors import DataError
@@ -29,6 +30,8 @@ class DataSet:
     pairs: Pairs
     users: Descriptions
     items: Descriptions
+    segments: npt.NDArray[np.int32]
+    """(users,) number of each user's segment, -1 where it is unknown."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -52,7 +55,7 @@ class DataSet:
         ages = np.zeros(len(merged), np.float32)
         if merged.times is not None and pairs.times is not None:
             ages = ((pairs.times.max() - merged.times) / _MICROS_PER_DAY).astype(np.float32)
-        return Training(history, ages, self.items, self.users)
+        return Training(history, ages, self.items, self.users, self.segments)
 
     def held_back(self, train: Pairs, seed: int) -> HeldBack:
         """The last tenth of the training part, or a random tenth of each user's where times lack.

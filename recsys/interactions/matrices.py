@@ -9,7 +9,12 @@ from recsys import columns as c
 from recsys.interactions.training import Descriptions, HeldBack, Training
 
 
-def training(interactions: pa.Table, items: Descriptions, users: Descriptions) -> Training:
+def training(
+    interactions: pa.Table,
+    items: Descriptions,
+    users: Descriptions,
+    segments: npt.NDArray[np.int32],
+) -> Training:
     """What models may learn from on the date itself.
 
     interactions: the `interactions` table in order of user_row.
@@ -18,7 +23,7 @@ def training(interactions: pa.Table, items: Descriptions, users: Descriptions) -
     _, weights = list_arrays(interactions[c.WEIGHTS])
     _, ages = list_arrays(interactions[c.AGES])
     history = _matrix(weights, rows, offsets, len(items.text))
-    return Training(history, ages.astype(np.float32), items, users)
+    return Training(history, ages.astype(np.float32), items, users, segments)
 
 
 def held_back(interactions: pa.Table, now: Training, holdout_days: int) -> HeldBack:
@@ -37,7 +42,7 @@ def held_back(interactions: pa.Table, now: Training, holdout_days: int) -> HeldB
     history = _matrix(earlier[known], rows[known], before, now.history.shape[1])
     ages = np.maximum(now.ages[known] - np.float32(holdout_days), np.float32(0))
     return HeldBack(
-        Training(history, ages, now.items, now.users),
+        Training(history, ages, now.items, now.users, now.segments),
         users,
         (np.concatenate([[0], np.cumsum(counts)]), rows[new].astype(np.int64)),
     )

@@ -39,6 +39,8 @@ class Training:
     """(stored cells,) days from the pair's first event to the instant."""
     items: Descriptions
     users: Descriptions
+    segments: npt.NDArray[np.int32]
+    """(users,) number of each user's segment, -1 where it is unknown."""
 
     def liked(self) -> sparse.csr_matrix:
         """(users, items) float32 decayed weights without what was only seen."""
@@ -57,3 +59,11 @@ class HeldBack:
     """(u,) ascending rows of the users who turned to something new and can be ranked for."""
     relevant: ItemLists
     """The items that each of them turned to: liked, and not touched before."""
+
+
+def taken(lists: ItemLists, places: Ints) -> ItemLists:
+    """The lists of some of the users, in their order."""
+    offsets, rows = lists
+    lengths = np.diff(offsets)[places]
+    bounds = np.concatenate([[0], np.cumsum(lengths)])
+    return bounds, rows[np.arange(bounds[-1]) + np.repeat(offsets[places] - bounds[:-1], lengths)]

@@ -12,12 +12,15 @@ from recsys.models.contract import Arrays, Rows, Scores
 
 @dataclass(frozen=True)
 class NeighbourModel:
-    """score(u, i) = sum over j of history[u, j] similarity[j, i]."""
+    """score(u, i) = sum over j of history[u, j] similarity[j, i].
+
+    j is an item that the user has touched, or a segment that the user belongs to.
+    """
 
     history: sparse.csr_matrix
-    """(users, items) float32 evidence of a user's interest in an item."""
+    """(users, j) float32 evidence of a user's interest."""
     similarity: sparse.csr_matrix
-    """(items, items) float32; row j holds what interest in j says of every other item."""
+    """(j, items) float32; row j holds what interest in j says of every item."""
 
     def scores(self, users: Rows) -> Scores:
         """(u, items) summed similarities; see `Model`."""

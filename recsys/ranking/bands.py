@@ -3,6 +3,7 @@
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from recsys.interactions.training import Ints
 
@@ -16,3 +17,8 @@ def bands_of(touched: Ints) -> Ints:
     """(users,) the place in `BANDS` of each user. touched: (users,) number of items touched."""
     few = np.where(touched > 0, 1, 2)
     return np.where(touched >= WARM_FROM, 0, few).astype(np.int64)
+
+
+def members_of(bands: Ints) -> dict[str, npt.NDArray[np.bool_]]:
+    """(users,) who belongs to each band, by its name."""
+    return {name: bands == place for place, name in enumerate(BANDS)}

@@ -13,8 +13,6 @@ from recsys.ranking.candidates import Candidates
 from recsys.ranking.scoring import Scored, Scorer
 
 Features = npt.NDArray[np.float32]
-Segments = npt.NDArray[np.int32]
-"""(users,) number of each user's segment, -1 where it is unknown."""
 
 OF_GENERATOR: Final = ("score", "standardised score", "log rank")
 OF_ITEM: Final = ("log users", "log users, 7 days", "log users, 30 days", "age", "days since last")
@@ -33,8 +31,8 @@ class Facts:
     """(users, 4) in the order of OF_USER."""
 
     @classmethod
-    def of(cls, training: Training, segments: Segments) -> Self:
-        """What the training says of items and users, and the users' segments."""
+    def of(cls, training: Training) -> Self:
+        """What the training says of items and users."""
         history, ages = training.history, training.ages.astype(np.float64)
         count = history.shape[1]
         rows = history.indices
@@ -43,7 +41,7 @@ class Facts:
         np.maximum.at(first, rows, ages)
         np.minimum.at(last, rows, ages)
         items = np.stack([*map(np.log1p, recent), np.where(last < _NEVER, first, _NEVER), last])
-        return cls(items.T.astype(np.float32), _of_users(training, np.log1p(recent[0]), segments))
+        return cls(items.T.astype(np.float32), _of_users(training, np.log1p(recent[0])))
 
     def of_candidates(self, scorer: Scorer, scored: Scored, found: Candidates) -> Features:
         """(p, features) one row a candidate, in the order of `names`."""
@@ -65,9 +63,7 @@ def names(generators: Sequence[str]) -> list[str]:
     return [*own, *item, *(f"user: {what}" for what in OF_USER)]
 
 
-def _of_users(
-    training: Training, log_users: npt.NDArray[np.float64], segments: Segments
-) -> Features:
+def _of_users(training: Training, log_users: npt.NDArray[np.float64]) -> Features:
     history = training.history
     lengths = np.diff(history.indptr)
     lines: Rows = np.repeat(np.arange(history.shape[0]), lengths)
@@ -75,4 +71,4 @@ def _of_users(
     np.minimum.at(last, lines, training.ages)
     known = np.bincount(lines, log_users[history.indices], history.shape[0])
     mean = known / np.maximum(lengths, 1)
-    return np.stack([np.log1p(lengths), last, mean, segments], axis=1).astype(np.float32)
+    return np.stack([np.log1p(lengths), last, mean, training.segments], axis=1).astype(np.float32)

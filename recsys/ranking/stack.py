@@ -7,14 +7,14 @@ from typing import Self
 import numpy as np
 
 from recsys.config import Config
-from recsys.interactions.training import HeldBack, Ints, ItemLists, Training
+from recsys.interactions.training import HeldBack, Ints, ItemLists, Training, taken
 from recsys.models.contract import Model, Rows
 from recsys.models.registry import GENERATORS
 from recsys.ranking.bands import bands_of
 from recsys.ranking.blend import Blend
 from recsys.ranking.choice import Choice, choose
 from recsys.ranking.examples import examples
-from recsys.ranking.features import Facts, Segments
+from recsys.ranking.features import Facts
 from recsys.ranking.scoring import Scorer
 from recsys.ranking.topn import TopN, select
 
@@ -34,7 +34,7 @@ def seen(training: Training, users: Ints) -> ItemLists:
 
 
 def choose_blend(
-    held: HeldBack, models: Mapping[str, Model], available: Rows, segments: Segments, config: Config
+    held: HeldBack, models: Mapping[str, Model], available: Rows, config: Config
 ) -> Choice:
     """Measures every way to order the candidates on what was held back; see `choose`.
 
@@ -50,7 +50,7 @@ def choose_blend(
     scorer = Scorer.of(models, available, held.training.history.shape[1])
     found = examples(
         scorer,
-        Facts.of(held.training, segments),
+        Facts.of(held.training),
         users,
         seen(held.training, users),
         taken(held.relevant, places),
@@ -59,14 +59,6 @@ def choose_blend(
     weights = [section.weight for section in config.generators.used().values()]
     bands = bands_of(np.diff(held.training.history.indptr))[users]
     return choose(found, bands, scorer.names, weights, config.ranking, config.seed)
-
-
-def taken(lists: ItemLists, places: Ints) -> ItemLists:
-    """The lists of some of the users, in their order."""
-    offsets, rows = lists
-    lengths = np.diff(offsets)[places]
-    bounds = np.concatenate([[0], np.cumsum(lengths)])
-    return bounds, rows[np.arange(bounds[-1]) + np.repeat(offsets[places] - bounds[:-1], lengths)]
 
 
 @dataclass(frozen=True)
@@ -83,12 +75,11 @@ class Ranker:
         choice: Choice,
         available: Rows,
         training: Training,
-        segments: Segments,
         most: int,
     ) -> Self:
         """The two stages of a date. most: candidates of each generator."""
         scorer = Scorer.of(models, available, training.history.shape[1])
-        facts, bands = Facts.of(training, segments), bands_of(np.diff(training.history.indptr))
+        facts, bands = Facts.of(training), bands_of(np.diff(training.history.indptr))
         return cls(scorer, choice.blend(scorer, facts, bands, most))
 
     def top_n(self, users: Ints, excluded: ItemLists, n: int) -> Iterator[TopN]:

@@ -3,6 +3,6 @@
 SELECT
     count(*),
     to_hex(coalesce(bit_xor(hash_record_extended(
-        (l.user_id, l.item_ids, l.scores, l.sources), 0
+        (l.user_id, l.item_ids, l.scores, l.sources, l.propensities), 0
     )), 0))
 FROM recs.{partition} AS l

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -43,7 +44,7 @@ def amazon_cds(config: Config) -> Made:
     users, items = (read_ids(files, role) for role in ("user", "item"))
     train, test = (read_numbered(file, users, items) for file in files)
     blank = Descriptions.blank(len(users)), Descriptions.blank(len(items))
-    return DataSet(train, *blank), given(train, test), "given", config
+    return DataSet(train, *blank, _nobody(users)), given(train, test), "given", config
 
 
 def deskdrop(config: Config) -> Made:
@@ -62,7 +63,7 @@ def goodbooks(config: Config) -> Made:
     """A fifth of the books of each reader, at random."""
     data = _data(read_goodbooks(DATA / "goodbooks", date(2017, 1, 1)), config)
     pairs = Pairs(data.pairs.user_rows, data.pairs.item_rows, data.pairs.weights, None)
-    data = DataSet(pairs, data.users, data.items)
+    data = DataSet(pairs, data.users, data.items, data.segments)
     return data, random_per_user(pairs, 0.2, SEED, 5), "random", config
 
 
@@ -72,6 +73,11 @@ SETS: Final[dict[str, Callable[[Config], Made]]] = {
     "ml-latest-small": movielens,
     "goodbooks": goodbooks,
 }
+
+
+def _nobody(users: IdIndex) -> npt.NDArray[np.int32]:
+    """No user has a segment."""
+    return np.full(len(users), -1, np.int32)
 
 
 def _data(market: Market, config: Config, least: float | None = None) -> DataSet:
@@ -91,7 +97,12 @@ def _data(market: Market, config: Config, least: float | None = None) -> DataSet
         rows["time"].cast(pa.int64()).to_numpy(),
     )
     profiles = pa.Table.from_pylist([_profile(p) for p in market.item_profiles], _PROFILE)
-    return DataSet(pairs, Descriptions.blank(len(users)), descriptions(profiles, "item_id", items))
+    return DataSet(
+        pairs,
+        Descriptions.blank(len(users)),
+        descriptions(profiles, "item_id", items),
+        _nobody(users),
+    )
 
 
 _PROFILE: Final = pa.schema(

@@ -166,7 +166,7 @@ def test_postgres_killed_during_the_load_hurts_nothing(victim: Victim) -> None:
     items = pa.array([[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]] * users, pa.list_(pa.int64()))
     scores = pa.array([[0.5] * 10] * users, pa.list_(pa.float32()))
     sources = pa.array([[0] * 10] * users, pa.list_(pa.int16()))
-    columns = [pa.array(range(users), pa.int64()), items, scores, sources]
+    columns = [pa.array(range(users), pa.int64()), items, scores, sources, scores]
     lists = ds.dataset(pa.Table.from_arrays(columns, schema=TOP_N.arrow(Ids())))
     made = tables(Ids(), lists, popular(Ids(), 1))
     done = threading.Event()

@@ -173,6 +173,7 @@ def made(raw: Raw, best: int) -> RunArguments:
         c.ACTIVE: True,
     }
     ranked = {c.ITEM_IDS: [best, 7], c.SCORES: [2.0, 1.0], c.SOURCES: [0, 0]}
+    ranked[c.PROPENSITIES] = [1.0, 1.0]
     raw.write(lake.as_of(ITEMS.name, FIRST), ITEMS, catalogue)
     histories = [{c.USER_ROW: n, c.USER_ID: n, **seen} for n in users]
     raw.write(lake.as_of(INTERACTIONS.name, FIRST), INTERACTIONS, histories)

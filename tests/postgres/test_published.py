@@ -23,7 +23,7 @@ RUN = """
 INSERT INTO recs.run (as_of, status, config_hash, code_version, models, stats)
 VALUES ('2026-01-01', %s, '', '', '{als}', '{}') RETURNING run_id
 """
-LIST = "INSERT INTO recs.user_list VALUES (%s, %s, %s::text[]::{}[], %s, %s)"
+LIST = "INSERT INTO recs.user_list VALUES (%s, %s, %s::text[]::{}[], %s, %s, %s)"
 
 
 def add_run(uri: SecretStr, lists: dict[str, list[str]], item: str, status: str) -> int:
@@ -37,7 +37,7 @@ def add_run(uri: SecretStr, lists: dict[str, list[str]], item: str, status: str)
         for user, items in lists.items():
             n = len(items)
             scores = [1.0 / (place + 1) for place in range(n)]
-            cursor.execute(insert, (run_id, user, items, scores, [0] * n))
+            cursor.execute(insert, (run_id, user, items, scores, [0] * n, [1] * n))
     return int(run_id)
 
 

@@ -1,7 +1,7 @@
 """Publishing into a real server: what can be seen, when, and by whom."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,15 @@ import pyarrow.dataset as ds
 import pytest
 from pydantic import SecretStr
 
+from jobs import publish_lists
+from jobs.entrypoint import RunArguments
 from jobs.io import lookup
 from jobs.io.migrations import MIGRATIONS, migrate
 from jobs.io.postgres import connect
 from jobs.io.publishing import Audit, Auditor, Published, RunRecord, RunTables, publish
-from recsys.config import Ids
-from recsys.errors import ConfigError, RecsysError
+from jobs.settings import Settings
+from recsys.config import Config, Ids
+from recsys.errors import ConfigError, RecsysError, SchemaError
 from recsys.schemas import FALLBACK, QUARANTINE, TOP_N
 
 DAY = date(2026, 1, 1)
@@ -25,7 +28,7 @@ BIGINT = Ids()
 
 
 def lists(ids: Ids, *rows: tuple[Any, list[Any]]) -> ds.Dataset:
-    """A `topn` dataset; scores fall from 1, models alternate."""
+    """A `topn` dataset; scores fall from 1; models, and propensities 1 and 0.5, alternate."""
     table = pa.Table.from_pylist(
         [
             {
@@ -33,6 +36,7 @@ def lists(ids: Ids, *rows: tuple[Any, list[Any]]) -> ds.Dataset:
                 "item_ids": items,
                 "scores": [1.0 / (place + 1) for place in range(len(items))],
                 "sources": [place % 2 for place in range(len(items))],
+                "propensities": [1.0 / (1 + place % 2) for place in range(len(items))],
             }
             for user, items in rows
         ],
@@ -41,9 +45,11 @@ def lists(ids: Ids, *rows: tuple[Any, list[Any]]) -> ds.Dataset:
     return ds.dataset(table)
 
 
-def popular(ids: Ids, *items: Any) -> pa.Table:
-    row = {"segment": "all", "item_ids": list(items), "scores": [9.0] * len(items)}
-    return pa.Table.from_pylist([row], schema=FALLBACK.arrow(ids))
+def popular(ids: Ids, *items: Any, **segments: list[Any]) -> pa.Table:
+    """A `fallback` table: everybody's list, and those of `c=…` segments."""
+    named = {"all": list(items)} | {f"c={name}": found for name, found in segments.items()}
+    rows = [{"segment": k, "item_ids": v, "scores": [9.0] * len(v)} for k, v in named.items()]
+    return pa.Table.from_pylist(rows, schema=FALLBACK.arrow(ids))
 
 
 def tables(
@@ -64,7 +70,8 @@ def go(
     audit: Auditor | None = passed,
     refused: Sequence[dict[str, Any]] = (),
 ) -> Published:
-    made = tables(BIGINT, lists(BIGINT, *rows), popular(BIGINT, 70, 71), *refused)
+    fallback = popular(BIGINT, 70, 71, de=[80, 71, 81], fr=[90])
+    made = tables(BIGINT, lists(BIGINT, *rows), fallback, *refused)
     return publish(uri, BIGINT, RECORD, made, audit, keep)
 
 
@@ -76,8 +83,8 @@ def query(uri: SecretStr, text: str, role: str | None = None) -> list[tuple[Any,
         return cursor.fetchall()
 
 
-def items_of(uri: SecretStr, user: object, n: int = 10) -> list[str]:
-    return [item.item_id for item in lookup.top_n(uri, str(user), n)]
+def items_of(uri: SecretStr, user: object, n: int = 10, segment: str | None = None) -> list[str]:
+    return [item.item_id for item in lookup.top_n(uri, str(user), n, segment)]
 
 
 def test_the_lookup_answers_for_everybody(postgres_uri: SecretStr) -> None:
@@ -91,6 +98,44 @@ def test_the_lookup_answers_for_everybody(postgres_uri: SecretStr) -> None:
     assert items_of(postgres_uri, 999, 1) == ["70"]
     assert items_of(postgres_uri, 3) == []
     assert items_of(postgres_uri, 1, 0) == []
+
+
+def test_the_own_list_comes_before_the_segments_and_that_before_everybodys(
+    postgres_uri: SecretStr,
+) -> None:
+    go(postgres_uri, (1, [10, 11]), (3, []))
+
+    def answer(user: int, segment: str | None) -> list[tuple[str, str]]:
+        found = lookup.top_n(postgres_uri, str(user), 10, segment)
+        return [(item.item_id, item.source) for item in found]
+
+    own, everybodys = [("10", "als"), ("11", "popularity")], [("70", "popular"), ("71", "popular")]
+    assert answer(1, "c=de") == answer(1, None) == own
+    assert answer(3, "c=de") == []
+    assert answer(999, "c=de") == [("80", "segment"), ("71", "segment"), ("81", "segment")]
+    assert answer(999, "c=fr") == [("90", "segment")]
+    for unknown in (None, "all", "c=xx", "de", "", "' OR true --", "x" * 10_000):
+        assert answer(999, unknown) == everybodys, unknown
+
+
+def test_a_lookup_needs_neither_length_nor_segment(postgres_uri: SecretStr) -> None:
+    go(postgres_uri, (1, list(range(10, 40))))
+    for call, rows in {
+        "recs.top_n(1)": 20,
+        "recs.top_n(1, 5)": 5,
+        "recs.top_n(for_user => 1, n => 5)": 5,
+        "recs.top_n(999, segment => 'c=de')": 3,
+        "recs.top_n(999, segment => NULL)": 2,
+    }.items():
+        count = f"SELECT count(*) FROM {call}"  # noqa: S608 - constants of this test
+        assert query(postgres_uri, count, "recsys_app") == [(rows,)], call
+
+
+def test_a_segment_is_of_the_live_run(postgres_uri: SecretStr) -> None:
+    go(postgres_uri, (1, [10]))
+    made = tables(BIGINT, lists(BIGINT, (1, [10])), popular(BIGINT, 72))
+    publish(postgres_uri, BIGINT, RECORD, made, passed, 7)
+    assert items_of(postgres_uri, 999, 10, "c=de") == ["72"]
 
 
 def test_nothing_is_published_before_the_first_run(postgres_uri: SecretStr) -> None:
@@ -127,6 +172,12 @@ def test_equal_lists_have_equal_checksums(postgres_uri: SecretStr) -> None:
     first, again = go(postgres_uri, *rows), go(postgres_uri, *reversed(rows))
     assert first.list_hash == again.list_hash
     assert go(postgres_uri, (1, [11, 10]), (2, [12])).list_hash != first.list_hash
+    table = lists(BIGINT, *rows).to_table()
+    certain = pa.array([[1.0, 1.0], [1.0]], pa.list_(pa.float32()))
+    place = table.schema.get_field_index("propensities")
+    likelier = ds.dataset(table.set_column(place, table.schema.field(place), certain))
+    made = tables(BIGINT, likelier, popular(BIGINT, 70))
+    assert publish(postgres_uri, BIGINT, RECORD, made, passed, 7).list_hash != first.list_hash
 
 
 def test_a_failed_load_leaves_the_live_lists_and_nothing_else(postgres_uri: SecretStr) -> None:
@@ -160,11 +211,11 @@ def test_only_the_newest_runs_are_kept(postgres_uri: SecretStr) -> None:
 
 def test_analysts_see_one_row_an_item(postgres_uri: SecretStr) -> None:
     run = go(postgres_uri, (1, [10, 11]))
-    columns = "run_id, as_of, live, user_id, rank, item_id, score, source"
+    columns = "run_id, as_of, live, user_id, rank, item_id, score, source, propensity"
     rows = query(postgres_uri, f"SELECT {columns} FROM recs.list_item ORDER BY rank")  # noqa: S608
     assert rows == [
-        (run.run_id, DAY, True, 1, 1, 10, 1.0, "als"),
-        (run.run_id, DAY, True, 1, 2, 11, 0.5, "popularity"),
+        (run.run_id, DAY, True, 1, 1, 10, 1.0, "als", 1.0),
+        (run.run_id, DAY, True, 1, 2, 11, 0.5, "popularity", 0.5),
     ]
 
 
@@ -172,11 +223,14 @@ def test_analysts_see_one_row_an_item(postgres_uri: SecretStr) -> None:
     ("role", "text", "allowed"),
     [
         ("recsys_app", "SELECT count(*) FROM recs.top_n(1, 5)", True),
+        ("recsys_app", "SELECT count(*) FROM recs.top_n(999, 2, 'c=de')", True),
+        ("recsys_app", "SELECT count(*) FROM recs.fallback_list", False),
         ("recsys_app", "SELECT count(*) FROM recs.user_list", False),
         ("recsys_app", "SELECT count(*) FROM recs.run", False),
         ("recsys_app", "DELETE FROM recs.live RETURNING 1", False),
         ("recsys_analyst", "SELECT count(*) FROM recs.list_item", True),
         ("recsys_analyst", "SELECT count(*) FROM recs.top_n(1, 5)", True),
+        ("recsys_analyst", "SELECT count(*) FROM recs.top_n(999, 2, 'c=de')", True),
         ("recsys_analyst", "UPDATE recs.live SET run_id = 0 RETURNING 1", False),
         ("recsys_analyst", "DELETE FROM recs.user_list RETURNING 1", False),
         ("recsys_analyst", "CREATE TABLE recs.x AS SELECT 1", False),
@@ -195,6 +249,18 @@ def test_each_role_can_do_its_own_and_no_more(
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         query(postgres_uri, text, role)
     assert items_of(postgres_uri, 1) == ["10", "11"]
+
+
+def test_lists_that_older_code_made_are_refused_before_anything_is_loaded(
+    settings: Settings, config: Config
+) -> None:
+    arguments = RunArguments(DAY, config, settings, datetime(2026, 1, 1, tzinfo=UTC))
+    table = lists(BIGINT, (1, [10])).to_table().drop_columns(["propensities"])
+    with arguments.lake.as_of("topn", DAY).replace() as draft:
+        draft.write_table(table)
+    with pytest.raises(SchemaError, match="column propensities is missing; rebuild"):
+        publish_lists.main(arguments)
+    assert lookup.runs(settings.require_postgres(), 1) == []
 
 
 def test_hostile_ids_are_only_ids(postgres_uri: SecretStr) -> None:

@@ -99,6 +99,18 @@ def test_blocks_and_removals_work_at_the_next_lookup(postgres_uri: SecretStr, us
     assert [item.rank for item in lookup.top_n(postgres_uri, "12345", 5)] == [1]
 
 
+def test_blocks_and_removals_work_in_the_lists_of_segments(postgres_uri: SecretStr) -> None:
+    go(postgres_uri, (1, [10]))
+    assert items_of(postgres_uri, 999, 10, "c=de") == ["80", "71", "81"]
+    query(postgres_uri, "SELECT recs.block(999, 80)", "recsys_moderator")
+    query(postgres_uri, "SELECT recs.remove_item(71)", "recsys_moderator")
+    found = lookup.top_n(postgres_uri, "999", 10, "c=de")
+    assert [(item.rank, item.item_id, item.source) for item in found] == [(1, "81", "segment")]
+    assert items_of(postgres_uri, 998, 10, "c=de") == ["80", "81"]
+    query(postgres_uri, "SELECT recs.remove_item(90)", "recsys_moderator")
+    assert items_of(postgres_uri, 998, 10, "c=fr") == []
+
+
 def test_a_forgotten_user_gets_popular_items_even_from_later_runs(postgres_uri: SecretStr) -> None:
     go(postgres_uri, (1, [10]), (2, [20]))
     go(postgres_uri, (1, [11]), (2, [21]))
@@ -107,6 +119,7 @@ def test_a_forgotten_user_gets_popular_items_even_from_later_runs(postgres_uri: 
     assert query(postgres_uri, "SELECT count(*) FROM recs.user_list WHERE user_id = 1") == [(0,)]
     go(postgres_uri, (1, [12]), (2, [22]))
     assert items_of(postgres_uri, 1) == ["70", "71"]
+    assert items_of(postgres_uri, 1, 10, "c=de") == ["80", "71", "81"]
     assert items_of(postgres_uri, 2) == ["22"]
 
 
@@ -118,6 +131,7 @@ def test_a_forgotten_user_gets_popular_items_even_from_later_runs(postgres_uri: 
         ("recsys_analyst", "SELECT recs.remove_item(70)"),
         ("recsys_moderator", "SELECT * FROM recs.blocked"),
         ("recsys_moderator", "SELECT * FROM recs.top_n(1, 5)"),
+        ("recsys_moderator", "SELECT * FROM recs.top_n(999, 5, 'c=de')"),
     ],
 )
 def test_nobody_else_may(postgres_uri: SecretStr, role: str, text: str) -> None:
@@ -153,14 +167,30 @@ def test_an_upgrade_keeps_published_history(bare_postgres_uri: SecretStr) -> Non
         cursor.execute(statement("migrate/drop"))
         apply(connection, first, Ids())
         cursor.execute(
-            """INSERT INTO recs.run (as_of, status, config_hash, code_version, models, stats)
-            VALUES ('2026-01-01', 'published', 'h', '1', '{als}', '{}');
+            """INSERT INTO recs.run (as_of, status, config_hash, code_version, models, stats,
+                list_hash)
+            SELECT '2026-01-01', 'published', 'h', '1', '{als}', '{}', 'old'
+            FROM generate_series(1, 2);
             CREATE TABLE recs.user_list_run_1 PARTITION OF recs.user_list FOR VALUES IN (1);
-            INSERT INTO recs.user_list VALUES (1, 5, '{50}', '{1}', '{0}');
+            CREATE TABLE recs.user_list_run_2 PARTITION OF recs.user_list FOR VALUES IN (2);
+            INSERT INTO recs.user_list
+            VALUES (1, 5, '{50}', '{1}', '{0}'), (1, 6, '{}', '{}', '{}'),
+                (2, 5, '{50,51}', '{1,0.5}', '{0,0}');
             INSERT INTO recs.live (run_id) VALUES (1)"""
         )
     assert migrate(bare_postgres_uri, Ids()) == [path.stem for path in later]
     assert items_of(bare_postgres_uri, 5) == ["50"]
+    chances = "SELECT run_id, user_id, propensities FROM recs.user_list ORDER BY 1, 2"
+    assert query(bare_postgres_uri, chances) == [
+        (1, 5, [1.0]),
+        (1, 6, []),
+        (2, 5, [1.0, 1.0]),
+    ]
+    shown = "SELECT item_id, propensity FROM recs.list_item WHERE run_id = 2 ORDER BY rank"
+    assert query(bare_postgres_uri, shown) == [(50, 1.0), (51, 1.0)]
+    assert go(bare_postgres_uri, (5, [50]), (6, [])).run_id == 3
+    hashes = "SELECT count(DISTINCT list_hash) FROM recs.run WHERE run_id IN (1, 3)"
+    assert query(bare_postgres_uri, hashes) == [(1,)]
     go(bare_postgres_uri, (5, [51]))
     assert items_of(bare_postgres_uri, 5) == ["51"]
     assert switching.rollback(bare_postgres_uri, 1) == 1

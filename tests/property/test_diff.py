@@ -31,6 +31,7 @@ def table(lists: Lists, id_type: IdType = "bigint", best: float = 1.0) -> pa.Tab
             "item_ids": [known(item) for item in items],
             "scores": [best - place for place in range(len(items))],
             "sources": [0] * len(items),
+            "propensities": [1.0] * len(items),
         }
         for user, items in lists.items()
     ]

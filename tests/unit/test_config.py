@@ -50,6 +50,9 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("generators.magic", {}, "field generators.magic"),
         ("generators", {name: {"weight": 0} for name in GENERATORS}, "weight above 0"),
         ("lists.length", 0, "got 0"),
+        ("lists", {"explore_slots": 17}, "between explore_from and place 20"),
+        ("lists", {"explore_slots": 4, "explore_from": 4, "length": 6}, "and place 6"),
+        ("segments.least_users", 0, "field segments.least_users"),
     ],
 )
 def test_a_wrong_field_is_named(path: str, value: object, named: str) -> None:
@@ -71,3 +74,19 @@ def test_only_a_changed_mapping_makes_old_reads_useless() -> None:
     assert mapping("events.view.weight", 2) == before
     assert mapping("sources.events.columns.user_id", "who") != before
     assert mapping("ids.item", "text") != before
+
+
+@pytest.mark.parametrize(
+    ("lists", "places"),
+    [
+        ({}, ()),
+        ({"explore_slots": 1}, (5,)),
+        ({"explore_slots": 2}, (5, 20)),
+        ({"explore_slots": 3, "explore_from": 4}, (4, 12, 20)),
+        ({"explore_slots": 16}, tuple(range(5, 21))),
+        ({"explore_slots": 2, "explore_from": 1, "length": 10}, (1, 10)),
+        ({"length": 3}, ()),
+    ],
+)
+def test_explore_places_are_spread_evenly(lists: dict[str, int], places: tuple[int, ...]) -> None:
+    assert parse_config(changed("lists", lists), "x").lists.explore_places == places

@@ -69,7 +69,7 @@ def history(n: int) -> Row:
 
 def ranked(n: int) -> Row:
     items = {c.ITEM_IDS: ["i4", "i3"], c.SCORES: [2.0, 1.0], c.SOURCES: [0, 0]}
-    return {c.USER_ID: n, **items}
+    return {c.USER_ID: n, **items, c.PROPENSITIES: [1.0, 0.1]}
 
 
 def good(contract: Contract) -> list[Row]:
@@ -198,15 +198,16 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
         **SIZES,
         measures.DUPLICATES: one(user_id=4),
         lists.LENGTHS: one(scores=[1.0]),
-        lists.TOO_LONG: one(item_ids=["i9", "i8", "i7", "i6"], scores=[0] * 4, sources=[0] * 4),
+        lists.TOO_LONG: one(item_ids=["i9", "i8", "i7", "i6"]),
         lists.SCORES: one(scores=[1.0, float("inf")]),
         lists.UNORDERED: one(scores=[1.0, 2.0]),
+        lists.CHANCES: one(propensities=[1.0, 0.0]),
         lists.REPEATED: one(item_ids=["i4", "i4"]),
         lists.UNAVAILABLE: one(item_ids=["i5", "i4"]),
         lists.STRANGERS: one(user_id=1000),
         lists.EXCLUDED: one(item_ids=["i2", "i4"]),
         lists.FORGOTTEN: fewer,
-        lists.EMPTY: every(item_ids=[], scores=[], sources=[]),
+        lists.EMPTY: every(item_ids=[], scores=[], sources=[], propensities=[]),
     },
 }
 
@@ -253,6 +254,20 @@ def test_columns_are_held_to_their_schema(contract: Contract, column: Any) -> No
     assert broken_rules(contract, other, circumstances) == of_type
     if not column.nullable:
         assert f"nulls in {column.name}" in broken_rules(contract, empty, circumstances)
+
+
+@pytest.mark.parametrize("column", [c.SCORES, c.SOURCES, c.PROPENSITIES])
+def test_every_array_of_a_list_has_its_length(column: str) -> None:
+    uneven = one(**{column: [1]})(good(lists.CONTRACT))
+    broken = broken_rules(lists.CONTRACT, table(lists.CONTRACT, uneven), terms(lists.CONTRACT))
+    assert broken == {lists.LENGTHS}
+
+
+@pytest.mark.parametrize("chance", [0.0, -0.1, 1.01, float("nan"), float("inf")])
+def test_a_chance_is_above_0_and_at_most_1(chance: float) -> None:
+    odd = one(propensities=[1.0, chance])(good(lists.CONTRACT))
+    broken = broken_rules(lists.CONTRACT, table(lists.CONTRACT, odd), terms(lists.CONTRACT))
+    assert broken == {lists.CHANCES}
 
 
 def test_a_first_run_has_nothing_to_be_compared_with() -> None:

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from recsys.config import IdType
-from recsys.ids import IdIndex, canonical_ids
+from recsys.ids import IdIndex, canonical_ids, lasting_keys
 
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 
@@ -43,3 +43,13 @@ def test_rows_are_places_in_the_order_of_ids() -> None:
     assert index.values.to_pylist() == [LOWEST, 5, HIGHEST]
     assert index.rows(pa.array([HIGHEST, 6, 5])).to_pylist() == [2, None, 1]
     assert index.ids(np.array([2, 0])).to_pylist() == [HIGHEST, LOWEST]
+
+
+def test_a_lasting_key_depends_on_its_id_alone() -> None:
+    numbers = pa.array([5, -1, 2**63 - 1], pa.int64())
+    assert lasting_keys(numbers).tolist() == [5, 2**64 - 1, 2**63 - 1]
+    assert lasting_keys(numbers.slice(1, 1)).tolist() == [2**64 - 1]
+    texts = lasting_keys(pa.chunked_array([["a"], ["Zoë 🎈", "b"]]))
+    assert len(set(texts.tolist())) == 3
+    assert lasting_keys(pa.array(["b"])).tolist() == [texts[2]] == [0x754F854DE3C27284]
+    assert len(lasting_keys(pa.array([], pa.string()))) == 0

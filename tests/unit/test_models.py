@@ -9,7 +9,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from recsys.interactions.training import Descriptions, Training
-from recsys.models import als, cold, content, graph, item_item, popularity, trending
+from recsys.models import als, cold, content, graph, item_item, popularity, segment, trending
 from recsys.models.contract import Model
 from recsys.models.factors import BLOCK
 from recsys.models.neighbours import strongest
@@ -43,6 +43,7 @@ def training(
     items: Descriptions | None = None,
     users: Descriptions | None = None,
     ages: Any = None,
+    segments: Any = None,
 ) -> Training:
     rows, columns = matrix.shape
     return Training(
@@ -50,6 +51,7 @@ def training(
         np.zeros(matrix.nnz, np.float32) if ages is None else np.asarray(ages, np.float32),
         items or Descriptions.blank(columns),
         users or Descriptions.blank(rows),
+        np.full(rows, -1, np.int32) if segments is None else np.asarray(segments, np.int32),
     )
 
 
@@ -73,7 +75,8 @@ def scores(model: Model, users: int) -> np.ndarray:
 
 @pytest.mark.parametrize("name", sorted(set(GENERATORS) - SAME_FOR_ALL))
 def test_a_user_gets_the_colour_of_the_board(name: str) -> None:
-    found = scores(fitted(name, training(checkerboard(), colours())), SIZE)
+    segments = np.arange(SIZE) % 2
+    found = scores(fitted(name, training(checkerboard(), colours(), segments=segments)), SIZE)
     for user in range(2, SIZE):
         assert found[user, -2:].argmax() == user % 2
 
@@ -187,6 +190,15 @@ def test_trending_forgets_by_half_lives_and_counts_what_was_liked() -> None:
     config = trending.Config(half_life_days=2)
     found = scores(trending.fit(training(matrix, ages=[0, 2, 4, 0]), config, 0), 1)
     assert found[0] == pytest.approx(np.log1p([1 + 0.25, 0.5]))
+
+
+def test_a_segments_share_is_drawn_towards_everybodys() -> None:
+    matrix = sparse.csr_matrix(np.array([[3, 0.5], [1, 0], [0, 1], [0, 0]], np.float32))
+    data = training(matrix, segments=[0, 0, 1, -1])
+    found = scores(segment.fit(data, segment.Config(smoothing=2), 0), 4)
+    first = [(2 + 2 * 0.5) / 4, (0.5 + 2 * 0.375) / 4]
+    second = [(0 + 2 * 0.5) / 3, (1 + 2 * 0.375) / 3]
+    assert found == pytest.approx(np.array([first, first, second, [0, 0]]))
 
 
 def test_graph_is_two_steps_with_discounted_degrees() -> None:

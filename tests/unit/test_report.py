@@ -9,7 +9,7 @@ from recsys.errors import DataError
 from recsys.evaluation.concentration import Ints
 from recsys.evaluation.metrics import Catalogue, Evaluation, evaluate_lists
 from recsys.evaluation.report import compare_models, make_report
-from recsys.evaluation.segments import by_activity
+from recsys.ranking.bands import bands_of, members_of
 
 USERS, ITEMS = 300, 50
 RNG = np.random.default_rng(1)
@@ -28,7 +28,7 @@ def evaluation(share: float, seed: int, wanted: Ints = WANTED, k: int = 5) -> Ev
 
 
 def test_users_are_warm_from_five_items_on() -> None:
-    masks = by_activity(np.array([0, 1, 4, 5, 90]))
+    masks = members_of(bands_of(np.array([0, 1, 4, 5, 90])))
     assert {name: np.flatnonzero(mask).tolist() for name, mask in masks.items()} == {
         "warm": [3, 4],
         "cold": [1, 2],
@@ -38,7 +38,7 @@ def test_users_are_warm_from_five_items_on() -> None:
 
 def test_a_report_tells_all_users_and_each_segment() -> None:
     found = evaluation(0.5, 1)
-    report = make_report("als", "planted", found, by_activity(TOUCHED), seed=3)
+    report = make_report("als", "planted", found, members_of(bands_of(TOUCHED)), seed=3)
     assert list(report.segments) == ["all", "warm", "cold", "unseen"]
     assert [figures.users for figures in report.segments.values()] == [300, 150, 120, 30]
     warm = report.segments["warm"].means["recall"]

@@ -11,8 +11,8 @@ import pyarrow.csv as pc
 import pytest
 
 from recsys.errors import DataError
-from recsys.evaluation.segments import by_activity
 from recsys.evaluation.splits import Pairs, at_quantile, given, random_per_user, temporal
+from recsys.ranking.bands import bands_of, members_of
 
 SECOND = 1_000_000
 
@@ -197,5 +197,5 @@ def test_deskdrop_has_the_sizes_of_its_protocol(shared_data: Path) -> None:
     assert (len(split.train), len(split.test)) == (31_476, 9_234)
     users = split.test.users()
     touched = np.diff(split.train.item_lists(users)[0])
-    sizes = {name: int(mask.sum()) for name, mask in by_activity(touched).items()}
+    sizes = {name: int(mask.sum()) for name, mask in members_of(bands_of(touched)).items()}
     assert (len(users), sizes) == (1_294, {"warm": 792, "cold": 332, "unseen": 170})

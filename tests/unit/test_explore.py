@@ -1,0 +1,215 @@
+"""New items in lists: placed where they should be, drawn with the chances that are logged."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy import stats
+
+from recsys.ranking.explore import Explored, Policy, explored, new_items, night_seed
+from recsys.ranking.topn import TopN
+
+NEW = 7
+POLICY = Policy(places=(2, 4), length=6, source=NEW, seed=11)
+POOL = np.array([3, 50, 51, 52, 53])
+
+Ints = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.float32]
+
+
+def ragged(rows: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
+    flat = [row for line in rows for row in line]
+    return np.cumsum([0, *map(len, rows)]), np.array(flat, np.int64)
+
+
+def top(*rows: Sequence[int]) -> TopN:
+    """Lists whose scores are minus the place, from 0, by models 0 and 1 in turn."""
+    offsets, items = ragged(rows)
+    places = np.concatenate([np.arange(len(row)) for row in (*rows, [])])
+    return TopN(offsets, items, -places.astype(np.float32), (places % 2).astype(np.int16))
+
+
+def keys(users: int) -> npt.NDArray[np.uint64]:
+    return np.arange(users).astype(np.uint64)
+
+
+def lists_of(result: Explored) -> list[list[int]]:
+    return [result.item_rows[a:b].tolist() for a, b in pairwise(result.offsets)]
+
+
+def place(
+    lists: TopN,
+    preferences: Scores | None = None,
+    barred: Sequence[Sequence[int]] | None = None,
+    pool: Ints = POOL,
+    policy: Policy = POLICY,
+) -> Explored:
+    users = len(lists.offsets) - 1
+    if preferences is None:
+        preferences = np.zeros((users, len(pool)), np.float32)
+    return explored(lists, pool, preferences, ragged(barred or [[]] * users), keys(users), policy)
+
+
+def test_new_items_take_their_places_and_the_others_keep_their_order() -> None:
+    result = place(top([10, 11, 12, 13, 14, 15]))
+    (row,) = lists_of(result)
+    assert [row[0], row[2], *row[4:]] == [10, 11, 12, 13]
+    assert {row[1], row[3]} < set(POOL.tolist())
+    assert result.sources.tolist() == [0, NEW, 1, NEW, 0, 1]
+    assert result.scores.tolist() == [0.0, 0.0, -1.0, -1.0, -2.0, -3.0]
+    np.testing.assert_allclose(result.propensities, [1, 1 / 5, 1, 1 / 4, 1, 1])
+    assert result.propensities.dtype == result.scores.dtype == np.float32
+
+
+def test_a_short_list_gets_them_at_its_end_and_grows() -> None:
+    result = place(top([10], [], [10, 11, 12]))
+    assert [len(row) for row in lists_of(result)] == [3, 2, 5]
+    assert result.sources.tolist() == [0, NEW, NEW, NEW, NEW, 0, NEW, 1, NEW, 0]
+    assert result.scores.tolist() == [0, 0, 0, 0, 0, 0, 0, -1, -1, -2]
+
+
+def test_the_first_place_can_be_one_of_them() -> None:
+    policy = Policy(places=(1, 2), length=3, source=NEW, seed=1)
+    result = place(top([10, 11, 12]), policy=policy)
+    assert result.sources.tolist() == [NEW, NEW, 0]
+    assert result.item_rows[2] == 10
+
+
+def test_nobody_gets_what_is_excluded_or_listed_already() -> None:
+    lists = top(*[[3, 11, 12, 13, 14, 15]] * 300)
+    result = place(lists, barred=[[1, 50, 53, 99]] * 300)
+    for row in lists_of(result):
+        assert len(set(row)) == 6
+        assert {row[1], row[3]} == {51, 52}
+    assert set(result.propensities.tolist()) == {0.5, 1.0}
+
+
+def test_a_pool_that_is_too_small_leaves_the_last_places_ordinary() -> None:
+    lists = top([3, 11, 12, 13, 14, 15], [10, 11, 12, 13, 14, 15])
+    result = place(lists, barred=[[50, 51, 52], [3, 50, 51, 52, 53]])
+    assert lists_of(result) == [[3, 53, 11, 12, 13, 14], [10, 11, 12, 13, 14, 15]]
+    assert result.propensities.tolist() == [1.0] * 12
+
+
+@pytest.mark.parametrize("pool", [POOL, POOL[:0]], ids=["no places", "no pool"])
+def test_nothing_happens_without_places_or_pool(pool: Ints) -> None:
+    lists = top([10, 11, 12], [], [13])
+    policy = POLICY if not len(pool) else replace(POLICY, places=())
+    result = place(lists, pool=pool, policy=policy)
+    assert lists_of(result) == [[10, 11, 12], [], [13]]
+    np.testing.assert_array_equal(result.scores, lists.scores)
+    np.testing.assert_array_equal(result.sources, lists.sources)
+    assert result.propensities.tolist() == [1.0] * 4
+    assert lists_of(place(top())) == []
+
+
+def test_what_may_not_be_drawn_is_not() -> None:
+    preferences = np.array([[0, -np.inf, np.nan, 500.0, -500.0]], np.float32)
+    (row,) = lists_of(place(top([10, 11, 12, 13]), preferences))
+    assert row == [10, 52, 11, 3, 12, 13]
+
+
+def many(users: int) -> tuple[TopN, Scores, list[list[int]]]:
+    rng = np.random.default_rng(5)
+    rows = [rng.permutation(np.flatnonzero(rng.random(40) < 0.2))[:6].tolist() for _ in keys(users)]
+    lists = top(*rows)
+    preferences = rng.normal(size=(users, len(POOL))).astype(np.float32)
+    return lists, preferences, [np.flatnonzero(rng.random(60) < 0.3).tolist() for _ in range(users)]
+
+
+def test_a_users_draw_does_not_depend_on_block_or_order() -> None:
+    lists, preferences, barred = many(400)
+    whole = place(lists, preferences, barred)
+    for chosen in (np.arange(57, 58), np.arange(400)[::-3], np.arange(200, 400)):
+        rows = [lists.item_rows[lists.offsets[u] : lists.offsets[u + 1]].tolist() for u in chosen]
+        part = explored(
+            top(*rows),
+            POOL,
+            preferences[chosen],
+            ragged([barred[user] for user in chosen]),
+            keys(400)[chosen],
+            POLICY,
+        )
+        for number, user in enumerate(chosen):
+            a, b = whole.offsets[user : user + 2]
+            c, d = part.offsets[number : number + 2]
+            assert part.item_rows[c:d].tolist() == whole.item_rows[a:b].tolist()
+            assert part.propensities[c:d].tobytes() == whole.propensities[a:b].tobytes()
+
+
+def test_other_keys_seeds_and_nights_draw_anew() -> None:
+    lists = top(*[[10, 11, 12, 13, 14, 15]] * 500)
+    once = place(lists)
+    assert place(lists).item_rows.tobytes() == once.item_rows.tobytes()
+    tonight, tomorrow = (night_seed(2**31 - 1, date(2026, 1, day)) for day in (1, 2))
+    for seed in (12, tonight, tomorrow):
+        other = place(lists, policy=replace(POLICY, seed=seed))
+        same = (other.item_rows == once.item_rows)[once.sources == NEW].mean()
+        assert 0.1 < same < 0.3
+
+
+def draws(users: int, preferences: Scores) -> tuple[Ints, npt.NDArray[np.float32]]:
+    """(users, 2) pool columns drawn and their propensities, of users who may get everything."""
+    lists = top(*[[10, 11, 12, 13, 14, 15]] * users)
+    result = place(lists, np.broadcast_to(preferences, (users, len(POOL))))
+    new = result.sources == NEW
+    columns = np.searchsorted(POOL, result.item_rows[new]).reshape(users, 2)
+    return columns, result.propensities[new].reshape(users, 2)
+
+
+def test_frequencies_are_the_logged_propensities() -> None:
+    users = 40_000
+    preferences = np.array([0.0, 1.0, -1.0, 2.0, 0.5], np.float32)
+    columns, logged = draws(users, preferences)
+    odds = np.exp(preferences.astype(np.float64))
+    softmax = odds / odds.sum()
+    np.testing.assert_allclose(logged[:, 0], softmax[columns[:, 0]], rtol=1e-5)
+    pairs = softmax[:, np.newaxis] * softmax / (1 - softmax[:, np.newaxis])
+    apart = ~np.eye(len(POOL), dtype=bool)
+    joint = pairs[columns[:, 0], columns[:, 1]]
+    np.testing.assert_allclose(logged.prod(axis=1), joint, rtol=1e-5)
+    counts = np.bincount(columns @ [len(POOL), 1], minlength=len(POOL) ** 2).reshape(pairs.shape)
+    assert counts[~apart].sum() == 0
+    assert stats.chisquare(counts[apart], users * pairs[apart]).pvalue > 0.01
+
+
+def test_propensities_weigh_rewards_back_to_another_policy() -> None:
+    """The estimate that the docstring promises, for a policy that draws evenly at each place."""
+    users = 40_000
+    columns, logged = draws(users, np.array([0.0, 1.0, -1.0, 2.0, 0.5], np.float32))
+    worth = np.array([1.0, 0.0, 3.0, 0.5, 2.0])
+    first = worth[columns[:, 0]] * (1 / 5) / logged[:, 0]
+    second = worth[columns[:, 1]] * (1 / 5 * 1 / 4) / logged.prod(axis=1)
+    for estimate in (first, second):
+        error = estimate.std() / np.sqrt(users)
+        assert abs(estimate.mean() - worth.mean()) < 3 * error < 0.1
+
+
+def test_frequencies_hold_where_users_differ() -> None:
+    """Each pool item's number of first draws against the sum of its chances over the users."""
+    users = 20_000
+    rng = np.random.default_rng(8)
+    preferences = rng.normal(size=(users, len(POOL))).astype(np.float32)
+    barred = [np.array([3, 50, 51])[rng.random(3) < 0.5].tolist() for _ in range(users)]
+    result = place(top(*[[10, 11]] * users), preferences, barred)
+    firsts = result.item_rows[result.offsets[:-1] + 1]
+    gone = np.array([[row in gone for row in POOL.tolist()] for gone in barred])
+    odds = np.where(gone, 0.0, np.exp(preferences.astype(np.float64)))
+    chances = odds / odds.sum(axis=1, keepdims=True)
+    columns = np.searchsorted(POOL, firsts)
+    logged = result.propensities[result.offsets[:-1] + 1]
+    np.testing.assert_allclose(logged, chances[np.arange(users), columns], rtol=1e-5)
+    drawn = np.bincount(columns, minlength=len(POOL))
+    spread = np.sqrt((chances * (1 - chances)).sum(axis=0))
+    assert (np.abs(drawn - chances.sum(axis=0)) < 3.5 * spread).all()
+
+
+def test_an_item_is_new_with_few_users_and_a_short_life() -> None:
+    users = np.array([0, 3, 4, 1, 0, 2])
+    ages = np.array([np.nan, 30.0, 1.0, 31.0, 5.0, 2.0])
+    available = np.array([0, 1, 2, 3, 5])
+    assert new_items(users, ages, available, 3, 30.0).tolist() == [0, 1, 5]
