@@ -33,7 +33,7 @@ def main(arguments: RunArguments) -> None:
     spark = session("lists", arguments.settings)
     config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
     known, choice = Known(arguments), read_choice(lake, as_of)
-    maker = _maker(arguments, known, choice)
+    maker = list_maker(arguments, known, choice)
     users = read_frame(spark, INTERACTIONS, [lake.as_of(INTERACTIONS.name, as_of)], config.ids)
     with lake.as_of(TOP_N.name, as_of).replace() as draft:
         _write_lists(users.where(F.col(c.ACTIVE)), maker, draft)
@@ -44,7 +44,8 @@ def main(arguments: RunArguments) -> None:
         draft.write_table(_fallback(arguments, known))
 
 
-def _maker(arguments: RunArguments, known: Known, choice: Choice) -> ListMaker:
+def list_maker(arguments: RunArguments, known: Known, choice: Choice) -> ListMaker:
+    """What the lists of a date are made with."""
     config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
     models = {name: read_model(lake, name, as_of) for name in choice.generators}
     ranker = Ranker.of(

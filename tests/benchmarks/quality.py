@@ -30,6 +30,7 @@ from recsys.evaluation.splits import Pairs, Split, at_quantile, given, random_pe
 from recsys.evaluation.trial import DataSet
 from recsys.ids import IdIndex
 from recsys.interactions.training import Descriptions
+from recsys.models.registry import Generators
 
 REPOSITORY: Final = Path(__file__).parents[2]
 DATA: Final = REPOSITORY.parent / "shared" / "data"
@@ -44,7 +45,26 @@ def amazon_cds(config: Config) -> Made:
     users, items = (read_ids(files, role) for role in ("user", "item"))
     train, test = (read_numbered(file, users, items) for file in files)
     blank = Descriptions.blank(len(users)), Descriptions.blank(len(items))
-    return DataSet(train, *blank, _nobody(users)), given(train, test), "given", config
+    tuned = {
+        "als": {
+            "factors": 512,
+            "alpha": 50.0,
+            "regularization": 100.0,
+            "iterations": 8,
+            "popularity_exponent": 0.4,
+        },
+        "item_item": {"weight": 0.2},
+        "trending": {"weight": 0.0},
+        "content": {"weight": 0.0},
+        "segment": {"weight": 0.0},
+        "popularity": {"weight": 0.1},
+    }
+    changes = {
+        "generators": Generators.model_validate(tuned),
+        "ranking": config.ranking.model_copy(update={"most_users": 12_000}),
+    }
+    chosen = config.model_copy(update=changes)
+    return DataSet(train, *blank, _nobody(users)), given(train, test), "given", chosen
 
 
 def deskdrop(config: Config) -> Made:

@@ -5,20 +5,24 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from threadpoolctl import threadpool_limits
 
+from jobs.entrypoint import RunArguments
 from jobs.io import lookup, switching
-from jobs.io.features import interactions, read_model
+from jobs.io.features import Known, interactions, read_choice, read_model
 from jobs.io.lake import Lake
+from jobs.rank_lists import list_maker
 from jobs.sandbox.seed import DIRTY, make_market, planted_groups
 from recsys import columns as c
 from recsys.config import Contracts, Gates
 from recsys.errors import HeldError
 from recsys.evaluation.metrics import as_ranked, find_hits, recall
 from recsys.interactions.training import ItemLists
-from recsys.schemas import ITEMS, QUARANTINE
+from recsys.schemas import ITEMS, QUARANTINE, TOP_N
 from recsys.window import Window, midnight
-from tests.e2e.conftest import OPEN_GATES, Pipeline, only
+from tests.e2e.conftest import OBSERVED_AT, OPEN_GATES, Pipeline, only
 
 USERS, ITEMS_MADE, DAYS, EVENTS, SEED = 400, 300, 40, 12_000, 7
 END = date(2026, 1, 1)
@@ -65,6 +69,7 @@ def test_a_night_end_to_end(market_run: Pipeline, capsys: pytest.CaptureFixture[
     blended = market_run.lists()
     check_nothing_unwanted_is_listed(market_run, blended)
     check_matrix_and_models_agree(market_run)
+    check_one_process_makes_the_same_lists(market_run)
 
     run = market_run.query("SELECT list_hash, users FROM recs.run ORDER BY run_id DESC LIMIT 1")
     market_run.run(SPLIT, contracts=Contracts())
@@ -131,6 +136,19 @@ def check_rejects_are_kept(pipeline: Pipeline) -> None:
     assert sum(stats["rejected"].values()) == len(reasons)
     events = stats["read"]["events"] + stats["read"]["interactions"]
     assert stats["matrix"]["events"] + len(reasons) == events
+
+
+def check_one_process_makes_the_same_lists(pipeline: Pipeline) -> None:
+    """In another cut than Spark's tasks, on one thread."""
+    run = RunArguments(SPLIT, pipeline.config, pipeline.settings, OBSERVED_AT)
+    known = Known(run)
+    maker = list_maker(run, known, read_choice(run.lake, SPLIT))
+    active = known.interactions.filter(known.interactions[c.ACTIVE])
+    batches = active.combine_chunks().to_batches(max_chunksize=70)
+    with threadpool_limits(1):
+        made = pa.Table.from_batches([part for b in batches for part in maker.lists(b)])
+    wanted = _lake(pipeline).as_of(TOP_N.name, SPLIT).read(TOP_N, pipeline.config.ids)
+    assert made.sort_by(c.USER_ID).equals(wanted.sort_by(c.USER_ID))
 
 
 def check_matrix_and_models_agree(pipeline: Pipeline) -> None:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 from jobs import extract_sources
+from jobs.cli.evaluate import How
 from jobs.cli.main import app
 from jobs.entrypoint import RunArguments
 from jobs.io.migrations import migrate
@@ -54,7 +55,7 @@ HOSTILE = (
     "x" * 100_000,
 )
 #: What the other parameters of a command get, by their type.
-FITTING = {str: "1", int: "1", datetime: "2026-01-01", Path: "nowhere"}
+FITTING = {str: "1", int: "1", datetime: "2026-01-01", Path: "nowhere", How: "random"}
 CATALOGUE = """
 SELECT md5(string_agg(concat(c.oid, c.relname, c.relkind, c.relacl), ' ' ORDER BY c.oid)), count(*),
     (SELECT count(*) FROM pg_namespace), (SELECT count(*) FROM pg_proc),
