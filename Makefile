@@ -29,8 +29,12 @@ help: ## list the targets
 setup: java .venv/.ready ## install everything: Java where it is missing, .venv from pyproject.toml
 
 .PHONY: java
-java: ## check for Java 17 or newer; install it where apt-get and root allow
-	@java="$${JAVA_HOME:+$$JAVA_HOME/bin/}java"
+java: ## check for Java 17 or newer and OpenMP; install them where apt-get and root allow
+	@if ! ldconfig -p 2>/dev/null | grep -q libgomp.so.1 && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+	    echo "installing OpenMP with apt-get"
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libgomp1; } || true
+	fi
+	java="$${JAVA_HOME:+$$JAVA_HOME/bin/}java"
 	recent() { [ "$$("$$java" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p')" -ge 17 ] 2>/dev/null; }
 	if recent; then exit 0; fi
 	if [ -z "$${JAVA_HOME:-}" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from jobs.tuning import tune, with_sections
 from recsys.config import Config
 from recsys.errors import DataError
 from recsys.evaluation.metrics import Catalogue, Evaluation, evaluate_lists
@@ -52,6 +53,8 @@ class Steps:
 class Trial:
     """What came out."""
 
+    config: Config
+    """With the parameters that were found, if any were looked for."""
     choice: Choice
     reports: Mapping[str, Report]
     """By generator, and the blend."""
@@ -61,7 +64,9 @@ class Trial:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
+        generators = self.config.generators.used()
         return {
+            "generators": {name: section.model_dump() for name, section in generators.items()},
             "choice": self.choice.model_dump(mode="json", exclude={"rankers"}),
             "reports": {name: report.as_dict() for name, report in self.reports.items()},
             "comparison": self.comparison.as_dict(),
@@ -71,19 +76,33 @@ class Trial:
 
 
 def try_stack(
-    data: DataSet, split: Split, label: str, config: Config, k: int, steps: Steps
+    data: DataSet,
+    split: Split,
+    label: str,
+    config: Config,
+    k: int,
+    steps: Steps,
+    tune_minutes: float = 0.0,
 ) -> Trial:
     """Chooses the blend on a part of the training pairs, fits on all of them, and measures.
 
     label: how the split is called in the reports. k: places of a list that count.
+    tune_minutes: time to search for better parameters first, on the same part.
     """
     users = split.test.users()
     if not len(users):
         raise DataError("the test part has no pair that the training part does not have")
-    choice = _chosen(data, split, config, steps)
+    held, known = data.held_back(split.train, config.seed), data.known_items(split.train)
+    if tune_minutes > 0:
+        with steps.step("tune"):
+            found = tune(held, known, config, tune_minutes, steps.started)
+            config = with_sections(config, {each.name: each.section for each in found})
+    models = fitted(held.training, config, steps, "inner ")
+    with steps.step("choose"):
+        choice = choose_blend(held, models, known, config)
     training = data.training(split.train)
     models = fitted(training, config, steps, "")
-    scorer = Scorer.of(models, data.known_items(split.train), data.shape[1])
+    scorer = Scorer.of(models, known, data.shape[1])
     facts = Facts.of(training)
     blends: dict[str, Blend] = {
         name: WeightedSum(np.eye(len(models))[place].tolist()) for place, name in enumerate(models)
@@ -96,7 +115,7 @@ def try_stack(
     with steps.step("measure"):
         evaluations, reports = _measured(data, split, lists, label, config.seed, k)
         comparison = compare_models(evaluations, config.seed)
-    return Trial(choice, reports, comparison, evaluations, steps)
+    return Trial(config, choice, reports, comparison, evaluations, steps)
 
 
 def fitted(training: Training, config: Config, steps: Steps, mark: str) -> dict[str, Model]:
@@ -106,13 +125,6 @@ def fitted(training: Training, config: Config, steps: Steps, mark: str) -> dict[
         with steps.step(f"{mark}fit {name}"):
             models[name] = GENERATORS[name].fit(training, section, config.seed)
     return models
-
-
-def _chosen(data: DataSet, split: Split, config: Config, steps: Steps) -> Choice:
-    held = data.held_back(split.train, config.seed)
-    models = fitted(held.training, config, steps, "inner ")
-    with steps.step("choose"):
-        return choose_blend(held, models, data.known_items(split.train), config)
 
 
 def _measured(

@@ -3,7 +3,7 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
@@ -53,17 +53,33 @@ def load_settings() -> Settings:
 
 
 def load_config(path: Path | None = None) -> Config:
-    """Reads and validates the configuration; raises ConfigError naming file and field."""
+    """Reads and validates the configuration; raises ConfigError naming file and field.
+
+    What `recsys tune` left beside it counts where the configuration itself says nothing.
+    """
     path = path or load_settings().config
+    values = _read(path)
+    if (tuned := tuned_path(path)).is_file():
+        sections = _read(tuned).get("generators", {})
+        own = values.get("generators", {})
+        values["generators"] = own | {n: sections[n] | own.get(n, {}) for n in sections}
+    return parse_config(values, path.name)
+
+
+def tuned_path(config: Path) -> Path:
+    """Where tuned parameters are kept, beside a configuration."""
+    return config.with_name(f"{config.stem}.tuned.toml")
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; set {CONFIG} or pass --config") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    return parse_config(values, path.name)
 
 
 def _secret(name: str) -> SecretStr | None:

@@ -44,9 +44,13 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Places that count.")] = 20,
     out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
+    tune_minutes: Annotated[
+        float, typer.Option(min=0, max=1440, help="Time to search for better parameters.")
+    ] = 0.0,
 ) -> None:
     """Fit both stages on one part of some pairs and measure the lists on the other.
 
+    Tuning and the choice of the blend see a part of the training pairs alone.
     Every item that a user has not in the training part is ranked; nothing is sampled.
     Files are Parquet or CSV. Pairs have the columns user and item, and may have weight
     and timestamp; a file of users or items has their id and may have text, tags (a list,
@@ -67,7 +71,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     )
     label = "given" if test is not None else split.value
     with _progress() as steps:
-        trial = try_stack(data, parts, label, chosen, k, steps)
+        trial = try_stack(data, parts, label, chosen, k, steps, tune_minutes)
     show(trial)
     if out is not None:
         out.write_text(json.dumps(trial.as_dict(), indent=1) + "\n", encoding="utf-8")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
-from jobs.cli import backfill, demo, diff, evaluate, forget, load, runs, sandbox
+from jobs.cli import backfill, demo, diff, evaluate, forget, load, runs, sandbox, tune
 from jobs.cli.titles import titles_of
 from jobs.entrypoint import RunArguments, report, start_log
 from jobs.io import lookup, migrations
@@ -56,6 +56,7 @@ app.command("backfill")(backfill.backfill_command)
 app.command("runs")(runs.runs)
 app.command("diff")(diff.diff)
 app.command("evaluate")(evaluate.evaluate)
+app.command("tune")(tune.tune_command)
 app.command("rollback")(runs.rollback)
 app.command("publish")(runs.publish)
 

@@ -17,7 +17,7 @@ from recsys.ranking.scoring import Scorer
 from recsys.ranking.topn import select
 
 _MICROS_PER_DAY: Final = 86_400e6
-HELD_BACK: Final = 0.1
+HELD_BACK: Final = 0.2
 """Share of the training part that the choice of the blend is measured on."""
 _LEAST: Final = 5
 """Items of a user from which on some are held back at random."""
@@ -58,7 +58,7 @@ class DataSet:
         return Training(history, ages, self.items, self.users, self.segments)
 
     def held_back(self, train: Pairs, seed: int) -> HeldBack:
-        """The last tenth of the training part, or a random tenth of each user's where times lack.
+        """The last fifth of the training part, or a random fifth of each user's where times lack.
 
         Whoever is held back for was in the earlier part; nothing of a test part is looked at.
         """

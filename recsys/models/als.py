@@ -10,11 +10,17 @@ from threadpoolctl import threadpool_limits
 from recsys.interactions.training import Training
 from recsys.models import content
 from recsys.models.cold import mapped
-from recsys.models.contract import GeneratorConfig
+from recsys.models.contract import GeneratorConfig, Search, Span
 from recsys.models.factors import FactorModel, Factors
 from recsys.section import Count, NonNegative, Positive
 
 MODEL: Final = FactorModel
+SEARCH: Final[Search] = {
+    "factors": (32, 64, 128, 256, 512),
+    "alpha": Span(1.0, 100.0, log=True),
+    "regularization": Span(0.5, 300.0, log=True),
+    "popularity_exponent": Span(0.0, 0.8),
+}
 WARM: Final = 5
 """Items from which on a user's vector is left as it was trained; with fewer it is folded in."""
 

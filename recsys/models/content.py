@@ -11,11 +11,16 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from recsys.interactions.training import Descriptions, Training
-from recsys.models.contract import GeneratorConfig
+from recsys.models.contract import GeneratorConfig, Search, Span
 from recsys.models.factors import FactorModel, Factors
 from recsys.section import Count, NonNegative
 
 MODEL: Final = FactorModel
+SEARCH: Final[Search] = {
+    "word_weight": Span(0.0, 1.0),
+    "attribute_weight": Span(0.0, 1.0),
+    "profile_weight": Span(0.0, 1.0),
+}
 _SVD_ITERATIONS: Final = 7
 
 

@@ -4,7 +4,8 @@ A generator is one module of `recsys.models` with `Config`, `MODEL` and `fit`; i
 module's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -45,11 +46,27 @@ class GeneratorConfig(Section):
     """Weight of its standardised scores where nothing better was learnt; 0 leaves it out."""
 
 
+@dataclass(frozen=True)
+class Span:
+    """Values of a parameter that tuning tries."""
+
+    low: float
+    high: float
+    log: bool = False
+    """Whether the search is even in the logarithm."""
+
+
+Search = Mapping[str, Span | Sequence[int]]
+"""Parameters of a generator that tuning tries: a span of numbers, or the only numbers there are."""
+
+
 class Generator(Protocol):
     """A module of `recsys.models` that makes a kind of model."""
 
     Config: type[GeneratorConfig]
     MODEL: type[Model]
+    SEARCH: Search
+    """What `recsys tune` may change of its section; empty where nothing is worth it."""
 
     def fit(self, training: Training, config: Any, seed: int) -> Model:
         """Fits a model; the same arguments give the same arrays, whatever the number of threads.

@@ -13,11 +13,16 @@ from pydantic import Field
 from scipy import sparse
 
 from recsys.interactions.training import Training
-from recsys.models.contract import GeneratorConfig
+from recsys.models.contract import GeneratorConfig, Search, Span
 from recsys.models.neighbours import NeighbourModel, strongest
 from recsys.section import Count, NonNegative
 
 MODEL: Final = NeighbourModel
+SEARCH: Final[Search] = {
+    "from_exponent": Span(0.2, 0.8),
+    "to_exponent": Span(0.1, 0.7),
+    "user_exponent": Span(0.1, 0.9),
+}
 
 Exponent = Annotated[float, Field(ge=0, le=2)]
 

@@ -7,11 +7,12 @@ from scipy import linalg, sparse
 from threadpoolctl import threadpool_limits
 
 from recsys.interactions.training import Training
-from recsys.models.contract import GeneratorConfig
+from recsys.models.contract import GeneratorConfig, Search, Span
 from recsys.models.neighbours import NeighbourModel, strongest
 from recsys.section import Count, NonNegative, Positive
 
 MODEL: Final = NeighbourModel
+SEARCH: Final[Search] = {"regularization": Span(20.0, 2000.0, log=True)}
 
 
 class Config(GeneratorConfig):

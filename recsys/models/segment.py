@@ -6,11 +6,12 @@ import numpy as np
 from scipy import sparse
 
 from recsys.interactions.training import Training
-from recsys.models.contract import GeneratorConfig
+from recsys.models.contract import GeneratorConfig, Search, Span
 from recsys.models.neighbours import NeighbourModel
 from recsys.section import NonNegative
 
 MODEL: Final = NeighbourModel
+SEARCH: Final[Search] = {"smoothing": Span(1.0, 500.0, log=True)}
 
 
 class Config(GeneratorConfig):

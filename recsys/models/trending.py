@@ -5,12 +5,13 @@ from typing import Final
 import numpy as np
 
 from recsys.interactions.training import Training
-from recsys.models.contract import GeneratorConfig
+from recsys.models.contract import GeneratorConfig, Search, Span
 from recsys.models.factors import FactorModel
 from recsys.models.popularity import shared_scores
 from recsys.section import NonNegative, Positive
 
 MODEL: Final = FactorModel
+SEARCH: Final[Search] = {"half_life_days": Span(0.5, 365.0, log=True)}
 
 
 class Config(GeneratorConfig):

@@ -16,7 +16,7 @@ NAMES = ("good", "noise")
 
 
 def made(seed: int, good: Any = 2.0) -> Examples:
-    """All items are candidates; the first generator knows what is relevant, by `good` deviations."""
+    """Every item is a candidate; the first generator knows what is relevant."""
     rng = np.random.default_rng(seed)
     labels = rng.random((USERS, ITEMS)) < 0.08
     labels[:, 0] |= ~labels.any(axis=1)

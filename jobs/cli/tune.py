@@ -1,0 +1,71 @@
+"""`recsys tune`: better parameters of the generators, kept beside the configuration."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from jobs.entrypoint import RunArguments
+from jobs.io.features import Known
+from jobs.settings import load_config, load_settings, tuned_path
+from jobs.tuning import Tuned, tune
+from recsys.config import Config
+
+
+def tune_command(
+    as_of: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="Date whose matrix is in the lake.")
+    ],
+    minutes: Annotated[float, typer.Option(min=0.1, max=1440, help="Time to search.")] = 10.0,
+    config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
+) -> None:
+    """Search for better parameters of each generator, by NDCG on the days held back.
+
+    The result is written beside the configuration, as recsys.tuned.toml, and every
+    later run uses it; what the configuration itself says of a parameter goes first.
+    Keep the file in version control.
+
+    Example: recsys tune --as-of 2026-01-01 --minutes 10
+    """
+    settings, chosen = load_settings(), load_config(config)
+    run = RunArguments(as_of.date(), chosen, settings, datetime.now(UTC))
+    known, console = Known(run), Console(stderr=True)
+    with console.status("starting") as status:
+
+        def heard(line: str) -> None:
+            status.update(line)
+
+        found = list(tune(known.held_back(), known.available, chosen, minutes, heard))
+    path = tuned_path(config or settings.config)
+    path.write_text(as_toml(found, f"{as_of:%Y-%m-%d}", chosen), encoding="utf-8")
+    Console().print(_table(found))
+    typer.echo(f"written to {path}")
+
+
+def as_toml(found: Sequence[Tuned], as_of: str, config: Config) -> str:
+    """The sections that were tuned, with what is known of how."""
+    lines = [f"# Tuned as of {as_of}, seed {config.seed}, by NDCG@20 on what was held back."]
+    for each in found:
+        figures = f"{each.before:.4f} before, {each.after:.4f} after {each.trials} trials"
+        lines += ["", f"# {figures}", f"[generators.{each.name}]"]
+        values = each.section.model_dump(exclude={"weight"})
+        lines += [f"{name} = {_number(value)}" for name, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _number(value: float) -> str:
+    return repr(value if isinstance(value, int) else float(f"{value:.6g}"))
+
+
+def _table(found: Sequence[Tuned]) -> Table:
+    table = Table("generator", "NDCG@20 before", "after", "trials", "parameters")
+    for each in found:
+        values = each.section.model_dump(exclude={"weight"})
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        before, after = f"{each.before:.4f}", f"{each.after:.4f}"
+        table.add_row(each.name, before, after, str(each.trials), shown)
+    return table
