@@ -1,6 +1,6 @@
 """How lists are ordered: for each band of users the way that did best on what was held back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal, cast
 
 import numpy as np
@@ -19,6 +19,9 @@ from recsys.ranking.scoring import Floats, Scorer
 Method = Literal["learned", "sum", "fusion", "single"]
 
 _FOLDS: Final = 2
+_MORE_FOLDS: Final = 5
+_FEW: Final = 1000
+"""With fewer users each fit needs most of them, and more folds cost little."""
 _FACTORS: Final = (0.0, 0.5, 0.7, 1.4, 2.0)
 """What a weight is multiplied with in a step of the search."""
 _ROUNDS: Final = 3
@@ -96,9 +99,8 @@ def choose(
 
     bands: (u,) the band of each user of the examples.
     weights: of the generators where nothing is learnt, and where the search for better ones starts.
-    A ranker or weights are always measured on users that they were not fitted to: users are cut
-    in two, and what one half teaches is measured on the other. With fewer users than
-    `least_users`, of all or of a band, nothing is learnt from them.
+    A ranker or weights are always measured on users that they were not fitted to. With fewer users
+    than `least_users`, of all or of a band, nothing is learnt from them.
     """
     start = np.asarray(weights, np.float64)
     measured = {name: found.ndcg(found.scores[:, i]) for i, name in enumerate(generators)}
@@ -118,7 +120,7 @@ def choose(
     return Choice(
         generators=tuple(generators),
         orders=orders,
-        base=tuple(base.tolist()),
+        base=tuple(start.tolist()),
         rankers=tuple(rankers) if used else (),
     )
 
@@ -164,9 +166,14 @@ def _best(
     return order[0], f"{order[0]} is best; {held}{note}"
 
 
-def _halves(users: int, seed: int) -> list[Ints]:
+def _folds(users: int, seed: int) -> Iterator[tuple[Ints, Ints]]:
+    """Places of users to learn from and of the others, each of whom is measured on once."""
     order = np.random.default_rng(seed).permutation(users)
-    return [np.sort(order[fold::_FOLDS]) for fold in range(_FOLDS)]
+    folds = _MORE_FOLDS if users < _FEW else _FOLDS
+    for fold in range(folds):
+        out = np.zeros(users, dtype=bool)
+        out[order[fold::folds]] = True
+        yield np.flatnonzero(~out), np.flatnonzero(out)
 
 
 def _summed(found: Examples, weights: Floats) -> npt.NDArray[np.float32]:
@@ -191,22 +198,19 @@ def _tuned(found: Examples, weights: Floats) -> Floats:
 
 
 def _crossed(found: Examples, weights: Floats, seed: int) -> Floats:
-    """(u,) NDCG of each half by the weights that the other half taught."""
-    halves = _halves(len(found), seed)
+    """(u,) NDCG of each fold by the weights that the others taught."""
     values = np.zeros(len(found))
-    for own, other in (halves, halves[::-1]):
+    for own, other in _folds(len(found), seed):
         part = found.of(other)
         values[other] = part.ndcg(_summed(part, _tuned(found.of(own), weights)))
     return values
 
 
-def _ranked(found: Examples, start: Floats, seed: int) -> tuple[list[str], Floats]:
-    """A ranker of each half of the users, and each half's NDCG by the other one's ranker."""
-    halves = _halves(len(found), seed)
+def _ranked(found: Examples, base: Floats, seed: int) -> tuple[list[str], Floats]:
+    """The rankers of all folds, and each fold's NDCG by the ranker that the others taught."""
     rankers, values = [], np.zeros(len(found))
-    for own, other in (halves, halves[::-1]):
+    for own, other in _folds(len(found), seed):
         part, rest = found.of(own), found.of(other)
-        base = _tuned(part, start)
         groups = np.diff(part.offsets)
         ranker = fit_ranker(part.features, part.labels, groups, _summed(part, base), seed)
         rankers.append(ranker)
