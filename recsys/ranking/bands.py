@@ -11,6 +11,7 @@ WARM_FROM: Final = 5
 """Items touched from which on a user is warm."""
 BANDS: Final = ("warm", "cold", "unseen")
 """Users with that many items, with fewer, with none."""
+UNSEEN: Final = BANDS[2]
 
 
 def bands_of(touched: Ints) -> Ints:

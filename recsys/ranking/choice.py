@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from recsys.config import Ranking
 from recsys.interactions.training import Ints
-from recsys.ranking.bands import BANDS
+from recsys.ranking.bands import BANDS, UNSEEN
 from recsys.ranking.blend import Blend, ByBand, RankFusion, WeightedSum
 from recsys.ranking.examples import PLACES, Examples
 from recsys.ranking.features import Facts
@@ -60,7 +60,8 @@ class Choice(BaseModel):
     orders: Mapping[str, Order]
     """By band of users."""
     base: tuple[float, ...]
-    """Weights of the sum that the rankers start from."""
+    """Weights of the sum that the rankers start from, of deviation 1 over the candidates: where it
+    is far wider, LambdaRank's second derivatives vanish and its steps explode."""
     rankers: tuple[str, ...] = ()
     """Fitted rankers as text."""
 
@@ -107,20 +108,29 @@ def choose(
     measured["fusion"] = found.ndcg(found.fused)
     enough = len(found) >= config.least_users
     base, rankers = start, list[str]()
+    plain = start / max(float(_summed(found, start).std()), 1e-9) if len(found) else start
     if enough:
         base, measured["sum"] = _tuned(found, start), _crossed(found, start, seed)
-        rankers, measured["learned"] = _ranked(found, start, seed)
+        rankers, measured["learned"] = _ranked(found, plain, seed)
     else:
         measured["sum"] = found.ndcg(_summed(found, start))
     orders = {
-        band: _order(found, np.flatnonzero(bands == place), measured, base, config, seed)
+        band: _order(
+            found,
+            np.flatnonzero(bands == place),
+            measured,
+            base,
+            config,
+            seed,
+            know_apart=band != UNSEEN,
+        )
         for place, band in enumerate(BANDS)
     }
     used = any(order.method == "learned" for order in orders.values())
     return Choice(
         generators=tuple(generators),
         orders=orders,
-        base=tuple(start.tolist()),
+        base=tuple(plain.tolist()),
         rankers=tuple(rankers) if used else (),
     )
 
@@ -132,8 +142,14 @@ def _order(
     base: Floats,
     config: Ranking,
     seed: int,
+    *,
+    know_apart: bool,
 ) -> Order:
-    """How one band is ordered. users: (v,) places of its users among the examples."""
+    """How one band is ordered. users: (v,) places of its users among the examples.
+
+    know_apart: whether features tell its users apart. Where they do not, a ranker would learn by
+    heart which items were liked in the held-back days, and be measured on the same items.
+    """
     if not len(users):
         reason = "nobody to measure on, so the weights count"
         return Order(method="sum", weights=base.tolist(), validation={}, users=0, reason=reason)
@@ -141,6 +157,8 @@ def _order(
     taught = len(users) >= config.least_users
     if taught and (own := _crossed(part := found.of(users), base, seed).mean()) > figures["sum"]:
         weights, figures["sum"] = _tuned(part, base), float(own)
+    if not know_apart:
+        figures.pop("learned", None)
     name, reason = _best(figures, config.method, len(users), taught=taught)
     single = name not in ("learned", "sum", "fusion")
     alone = tuple(float(other == name) for other in figures)
