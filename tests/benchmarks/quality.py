@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.cli.evaluate import show
-from jobs.evaluation import Steps, try_stack
+from jobs.evaluation import BLEND, Steps, Trial, try_stack
 from jobs.io.features import descriptions
 from jobs.io.pairs import read_ids, read_numbered
 from jobs.sandbox.importers.deskdrop import read_deskdrop
@@ -25,16 +25,20 @@ from jobs.sandbox.importers.goodbooks import read_goodbooks
 from jobs.sandbox.importers.movielens import read_movielens
 from jobs.sandbox.market import Market
 from jobs.settings import load_config
+from jobs.tuning import with_sections
 from recsys.config import Config
+from recsys.evaluation.metrics import Evaluation
 from recsys.evaluation.splits import Pairs, Split, at_quantile, given, random_per_user
 from recsys.evaluation.trial import DataSet
 from recsys.ids import IdIndex
-from recsys.interactions.training import Descriptions
-from recsys.models.registry import Generators
+from recsys.interactions.training import Descriptions, Ints
+from recsys.models.registry import GENERATORS, Generators
 
 REPOSITORY: Final = Path(__file__).parents[2]
 DATA: Final = REPOSITORY.parent / "shared" / "data"
 SEED: Final = 20260101
+COLD: Final = 3
+"""Training events up to which an item is cold."""
 Made = tuple[DataSet, Split, str, Config]
 
 
@@ -51,7 +55,7 @@ def amazon_cds(config: Config) -> Made:
             "alpha": 50.0,
             "regularization": 100.0,
             "iterations": 8,
-            "popularity_exponent": 0.4,
+            "popularity_exponent": 0.5,
         },
         "item_item": {"weight": 0.2},
         "trending": {"weight": 0.0},
@@ -59,11 +63,7 @@ def amazon_cds(config: Config) -> Made:
         "segment": {"weight": 0.0},
         "popularity": {"weight": 0.1},
     }
-    changes = {
-        "generators": Generators.model_validate(tuned),
-        "ranking": config.ranking.model_copy(update={"most_users": 12_000}),
-    }
-    chosen = config.model_copy(update=changes)
+    chosen = config.model_copy(update={"generators": Generators.model_validate(tuned)})
     return DataSet(train, *blank, _nobody(users)), given(train, test), "given", chosen
 
 
@@ -152,6 +152,31 @@ def _columns(table: pa.Table, kind: str, time: str) -> pa.Table:
     return pa.table([*(table[n] for n in ("user_id", "item_id", kind, time)), value], names=names)
 
 
+def cold_recall(found: Evaluation, touched: Ints) -> float:
+    """Share of the held-out pairs whose item has at most 3 training events that a list holds."""
+    offsets, rows = found.relevant
+    lines = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    cold = touched[rows] <= COLD
+    listed = (found.ranked[lines[cold]] == rows[cold][:, np.newaxis]).any(axis=1)
+    return float(listed.mean())
+
+
+def cold_items(data: DataSet, split: Split, config: Config, trial: Trial) -> None:
+    """Prints the recall on cold items with content and without."""
+    touched = np.bincount(split.train.item_rows, minlength=data.shape[1])
+    section = GENERATORS["content"].Config(weight=0.0)
+    plain = with_sections(config, {"content": section})
+    without = try_stack(data, split, "random", plain, 20, Steps(lambda _: None))
+    figures = [
+        ("content by itself", trial.evaluations["content"]),
+        ("blend with content", trial.evaluations[BLEND]),
+        ("blend without content", without.evaluations[BLEND]),
+    ]
+    for name, found in figures:
+        recall = cold_recall(found, touched)
+        sys.stdout.write(f"recall@20 on items with at most {COLD} events, {name}: {recall:.4f}\n")
+
+
 def main(names: list[str]) -> None:
     config = load_config(REPOSITORY / "recsys.toml")
     for name in names or SETS:
@@ -160,6 +185,8 @@ def main(names: list[str]) -> None:
         sys.stdout.write(f"\n{name}: {label} split, {sizes}\n")
         trial = try_stack(data, split, label, chosen, 20, Steps(lambda _: None))
         show(trial)
+        if name == "goodbooks":
+            cold_items(data, split, chosen, trial)
         folder = REPOSITORY / "build" / "quality"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.json").write_text(json.dumps(trial.as_dict(), indent=1) + "\n")

@@ -78,7 +78,8 @@ class Victim:
     def live(self) -> tuple[Any, ...]:
         """Checksum and number of the live run's lists, counted anew."""
         (row,) = self.query(
-            """SELECT bit_xor(hash_record_extended((user_id, item_ids, scores, sources), 0)),
+            """SELECT bit_xor(hash_record_extended(
+                          (user_id, item_ids, scores, sources, propensities), 0)),
                       count(*), min(run.list_hash), min(run.users)
             FROM recs.user_list JOIN recs.live USING (run_id) JOIN recs.run USING (run_id)"""
         )
