@@ -106,10 +106,11 @@ def choose(
     start = np.asarray(weights, np.float64)
     measured = {name: found.ndcg(found.scores[:, i]) for i, name in enumerate(generators)}
     measured["fusion"] = found.ndcg(found.fused)
-    enough = len(found) >= config.least_users
+    enough = len(found) >= config.least_users and bool(found.labels.any())
     base, rankers = start, list[str]()
-    plain = start / max(float(_summed(found, start).std()), 1e-9) if len(found) else start
+    plain = start
     if enough:
+        plain = start / max(float(_summed(found, start).std()), 1e-9)
         base, measured["sum"] = _tuned(found, start), _crossed(found, start, seed)
         rankers, measured["learned"] = _ranked(found, plain, seed)
     else:
