@@ -1,5 +1,6 @@
 """Which way to order lists is taken, and that it is measured as lists are measured elsewhere."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,19 @@ def test_the_same_seed_chooses_the_same_and_it_survives_being_kept() -> None:
     assert first.rankers
     assert chosen(found, method="learned") == first
     assert Choice.model_validate_json(first.model_dump_json()) == first
+
+
+def test_nothing_is_learnt_where_no_candidate_was_right() -> None:
+    found = made(11)
+    choice = chosen(replace(found, labels=np.zeros_like(found.labels)))
+    assert choice.rankers == ()
+    assert Choice.model_validate_json(choice.model_dump_json()) == choice
+
+
+def test_a_ranker_is_not_asked_where_nothing_tells_users_apart() -> None:
+    orders = chosen(made(12), BANDS.index("unseen"), method="learned").orders
+    assert "learned" not in orders["unseen"].validation
+    assert orders["unseen"].method != "learned"
 
 
 def test_bands_are_by_items_touched() -> None:
