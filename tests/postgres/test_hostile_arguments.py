@@ -55,7 +55,14 @@ HOSTILE = (
     "x" * 100_000,
 )
 #: What the other parameters of a command get, by their type.
-FITTING = {str: "1", int: "1", datetime: "2026-01-01", Path: "nowhere", How: "random"}
+FITTING = {
+    str: "1",
+    int: "1",
+    float: "0.1",
+    datetime: "2026-01-01",
+    Path: "nowhere",
+    How: "random",
+}
 CATALOGUE = """
 SELECT md5(string_agg(concat(c.oid, c.relname, c.relkind, c.relacl), ' ' ORDER BY c.oid)), count(*),
     (SELECT count(*) FROM pg_namespace), (SELECT count(*) FROM pg_proc),
