@@ -1,6 +1,5 @@
 """What the second stage knows of a candidate: the generators' opinions, the item, the user."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -44,7 +43,7 @@ class Facts:
         return cls(items.T.astype(np.float32), _of_users(training, np.log1p(recent[0])))
 
     def of_candidates(self, scorer: Scorer, scored: Scored, found: Candidates) -> Features:
-        """(p, features) one row a candidate, in the order of `names`."""
+        """(p, features) one row a candidate: OF_GENERATOR of each, then OF_ITEM and OF_USER."""
         lines, columns = found.lines, found.columns
         parts: list[npt.NDArray[np.floating]] = []
         for scores, (mean, deviation), ranks in zip(
@@ -54,13 +53,6 @@ class Facts:
             parts += [standardised * deviation[lines] + mean[lines], standardised, np.log2(ranks)]
         facts = [self.items[scorer.available[columns]], self.users[scored.users[lines]]]
         return np.concatenate([np.stack(parts, axis=1), *facts], axis=1).astype(np.float32)
-
-
-def names(generators: Sequence[str]) -> list[str]:
-    """What each column of the features is."""
-    own = [f"{name}: {what}" for name in generators for what in OF_GENERATOR]
-    item = [f"item: {what}" for what in OF_ITEM]
-    return [*own, *item, *(f"user: {what}" for what in OF_USER)]
 
 
 def _of_users(training: Training, log_users: npt.NDArray[np.float64]) -> Features:
