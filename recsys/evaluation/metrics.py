@@ -64,11 +64,13 @@ def ndcg(hits: Hits, k: int) -> Floats:
     """(u,) discounted gain over that of the ideal list (Järvelin and Kekäläinen 2002).
 
     A hit at rank r gains 1 / log2(1 + r); the ideal list has min(k, relevant) hits on top.
+    Rows are summed one by one: a matrix product may round a user by its place among the others.
     """
     discounts = 1.0 / np.log2(1.0 + np.arange(1, k + 1))
     places = _first(hits, k)
     ideal = np.cumsum(discounts)[np.minimum(k, hits.relevant) - 1]
-    return np.asarray(np.minimum(places @ discounts[: places.shape[1]] / ideal, 1.0))
+    gains = (places * discounts[: places.shape[1]]).sum(axis=1)
+    return np.asarray(np.minimum(gains / ideal, 1.0))
 
 
 def average_precision(hits: Hits, k: int) -> Floats:
