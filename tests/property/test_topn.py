@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from recsys.models.factors import BLOCK, FactorModel
 from recsys.ranking.blend import WeightedSum
-from recsys.ranking.candidates import candidates
+from recsys.ranking.candidates import best_columns, candidates
 from recsys.ranking.scoring import Scored, Scorer
 from recsys.ranking.stack import Ranker
 from recsys.ranking.topn import select
@@ -35,6 +35,26 @@ def by_definition(scores: Scores, closed: set[int], n: int) -> list[int]:
 def closed_of(scored: Scored, line: int) -> set[int]:
     lines, columns = scored.closed
     return set(columns[lines == line].tolist())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 12),
+    width=st.integers(1, 300),
+    levels=st.sampled_from([2, 30, 10**6]),
+)
+def test_the_best_columns_are_found_among_many(seed: int, n: int, width: int, levels: int) -> None:
+    """Few levels make ties, also at the edge; some columns are closed, in one line almost all."""
+    rng = np.random.default_rng(seed)
+    totals = rng.integers(0, levels, (5, width)).astype(np.float32)
+    totals[rng.random(totals.shape) < 0.2] = -np.inf
+    totals[0, n // 2 :] = -np.inf
+    found = best_columns(totals, n)
+    assert found.shape == (5, min(n, width))
+    for line, columns in enumerate(found):
+        order = sorted(range(width), key=lambda column: (-totals[line, column], column))
+        assert sorted(columns.tolist()) == sorted(order[:n])
 
 
 @settings(max_examples=60, deadline=None)
