@@ -44,15 +44,21 @@ class NeighbourModel:
 def strongest(similarity: sparse.csr_matrix, most: int) -> sparse.csr_matrix:
     """The `most` greatest cells of each row; of equal ones those of lower columns."""
     matrix = similarity.sorted_indices()
-    lengths = np.diff(matrix.indptr)
-    if lengths.max(initial=0) <= most:
-        return matrix
-    rows = np.repeat(np.arange(matrix.shape[0]), lengths)
-    order = np.lexsort((matrix.indices, -matrix.data, rows))
-    place = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], lengths)
-    kept = np.sort(order[place < most])
-    offsets = np.concatenate([[0], np.cumsum(np.minimum(lengths, most))])
+    bounds = zip(matrix.indptr[:-1].tolist(), matrix.indptr[1:].tolist(), strict=True)
+    chosen = [start + _greatest(matrix.data[start:end], most) for start, end in bounds]
+    offsets = np.concatenate([[0], np.cumsum([len(places) for places in chosen])])
+    kept = np.concatenate(chosen) if chosen else np.empty(0, np.int64)
     return sparse.csr_matrix((matrix.data[kept], matrix.indices[kept], offsets), matrix.shape)
+
+
+def _greatest(values: npt.NDArray[np.floating], most: int) -> npt.NDArray[np.int64]:
+    """Ascending places of the `most` greatest values; of equal ones the first."""
+    if len(values) <= most:
+        return np.arange(len(values))
+    edge = np.partition(values, -most)[-most]
+    above = np.flatnonzero(values > edge)
+    equal = np.flatnonzero(values == edge)[: most - len(above)]
+    return np.sort(np.concatenate([above, equal]))
 
 
 def _packed(name: str, matrix: sparse.csr_matrix) -> list[tuple[str, npt.NDArray[Any]]]:
