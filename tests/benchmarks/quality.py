@@ -57,11 +57,12 @@ def amazon_cds(config: Config) -> Made:
             "iterations": 8,
             "popularity_exponent": 0.5,
         },
-        "item_item": {"weight": 0.2},
+        "graph": {"weight": 0.125},
+        "item_item": {"weight": 0.125, "regularization": 60.0},
         "trending": {"weight": 0.0},
         "content": {"weight": 0.0},
         "segment": {"weight": 0.0},
-        "popularity": {"weight": 0.1},
+        "popularity": {"weight": 0.0},
     }
     chosen = config.model_copy(update={"generators": Generators.model_validate(tuned)})
     return DataSet(train, *blank, _nobody(users)), given(train, test), "given", chosen

@@ -228,10 +228,27 @@ def test_item_item_is_ease_in_closed_form() -> None:
     assert found == pytest.approx(x @ weights, rel=1e-4, abs=1e-4)
 
 
-def test_item_item_leaves_rare_items_out_of_the_closed_form() -> None:
-    matrix = checkerboard()
-    found = item_item.fit(training(matrix), item_item.Config(max_items=SIZE - 2), 0)
-    assert not scores(found, SIZE)[:, -2:].any()
+@pytest.mark.parametrize("neighbourhood", [7, 3])
+def test_item_item_solves_many_items_one_by_one(neighbourhood: int) -> None:
+    """EASE is a ridge regression of each item on all others: with all of them near, the same."""
+    matrix = sparse.random(50, 8, 0.4, "csr", np.float32, random_state=3)
+    config = {"regularization": 3.0, "neighbourhood": neighbourhood}
+    whole = item_item.fit(training(matrix), item_item.Config(**config), 0)
+    found = item_item.fit(training(matrix), item_item.Config(max_items=7, **config), 0)
+    weights = found.similarity.toarray()
+    if neighbourhood == 7:
+        assert weights == pytest.approx(whole.similarity.toarray(), rel=1e-4, abs=1e-5)
+    assert (weights != 0).sum(axis=0).tolist() == [neighbourhood] * 8
+    assert not weights.diagonal().any()
+
+
+def test_items_that_nobody_liked_have_no_weights() -> None:
+    matrix = sparse.random(50, 8, 0.4, "csr", np.float32, random_state=3)
+    matrix = sparse.hstack([sparse.csr_matrix((50, 1), dtype=np.float32), matrix], "csr")
+    for most in (100, 5):
+        found = item_item.fit(training(matrix), item_item.Config(max_items=most), 0)
+        assert not scores(found, 50)[:, 0].any()
+        assert scores(found, 50)[:, 1:].any()
 
 
 def test_a_profile_speaks_for_a_user_without_history() -> None:
