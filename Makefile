@@ -70,6 +70,8 @@ java: ## check for Java 17 or newer and OpenMP; install them where apt-get and r
 demo dag airflow: export AIRFLOW_HOME := $(CURDIR)/.airflow
 demo dag airflow: export AIRFLOW__CORE__DAGS_FOLDER := $(CURDIR)/dags
 demo dag airflow: export AIRFLOW__CORE__LOAD_EXAMPLES := False
+# Its services and its commands write to one SQLite file, and wait for each other.
+demo dag airflow: export AIRFLOW__DATABASE__SQL_ALCHEMY_CONN := sqlite:///$(CURDIR)/.airflow/airflow.db?timeout=120
 demo dag airflow: export AIRFLOW__CORE__PARALLELISM := 4
 demo dag airflow: export AIRFLOW__CORE__EXECUTION_API_SERVER_URL := http://127.0.0.1:$(AIRFLOW_PORT)/execution/
 demo dag airflow: export AIRFLOW__API__BASE_URL := http://127.0.0.1:$(AIRFLOW_PORT)
