@@ -14,53 +14,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-from adbc_driver_postgresql import dbapi
 from pydantic import SecretStr
 
 from jobs.entrypoint import RunArguments
-from jobs.io.migrations import migrate, with_id_types
-from jobs.io.postgres import connect
-from jobs.io.statements import statement
+from jobs.io.migrations import migrate
 from jobs.nightly import STEPS, run_steps
 from jobs.sandbox import servers
 from jobs.settings import Settings, load_config
 from recsys.config import Ids
-from recsys.schemas import TIMESTAMP
-from recsys.window import midnight
+from tests.benchmarks.market import CONFIG, DAY, fill, market
 
-DAY = date(2026, 1, 1)
-HISTORY_DAYS = 365
 LIMIT = 0.2
-#: The shipped configuration without the sources in MongoDB, and what is made of them.
-CONFIG = """
-[sources.users]
-table = "market.users"
-columns = { user_id = "user_id", active = "active" }
-
-[sources.items]
-table = "market.items"
-columns = { item_id = "item_id", available = "available" }
-
-[sources.interactions]
-table = "market.interactions"
-columns = { user_id = "user_id", item_id = "item_id", event_type = "kind", occurred_at = "created_at", arrived_at = "received_at" }
-
-[events]
-view = { weight = 1.0, half_life_days = 90 }
-like = { weight = 3.0, half_life_days = 365 }
-bookmark = { weight = 3.0, half_life_days = 365 }
-purchase = { weight = 5.0, half_life_days = 365 }
-
-[blend]
-content = 0.0
-"""  # noqa: E501
-#: Kinds of interaction and their shares.
-KINDS = {"view": 0.7, "like": 0.2, "bookmark": 0.05, "purchase": 0.05}
 
 
 def arg_parser() -> argparse.ArgumentParser:
@@ -88,41 +55,6 @@ def main(*, users: int, items: int, interactions: int, seed: int, processes: boo
             report(in_processes(root, uri) if processes else in_this_process(root, uri))
         finally:
             servers.down(root)
-
-
-def market(users: int, items: int, interactions: int, seed: int) -> dict[str, pa.Table]:
-    """Users who differ in how much they do, items in how popular they are, by a power law."""
-    rng = np.random.default_rng(seed)
-    activity = rng.lognormal(0.0, 1.0, users)
-    popularity = 1.0 / np.arange(1, items + 1) ** 0.7
-    who = rng.choice(users, interactions, p=activity / activity.sum())
-    what = rng.choice(items, interactions, p=popularity / popularity.sum())
-    kinds = rng.choice(len(KINDS), interactions, p=list(KINDS.values()))
-    ago = rng.integers(1, HISTORY_DAYS * 86_400, interactions) * 1_000_000
-    end = int(midnight(DAY).timestamp()) * 1_000_000
-    times = pa.array(end - ago, pa.int64()).cast(TIMESTAMP)
-    return {
-        "users": pa.table({"user_id": np.arange(users), "active": [True] * users}),
-        "items": pa.table({"item_id": np.arange(items), "available": [True] * items}),
-        "interactions": pa.table(
-            {
-                "user_id": who.astype(np.int64),
-                "item_id": what.astype(np.int64),
-                "kind": pa.array(list(KINDS)).take(pa.array(kinds)),
-                "created_at": times,
-                "received_at": times,
-            }
-        ),
-    }
-
-
-def fill(uri: SecretStr, tables: dict[str, pa.Table]) -> None:
-    with connect(uri) as connection, connection.cursor() as cursor:
-        cursor.execute(with_id_types(statement("market/create"), Ids()))
-    with dbapi.connect(uri.get_secret_value()) as loader, loader.cursor() as cursor:
-        for name, table in tables.items():
-            cursor.adbc_ingest(name, table, mode="append", db_schema_name="market")
-        loader.commit()
 
 
 def in_this_process(root: Path, uri: SecretStr) -> Iterator[tuple[str, float]]:

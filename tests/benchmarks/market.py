@@ -1,0 +1,93 @@
+"""A made-up market in Postgres that benchmarks run on, and the configuration that reads it."""
+
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+from pydantic import SecretStr
+
+from jobs.io.migrations import with_id_types
+from jobs.io.postgres import connect
+from jobs.io.statements import statement
+from recsys.config import Ids
+from recsys.schemas import TIMESTAMP
+from recsys.window import midnight
+
+DAY = date(2026, 1, 1)
+HISTORY_DAYS = 365
+#: The shipped configuration without the sources in MongoDB.
+CONFIG = """
+[sources.users]
+table = "market.users"
+columns = { user_id = "user_id", active = "active" }
+
+[sources.items]
+table = "market.items"
+columns = { item_id = "item_id", available = "available" }
+
+[sources.interactions]
+table = "market.interactions"
+columns = { user_id = "user_id", item_id = "item_id", event_type = "kind", occurred_at = "created_at", arrived_at = "received_at" }
+
+[events]
+view = { weight = 1.0, half_life_days = 90 }
+like = { weight = 3.0, half_life_days = 365 }
+bookmark = { weight = 3.0, half_life_days = 365 }
+purchase = { weight = 5.0, half_life_days = 365 }
+"""  # noqa: E501
+#: Kinds of interaction and their shares.
+KINDS = {"view": 0.7, "like": 0.2, "bookmark": 0.05, "purchase": 0.05}
+GROUPS = 50
+
+
+def market(users: int, items: int, interactions: int, seed: int) -> dict[str, pa.Table]:
+    """Users who differ in how much they do, items in how popular they are, by a power law.
+
+    Users and items are of groups, and half of what a user does is within the own group. A user
+    does something with an item once at most.
+    """
+    rng = np.random.default_rng(seed)
+    activity = rng.lognormal(0.0, 1.0, users)
+    popularity = 1.0 / np.arange(1, items + 1) ** 0.7
+    pairs = np.empty(0, np.int64)
+    while len(pairs) < interactions:
+        count = int(1.3 * (interactions - len(pairs))) + 1000
+        who = rng.choice(users, count, p=activity / activity.sum())
+        what = rng.choice(items, count, p=popularity / popularity.sum())
+        near = what - what % GROUPS + who % GROUPS
+        what = np.where((rng.random(count) < 0.5) & (near < items), near, what)
+        pairs = np.union1d(pairs, who * items + what)
+    pairs = np.sort(rng.choice(pairs, interactions, replace=False))
+    kinds = rng.choice(len(KINDS), interactions, p=list(KINDS.values()))
+    ago = rng.integers(1, HISTORY_DAYS * 86_400, interactions) * 1_000_000
+    end = int(midnight(DAY).timestamp()) * 1_000_000
+    times = pa.array(end - ago, pa.int64()).cast(TIMESTAMP)
+    return {
+        "users": pa.table({"user_id": np.arange(users), "active": [True] * users}),
+        "items": pa.table({"item_id": np.arange(items), "available": [True] * items}),
+        "interactions": pa.table(
+            {
+                "user_id": pairs // items,
+                "item_id": pairs % items,
+                "kind": pa.array(list(KINDS)).take(pa.array(kinds)),
+                "created_at": times,
+                "received_at": times,
+            }
+        ).sort_by("created_at"),
+    }
+
+
+def fill(uri: SecretStr, tables: dict[str, pa.Table]) -> None:
+    """Creates the source tables and loads them."""
+    with connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute(with_id_types(statement("market/create"), Ids()))
+    add(uri, tables)
+
+
+def add(uri: SecretStr, tables: dict[str, pa.Table]) -> None:
+    """Adds rows to source tables."""
+    with dbapi.connect(uri.get_secret_value()) as loader, loader.cursor() as cursor:
+        for name, table in tables.items():
+            cursor.adbc_ingest(name, table, mode="append", db_schema_name="market")
+        loader.commit()

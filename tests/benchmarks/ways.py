@@ -1,0 +1,206 @@
+"""Ways to come from interactions in Postgres to published lists, stage by stage.
+
+Each runs in a process of its own, `python -m tests.benchmarks.ways WAY ROOT`, and says on standard
+output when a stage begins and ends; `tests.benchmarks.pipeline` listens and measures.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import psycopg2
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+from psycopg2.extras import execute_values
+from pydantic import SecretStr
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from jobs.entrypoint import RunArguments
+from jobs.io.features import interactions
+from jobs.nightly import run_steps
+from jobs.sandbox import servers
+from jobs.settings import Settings, load_config
+from jobs.spark import session
+from recsys import columns as c
+from recsys.interactions.matrices import list_arrays
+from recsys.models.factors import BLOCK
+from recsys.schemas import TOP_N
+from tests.benchmarks.market import DAY
+
+FACTORS: Final = 64
+ITERATIONS: Final = 10
+LENGTH: Final = 100
+#: The model by itself, with the same parameters in every way.
+ALS: Final = f"""
+[lists]
+length = {LENGTH}
+
+[ranking]
+method = "sum"
+
+[generators.als]
+factors = {FACTORS}
+iterations = {ITERATIONS}
+"""
+WITHOUT: Final = ("graph", "content", "popularity", "trending", "segment")
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Tells the parent process of a stage."""
+    say({"begin": name})
+    begin = time.monotonic()
+    yield
+    say({"end": name, "seconds": time.monotonic() - begin})
+
+
+def say(message: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def settings_of(root: Path) -> Settings:
+    endpoints = servers.endpoints(root)
+    return Settings(
+        postgres_uri=SecretStr(endpoints.postgres_uri),
+        mongo_uri=None,
+        lake=root / "lake",
+        sandbox=root,
+        config=root / "recsys.toml",
+        submitted=False,
+    )
+
+
+def arguments_of(root: Path) -> RunArguments:
+    settings = settings_of(root)
+    return RunArguments(DAY, load_config(settings.config), settings, datetime.now(UTC))
+
+
+def ours(root: Path) -> None:
+    """The nightly jobs, contracts and gates included."""
+    arguments = arguments_of(root)
+    with stage("start Spark"):
+        session("benchmark", arguments.settings).range(1).count()
+    steps = run_steps(arguments, lambda name: say({"begin": name}))
+    for name, seconds in steps:
+        say({"end": name, "seconds": seconds})
+
+
+def tutorial(root: Path) -> None:
+    """What a tutorial does: spark.ml ALS, recommendForAllUsers, one row a recommendation."""
+    from pyspark.ml.recommendation import ALS as SparkAls  # noqa: N811, PLC0415 - this way alone
+
+    settings = settings_of(root)
+    uri = settings.require_postgres().get_secret_value()
+    with stage("start Spark"):
+        spark = session("tutorial", settings)
+        spark.range(1).count()
+    with stage("extract"), psycopg2.connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT user_id::int, item_id::int, 1.0::real FROM market.interactions")
+        frame = spark.createDataFrame(cursor.fetchall(), "user int, item int, rating float")
+        frame = frame.persist()
+        frame.count()
+    with stage("train"):
+        estimator = SparkAls(
+            rank=FACTORS, maxIter=ITERATIONS, seed=1, implicitPrefs=True, alpha=5.0
+        )
+        estimator = estimator.setUserCol("user").setItemCol("item").setRatingCol("rating")
+        model = estimator.fit(frame)
+    with stage("rank"):
+        lists = model.recommendForAllUsers(LENGTH).persist()
+        lists.count()
+    with stage("publish"), psycopg2.connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS tutorial")
+        cursor.execute(
+            "CREATE TABLE tutorial (user_id bigint, item_id bigint, score real, rank int,"
+            " PRIMARY KEY (user_id, rank))"
+        )
+        rows = (
+            (row.user, each.item, each.rating, rank)
+            for row in lists.toLocalIterator()
+            for rank, each in enumerate(row.recommendations, 1)
+        )
+        execute_values(cursor, "INSERT INTO tutorial VALUES %s", rows, page_size=1000)
+
+
+def implicit(root: Path) -> None:
+    """`implicit` by itself on a matrix that is there already."""
+    matrix = matrix_of(root)
+    with stage("train"):
+        model = factorised(matrix)
+    with stage("rank"):
+        model.recommend(
+            np.arange(matrix.shape[0]), matrix, N=LENGTH, filter_already_liked_items=True
+        )
+
+
+def floor(root: Path) -> None:
+    """The least that each stage could take: no schema, no check, no selection."""
+    settings = settings_of(root)
+    uri = settings.require_postgres().get_secret_value()
+    with stage("start Spark"):
+        session("floor", settings).range(1).count()
+    columns = "user_id, item_id, kind, value, created_at, received_at"
+    with stage("extract"), dbapi.connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT {columns} FROM market.interactions")  # noqa: S608 - constants
+        cursor.fetch_arrow_table()
+    matrix = matrix_of(root)
+    with stage("train"):
+        model = factorised(matrix)
+    with stage("rank"), threadpool_limits(limits=1, user_api="blas"):
+        items = np.ascontiguousarray(model.item_factors.T)
+        for start in range(0, matrix.shape[0], BLOCK):
+            model.user_factors[start : start + BLOCK] @ items
+    partition = arguments_of(root).lake.as_of(TOP_N.name, DAY)
+    lists = partition.read(TOP_N, load_config(settings.config).ids)
+    with stage("publish"):
+        copy(uri, lists)
+
+
+def copy(uri: str, lists: pa.Table) -> None:
+    """Binary COPY of finished lists into an empty table, and its key."""
+    numbered = lists.add_column(0, "run_id", pa.array(np.ones(len(lists), np.int64)))
+    with dbapi.connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS floor")
+        cursor.adbc_ingest("floor", numbered, mode="create")
+        cursor.execute("ALTER TABLE floor ADD PRIMARY KEY (run_id, user_id)")
+        connection.commit()
+
+
+def factorised(matrix: sparse.csr_matrix) -> Any:
+    from implicit.cpu.als import AlternatingLeastSquares  # noqa: PLC0415 - these ways alone
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        model = AlternatingLeastSquares(
+            factors=FACTORS, regularization=5.0, alpha=5.0, iterations=ITERATIONS, random_state=1
+        )
+        model.fit(matrix, show_progress=False)
+    return model
+
+
+def matrix_of(root: Path) -> sparse.csr_matrix:
+    """The matrix that our way has built."""
+    arguments = arguments_of(root)
+    table = interactions(arguments.lake, DAY, arguments.config.ids)
+    offsets, rows = list_arrays(table[c.ITEM_ROWS])
+    weights: npt.NDArray[np.float32] = np.ones(len(rows), np.float32)
+    return sparse.csr_matrix((weights, rows, offsets))
+
+
+WAYS: Final[dict[str, Callable[[Path], None]]] = {
+    "ours": ours,
+    "floor": floor,
+    "implicit": implicit,
+    "tutorial": tutorial,
+}
+
+if __name__ == "__main__":
+    WAYS[sys.argv[1]](Path(sys.argv[2]))
