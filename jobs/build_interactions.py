@@ -6,9 +6,12 @@ not be used, each with its reason.
 
 import argparse
 import logging
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial, reduce
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
@@ -16,14 +19,19 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from jobs.entrypoint import RunArguments, job_parser, run
 from jobs.io.frames import read_frame, write_frame
+from jobs.io.lake import DataFile, Partition
 from jobs.run_stats import no_events
-from jobs.spark import session
+from jobs.spark import executor_errors, session
 from jobs.transforms import events as ev
 from jobs.transforms import histories as hs
 from recsys import columns as c
 from recsys.ids import IdIndex
+from recsys.interactions.histories import Terms
 from recsys.schemas import EVENT_SOURCES, INTERACTIONS, ITEMS, QUARANTINE, RAW
 from recsys.window import Window
+
+_ROWS_A_PART = 1_000_000
+"""Events that one task holds in memory."""
 
 log = logging.getLogger(__name__)
 
@@ -34,18 +42,16 @@ def arg_parser() -> argparse.ArgumentParser:
 
 def main(arguments: RunArguments) -> None:
     spark = session("interactions", arguments.settings)
-    config, as_of = arguments.config, arguments.as_of
-    judged = _judged_events(spark, arguments).persist()
+    judged = _judged_events(spark, arguments)
     _write_quarantine(spark, judged, arguments)
     usable = judged.where(F.col(c.REJECT_REASON).isNull())
-    earlier = as_of - timedelta(days=config.ranking.holdout_days)
-    pairs = ev.pair_weights(usable, config.events, as_of, earlier).persist()
-    if pairs.isEmpty():
-        raise no_events(arguments)
-    items = _write_items(pairs, arguments)
-    numbers = spark.createDataFrame(items.select([c.ITEM_ID, c.ITEM_ROW]))
-    _write_interactions(spark, pairs, numbers, arguments)
-    spark.catalog.clearCache()
+    items = _write_items(usable, arguments)
+    item_rows = hs.numbered_ids(spark, c.ITEM_ID, c.ITEM_ROW, items)
+    evidence = ev.evidence(usable, arguments.config.events)
+    if arguments.config.sources.blocks is not None:
+        blocks = _snapshot(spark, arguments, "blocks").dropna(subset=[c.USER_ID, c.ITEM_ID])
+        evidence = evidence.union(ev.block_evidence(blocks.join(item_rows, c.ITEM_ID)))
+    _write_interactions(spark, evidence, item_rows, arguments)
 
 
 def _judged_events(spark: SparkSession, arguments: RunArguments) -> DataFrame:
@@ -59,11 +65,10 @@ def _judged_source(spark: SparkSession, arguments: RunArguments, name: str) -> l
     config, lake, table = arguments.config, arguments.lake, RAW[name]
     window = config.window.before(arguments.as_of)
     place = lake.events_of(table.name, config.source_fingerprint(name))
-    windows = [lake.window(place, w) for w in lake.windows(place) if _overlap(w, window)]
-    dated = ev.known_before(read_frame(spark, table, windows, config.ids), window)
+    events = read_frame(spark, table, _windows(arguments, name), config.ids)
     no_date = lake.as_of(f"{place}/undated", arguments.as_of)
     parts = [
-        ev.judged(dated, config.events, arguments.as_of),
+        ev.judged(ev.known_before(events, window), config.events, arguments.as_of),
         ev.undated(read_frame(spark, table, [no_date], config.ids)),
     ]
     return [part.withColumn(c.SOURCE, F.lit(name)) for part in parts]
@@ -96,11 +101,13 @@ def _snapshot(spark: SparkSession, arguments: RunArguments, name: str) -> DataFr
     return read_frame(spark, RAW[name], [partition], arguments.config.ids)
 
 
-def _write_items(pairs: DataFrame, arguments: RunArguments) -> pa.Table:
+def _write_items(events: DataFrame, arguments: RunArguments) -> IdIndex:
     """The item index: the catalogue and whatever else was interacted with, numbered."""
     ids, lake = arguments.config.ids, arguments.lake
     catalogue = lake.as_of(RAW["items"].name, arguments.as_of).read(RAW["items"], ids)
-    touched = pairs.select(c.ITEM_ID).distinct().toArrow()[c.ITEM_ID]
+    touched = events.select(c.ITEM_ID).distinct().toArrow()[c.ITEM_ID]
+    if not len(touched):
+        raise no_events(arguments)
     known = catalogue[c.ITEM_ID].combine_chunks()
     index = IdIndex.build(pa.concat_arrays([known, *touched.cast(known.type).chunks]), ids.item)
     place = pc.index_in(index.values, value_set=known)
@@ -115,31 +122,79 @@ def _write_items(pairs: DataFrame, arguments: RunArguments) -> pa.Table:
     with lake.as_of(ITEMS.name, arguments.as_of).replace() as draft:
         draft.write_table(items)
         draft.stats["available"] = pc.sum(items[c.AVAILABLE]).as_py() or 0
-    return items
+    return index
 
 
 def _write_interactions(
-    spark: SparkSession, pairs: DataFrame, numbers: DataFrame, arguments: RunArguments
+    spark: SparkSession, evidence: DataFrame, items: DataFrame, arguments: RunArguments
 ) -> None:
-    config = arguments.config
-    nobody = spark.createDataFrame([], pairs.select(c.USER_ID, c.ITEM_ID).schema)
-    blocks, profiled, active = nobody, nobody.select(c.USER_ID), None
-    if config.sources.blocks is not None:
-        blocks = _snapshot(spark, arguments, "blocks").dropna(subset=[c.USER_ID, c.ITEM_ID])
-    if config.sources.user_profiles is not None:
-        profiled = _snapshot(spark, arguments, "user_profiles").select(c.USER_ID).distinct()
-    if config.sources.users is not None:
-        members = _snapshot(spark, arguments, "users").dropna(subset=[c.USER_ID])
-        active = members.where(c.ACTIVE).select(c.USER_ID).distinct()
-    users = hs.histories(
-        hs.touched_items(pairs, numbers), hs.blocked_items(blocks, numbers), profiled, active
-    )
-    totals = pairs.agg(F.count("*"), F.sum(ev.EVENTS), F.sum(ev.DISTINCT_EVENTS)).first()
-    with arguments.lake.as_of(INTERACTIONS.name, arguments.as_of).replace() as draft:
-        write_frame(hs.numbered(users), INTERACTIONS, draft, config.ids)
-        if totals is not None:
-            draft.stats |= dict(zip(("pairs", "events", "distinct_events"), totals, strict=True))
+    config, as_of = arguments.config, arguments.as_of
+    users = _users(spark, evidence, arguments)
+    parts, size = _parts(spark, len(users), arguments)
+    with arguments.lake.as_of(INTERACTIONS.name, as_of).replace() as draft:
+        maker = hs.HistoryMaker(
+            users=users,
+            active=_active(users, arguments),
+            size=size,
+            terms=Terms(config.events, as_of, as_of - timedelta(days=config.ranking.holdout_days)),
+            ids=config.ids,
+            folder=draft.folder,
+        )
+        user_rows = hs.numbered_ids(spark, c.USER_ID, c.USER_ROW, users)
+        rows = hs.gathered(evidence, user_rows, items, parts, size)
+        shared = spark.sparkContext.broadcast(maker)
+
+        def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            yield from shared.value.write(batches)
+
+        with executor_errors():
+            written = rows.mapInArrow(write, hs.HistoryMaker.SPARK_SCHEMA).toArrow()
+        draft.files += [DataFile.model_validate(row) for row in written.to_pylist()]
+        totals = ("pairs", "events", "distinct_events")
+        draft.stats |= {name: pc.sum(written[name]).as_py() or 0 for name in totals}
     log.info("interactions: %s", draft.stats)
+
+
+def _users(spark: SparkSession, evidence: DataFrame, arguments: RunArguments) -> IdIndex:
+    """The user index: who did something, blocked something or has a profile, numbered."""
+    ids = evidence.select(c.USER_ID)
+    if arguments.config.sources.user_profiles is not None:
+        ids = ids.union(_snapshot(spark, arguments, "user_profiles").select(c.USER_ID))
+    return IdIndex.build(ids.distinct().toArrow()[c.USER_ID], arguments.config.ids.user)
+
+
+def _active(users: IdIndex, arguments: RunArguments) -> npt.NDArray[np.bool_]:
+    """(users,) whether each is an active member; all are where the sources do not say."""
+    if arguments.config.sources.users is None:
+        return np.ones(len(users), dtype=bool)
+    partition = arguments.lake.as_of(RAW["users"].name, arguments.as_of)
+    members = partition.read(RAW["users"], arguments.config.ids)
+    rows = users.rows(members.filter(members[c.ACTIVE])[c.USER_ID])
+    active = np.zeros(len(users), dtype=bool)
+    active[pc.drop_null(rows).to_numpy()] = True
+    return active
+
+
+def _parts(spark: SparkSession, users: int, arguments: RunArguments) -> tuple[int, int]:
+    """How many tasks build the histories, and of how many users each."""
+    config = arguments.config
+    rows = sum(
+        partition.manifest().rows
+        for name in config.sources.configured()
+        if name in EVENT_SOURCES
+        for partition in _windows(arguments, name)
+    )
+    wanted = max(int(spark.conf.get("spark.sql.shuffle.partitions") or 1), rows // _ROWS_A_PART)
+    size = -(-users // wanted)
+    return -(-users // size), size
+
+
+def _windows(arguments: RunArguments, name: str) -> list[Partition]:
+    """The partitions that hold the events of a source that the date may know."""
+    config, lake = arguments.config, arguments.lake
+    window = config.window.before(arguments.as_of)
+    place = lake.events_of(RAW[name].name, config.source_fingerprint(name))
+    return [lake.window(place, w) for w in lake.windows(place) if _overlap(w, window)]
 
 
 if __name__ == "__main__":

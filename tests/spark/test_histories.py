@@ -1,47 +1,73 @@
+"""Evidence brought together by user, and what tasks write of it."""
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.transforms import histories as hs
 from recsys import columns as c
+from recsys.config import Event, Ids
+from recsys.ids import IdIndex
+from recsys.interactions.histories import BLOCK, Terms
 
-ONE = 2**32
+TERMS = Terms({"view": Event(weight=3.0)}, date(2026, 1, 10), date(2026, 1, 7))
+DAY = 86_400_000_000
+AS_OF = 1_768_003_200_000_000
 
 
-def frame(spark: SparkSession, schema: str, *rows: tuple[object, ...]) -> DataFrame:
-    return spark.createDataFrame(list(rows), schema)
-
-
-def test_one_row_a_user_with_items_in_order(spark: SparkSession) -> None:
-    items = frame(spark, "item_id long, item_row int", (-9, 0), (4, 1), (7, 2))
-    pairs = frame(
-        spark,
-        "user_id long, item_id long, fixed_weight long, earlier_fixed_weight long, age_days float",
-        (1, 7, ONE // 2, None, 1.0),
-        (1, -9, 3 * ONE, 6 * ONE, 9.0),
-        (2, 4, 0, 0, 3.0),
+def written(
+    spark: SparkSession, evidence: DataFrame, users: IdIndex, items: IdIndex, ids: Ids, folder: Path
+) -> pa.Table:
+    """The files of parts of two users each, in the order of their names."""
+    active = np.arange(len(users)) % 2 == 0
+    maker = hs.HistoryMaker(users, active, 2, TERMS, ids, folder)
+    user_rows = hs.numbered_ids(spark, c.USER_ID, c.USER_ROW, users)
+    item_rows = hs.numbered_ids(spark, c.ITEM_ID, c.ITEM_ROW, items)
+    parts = -(-len(users) // 2)
+    rows = hs.gathered(evidence, user_rows, item_rows, parts, 2)
+    files = rows.mapInArrow(maker.write, hs.HistoryMaker.SPARK_SCHEMA).toArrow().to_pylist()
+    assert len(files) == parts
+    return pa.concat_tables(
+        [pq.read_table(folder / name) for name in sorted(f["name"] for f in files)]
     )
-    blocks = frame(spark, "user_id long, item_id long", (2, 7), (2, 7), (3, -9), (3, 999))
-    profiled = frame(spark, "user_id long", (4,), (1,))
-    active = frame(spark, "user_id long", (1,), (3,), (4,), (5,))
-    users = hs.histories(
-        hs.touched_items(pairs, items), hs.blocked_items(blocks, items), profiled, active
+
+
+def test_one_row_a_user_in_the_order_of_ids(spark: SparkSession, tmp_path: Path) -> None:
+    users, items = IdIndex(pa.array([-5, 1, 2, 3, 9])), IdIndex(pa.array([-9, 4, 7]))
+    evidence = spark.createDataFrame(
+        [
+            (1, 7, 0, AS_OF - DAY, AS_OF - DAY, None),
+            (1, -9, 0, AS_OF - 5 * DAY, AS_OF - 5 * DAY, None),
+            (2, 4, 0, AS_OF - 4 * DAY, AS_OF - 2 * DAY, None),
+            (2, 7, BLOCK, 0, 0, None),
+            (2, 7, BLOCK, 0, 0, None),
+            (3, -9, BLOCK, 0, 0, None),
+            (3, 999, 0, AS_OF - DAY, AS_OF - DAY, None),
+            (77, 7, 0, AS_OF - DAY, AS_OF - DAY, None),
+        ],
+        "user_id long, item_id long, kind int, occurred long, known long, value double",
     )
-    assert [tuple(row) for row in users.orderBy(c.USER_ID).collect()] == [
-        (1, [0, 2], [3.0, 0.5], [9.0, 1.0], [6.0, None], [], True),
-        (2, [1], [0.0], [3.0], [0.0], [2], False),
-        (3, [], [], [], [], [0], True),
-        (4, [], [], [], [], [], True),
+    table = written(spark, evidence, users, items, Ids(), tmp_path)
+    assert [tuple(row.values()) for row in table.to_pylist()] == [
+        (0, -5, [], [], [], [], [], True),
+        (1, 1, [0, 2], [3.0, 3.0], [5.0, 1.0], [3.0, None], [], False),
+        (2, 2, [1], [3.0], [4.0], [None], [2], True),
+        (3, 3, [], [], [], [], [0], False),
+        (4, 9, [], [], [], [], [], True),
     ]
 
 
-def test_users_are_numbered_in_the_order_of_ids(spark: SparkSession) -> None:
-    ids = [n * 7919 % 1000 - 500 for n in range(1000)]
-    shuffled = frame(spark, "user_id long", *((n,) for n in ids)).repartition(7)
-    rows = hs.numbered(shuffled).orderBy(c.USER_ROW).collect()
-    assert [tuple(row) for row in rows] == list(enumerate(sorted(ids)))
-
-
-def test_text_ids_have_the_order_of_the_id_index(spark: SparkSession) -> None:
+def test_text_ids_have_the_order_of_the_id_index(spark: SparkSession, tmp_path: Path) -> None:
     ids = ["ß", "a", "Z", "ä", "z", "😀"]
-    rows = hs.numbered(frame(spark, "user_id string", *((n,) for n in ids))).collect()
-    expected = sorted(ids, key=lambda text: text.encode())
-    assert [row[c.USER_ID] for row in sorted(rows)] == expected
+    users = IdIndex.build(pa.array(ids), "text")
+    evidence = spark.createDataFrame(
+        [(name, 1, 0, AS_OF - DAY, AS_OF - DAY, None) for name in ids],
+        "user_id string, item_id long, kind int, occurred long, known long, value double",
+    )
+    table = written(spark, evidence, users, IdIndex(pa.array([1])), Ids(user="text"), tmp_path)
+    assert table[c.USER_ID].to_pylist() == sorted(ids, key=lambda text: text.encode())
+    assert table[c.ITEM_ROWS].to_pylist() == [[0]] * len(ids)
