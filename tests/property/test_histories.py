@@ -28,8 +28,8 @@ ROW = st.tuples(
     st.integers(0, USERS - 1),
     st.integers(0, 3),
     st.integers(-1, 2),
-    st.integers(1, 200) | st.integers(68, 76),
-    st.integers(-2, 60),
+    st.sampled_from([1, 48, 71, 72, 73, 200]),
+    st.sampled_from([-2, 0, 1, 30]),
     st.sampled_from([float("nan"), -0.0, 0.0, 2.0, 4.0]),
 )
 
