@@ -8,6 +8,7 @@ import logging
 
 from jobs.entrypoint import RunArguments, job_parser, run
 from jobs.io.features import Known, write_choice
+from recsys.ranking.choice import Choice
 from recsys.ranking.stack import choose_blend, fit_generators
 
 log = logging.getLogger(__name__)
@@ -18,13 +19,21 @@ def arg_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: RunArguments) -> None:
-    config, known = arguments.config, Known(arguments)
-    held = known.held_back()
-    models = fit_generators(held.training, config)
-    choice = choose_blend(held, models, known.available, config)
+    choice = _choice(arguments)
     write_choice(arguments.lake, arguments.as_of, choice)
     for line in choice.summary().splitlines():
         log.info("%s", line)
+
+
+def _choice(arguments: RunArguments) -> Choice:
+    config = arguments.config
+    names = list(config.generators.used())
+    if len(names) == 1 and config.gates.min_ndcg is None:
+        return Choice.only(names[0])
+    known = Known(arguments)
+    held = known.held_back()
+    models = fit_generators(held.training, config)
+    return choose_blend(held, models, known.available, config)
 
 
 if __name__ == "__main__":

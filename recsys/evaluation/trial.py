@@ -84,6 +84,6 @@ def ranked_lists(
     found: dict[str, list[Ints]] = {name: [] for name in blends}
     for scored in scorer.blocks(users, excluded):
         for name, blend in blends.items():
-            lists = select(blend.shares(scored), blend.totals(scored), scorer.available, k)
+            lists = select(scored, blend, scorer.available, k)
             found[name].append(as_ranked((lists.offsets, lists.item_rows), k))
     return {name: np.concatenate(parts) for name, parts in found.items()}

@@ -21,8 +21,8 @@ class Blend(Protocol):
     def totals(self, scored: Scored) -> Scores:
         """(b, a) one score an item; -inf for what must not be listed."""
 
-    def shares(self, scored: Scored) -> list[Scores]:
-        """(b, a) by generator, how much it speaks for each item."""
+    def shares(self, scored: Scored, columns: Ints) -> Scores:
+        """(generators, b, n) how much each speaks for the items at (b, n) columns."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,18 @@ class WeightedSum:
 
     def totals(self, scored: Scored) -> Scores:
         """See `Blend`."""
-        parts = self.shares(scored)
-        totals = parts[0].copy()
-        for part in parts[1:]:
-            totals += part
+        pairs = zip(self.weights, scored.scores, strict=True)
+        used = [(np.float32(weight), scores) for weight, scores in pairs if weight]
+        weight, scores = used[0] if used else (np.float32(0), scored.scores[0])
+        totals = weight * scores
+        for weight, scores in used[1:]:
+            totals += weight * scores
         return scored.closing(totals)
 
-    def shares(self, scored: Scored) -> list[Scores]:
+    def shares(self, scored: Scored, columns: Ints) -> Scores:
         """See `Blend`."""
-        pairs = zip(self.weights, scored.scores, strict=True)
-        return [np.float32(weight) * scores for weight, scores in pairs]
+        weights = np.array(self.weights, np.float32)
+        return weights[:, np.newaxis, np.newaxis] * scored.at(columns)
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,9 @@ class RankFusion:
         totals[found.lines, found.columns] = fused
         return totals
 
-    def shares(self, scored: Scored) -> list[Scores]:
+    def shares(self, scored: Scored, columns: Ints) -> Scores:
         """See `Blend`."""
-        return list(scored.scores)
+        return scored.at(columns)
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,11 @@ class ByBand:
             totals[lines] = blend.totals(part)
         return totals
 
-    def shares(self, scored: Scored) -> list[Scores]:
+    def shares(self, scored: Scored, columns: Ints) -> Scores:
         """See `Blend`."""
-        shares = [np.empty_like(scores) for scores in scored.scores]
+        shares = np.empty((len(scored.scores), *columns.shape), np.float32)
         for blend, lines, part in self._parts(scored):
-            for share, own in zip(shares, blend.shares(part), strict=True):
-                share[lines] = own
+            shares[:, lines] = blend.shares(part, columns[lines])
         return shares
 
     def _parts(self, scored: Scored) -> Iterator[tuple[Blend, Ints, Scored]]:

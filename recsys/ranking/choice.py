@@ -1,7 +1,7 @@
 """How lists are ordered: for each band of users the way that did best on what was held back."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, Literal, cast
+from typing import Final, Literal, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,19 @@ class Choice(BaseModel):
     is far wider, LambdaRank's second derivatives vanish and its steps explode."""
     rankers: tuple[str, ...] = ()
     """Fitted rankers as text."""
+
+    @classmethod
+    def only(cls, generator: str) -> Self:
+        """Of one generator there is nothing to choose."""
+        order = Order(
+            method="sum",
+            weights=(1.0,),
+            validation={},
+            users=0,
+            reason=f"{generator} is the only one",
+        )
+        orders = dict.fromkeys(BANDS, order)
+        return cls(generators=(generator,), orders=orders, base=(1.0,))
 
     def blend(self, scorer: Scorer, facts: Facts, bands: Ints, most: int) -> Blend:
         """The blend itself.

@@ -85,9 +85,9 @@ class Learned:
             totals[found.lines, found.columns] = scores
         return totals
 
-    def shares(self, scored: Scored) -> list[Scores]:
-        """(b, a) by generator: who places the item highest is who speaks for it."""
-        return list(scored.scores)
+    def shares(self, scored: Scored, columns: Ints) -> Scores:
+        """See `Blend`: who places an item highest is who speaks for it."""
+        return scored.at(columns)
 
 
 def _boosters(models: Sequence[str]) -> "list[Booster]":

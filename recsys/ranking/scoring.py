@@ -88,6 +88,10 @@ class Scored:
             (place[self.closed[0][mine]], self.closed[1][mine]),
         )
 
+    def at(self, columns: Ints) -> Scores:
+        """(generators, b, n) each one's scores of the items at (b, n) columns."""
+        return np.stack([np.take_along_axis(scores, columns, axis=1) for scores in self.scores])
+
     def closing(self, totals: Scores) -> Scores:
         """The totals (b, a), changed in place to -inf where users must not get the item."""
         totals[self.closed] = -np.inf

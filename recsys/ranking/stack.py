@@ -88,5 +88,4 @@ class Ranker:
         users: (u,) ascending rows. excluded: what each must not get, besides what is unavailable.
         """
         for scored in self.scorer.blocks(users, excluded):
-            totals = self.blend.totals(scored)
-            yield select(self.blend.shares(scored), totals, self.scorer.available, n)
+            yield select(scored, self.blend, self.scorer.available, n)

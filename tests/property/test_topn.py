@@ -66,8 +66,7 @@ def test_the_best_columns_are_found_among_many(seed: int, n: int, width: int, le
 )
 def test_lists_equal_their_definition(seed: int, n: int, closed: int, lines: int) -> None:
     scored, available = whole_numbers(seed, lines, closed), np.arange(N_ITEMS) * 3 + 1
-    blend = WeightedSum((2.0, 1.0))
-    found = select(blend.shares(scored), blend.totals(scored), available, n)
+    found = select(scored, WeightedSum((2.0, 1.0)), available, n)
     total = 2 * scored.scores[0] + scored.scores[1]
     for line, (start, end) in enumerate(pairwise(found.offsets)):
         wanted = by_definition(total[line], closed_of(scored, line), n)
