@@ -39,7 +39,8 @@ class FactorModel:
         """(u, items) inner products; see `Model`."""
         block = np.zeros((BLOCK, self.user_factors.shape[1]), np.float32)
         block[users % BLOCK] = self.user_factors[users]
-        return np.asarray((block @ self.item_factors.T)[users % BLOCK])
+        scores = block @ self.item_factors.T
+        return np.asarray(scores if len(users) == BLOCK else scores[users % BLOCK])
 
     def restricted(self, items: Rows) -> Self:
         """The model of some items alone."""

@@ -19,7 +19,7 @@ class Blend(Protocol):
     """What decides the order of a user's list."""
 
     def totals(self, scored: Scored) -> Scores:
-        """(b, a) one score an item; -inf for what must not be listed."""
+        """(b, a) one score an item, to be read only; -inf for what must not be listed."""
 
     def shares(self, scored: Scored, columns: Ints) -> Scores:
         """(generators, b, n) how much each speaks for the items at (b, n) columns."""
@@ -27,19 +27,20 @@ class Blend(Protocol):
 
 @dataclass(frozen=True)
 class WeightedSum:
-    """Standardised scores, weighted and added up. One weight of 1 is a generator by itself."""
+    """Standardised scores, weighted and added up. One weight of 1 is a generator by itself; without
+    any weight nothing is listed."""
 
     weights: Sequence[float]
 
     def totals(self, scored: Scored) -> Scores:
         """See `Blend`."""
         pairs = zip(self.weights, scored.scores, strict=True)
-        used = [(np.float32(weight), scores) for weight, scores in pairs if weight]
-        weight, scores = used[0] if used else (np.float32(0), scored.scores[0])
-        totals = weight * scores
-        for weight, scores in used[1:]:
-            totals += weight * scores
-        return scored.closing(totals)
+        totals = None
+        for weight, scores in pairs:
+            if weight:
+                part = scores if weight == 1.0 else np.float32(weight) * scores
+                totals = part if totals is None else totals + part
+        return np.full_like(scored.scores[0], -np.inf) if totals is None else totals
 
     def shares(self, scored: Scored, columns: Ints) -> Scores:
         """See `Blend`."""

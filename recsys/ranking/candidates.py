@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from recsys.interactions.training import Ints
 from recsys.models.contract import Scores
@@ -11,6 +12,7 @@ from recsys.ranking.scoring import Scored
 
 _GROUPS: Final = 8
 """Groups of columns for each column wanted."""
+_COLUMN: Final = np.uint64(0xFFFFFFFF)
 
 
 @dataclass(frozen=True)
@@ -35,55 +37,55 @@ def candidates(scored: Scored, most: int) -> Candidates:
     chosen = np.zeros(shape, dtype=bool)
     for scores, (_, deviation) in zip(scored.scores, scored.moments, strict=True):
         lines = np.flatnonzero(deviation > 0)
-        best = best_columns(scored.closing(scores.copy()), min(most, shape[1]))
+        best = best_columns(scores, min(most, shape[1]))
         chosen[lines[:, np.newaxis], best[lines]] = True
-    chosen[scored.closed] = False
     lines, columns = np.nonzero(chosen)
+    open_ = scored.scores[0][lines, columns] > -np.inf
+    lines, columns = lines[open_], columns[open_]
     parts = [scores[lines, columns] for scores in scored.scores]
     ranks = np.stack([_ranks(lines, columns, part) for part in parts])
     return Candidates(lines, columns, ranks)
 
 
 def best_columns(totals: Scores, n: int) -> Ints:
-    """(lines, n) columns of the n greatest scores of each line, in no order.
-
-    Which of several equal scores at the edge are taken is decided by the lowest columns.
+    """(lines, n) columns of the n greatest scores of each line, best first; at equal scores the
+    lower column first.
 
     Columns are dealt into groups, many more than n. At least n scores are above the (n + 1)-th
     greatest of the groups' maxima, if no two maxima are equal there, and hardly more: one
-    comparison with it drops the rest. Lines with such a tie are searched whole.
+    comparison with it drops the rest. Lines with such a tie are sorted whole.
     """
     lines, width = totals.shape
     groups = _GROUPS * (n + 1)
     if width < 2 * groups:
-        return _searched(totals, n)
-    dealt = totals[:, : width // groups * groups].reshape(lines, -1, groups)
-    maxima = dealt.max(axis=1)
+        return _sorted(totals)[:, :n]
+    maxima = totals[:, : width // groups * groups].reshape(lines, -1, groups).max(axis=1)
     floor = np.partition(maxima, -n - 1, axis=1)[:, -n - 1]
-    rows, columns = np.divmod(np.flatnonzero(totals > floor[:, np.newaxis]), width)
+    above = np.flatnonzero(totals > floor[:, np.newaxis])
+    rows, columns = np.divmod(above, width)
     counts = np.bincount(rows, minlength=lines)
-    left = np.full((lines, counts.max(initial=n)), -np.inf, np.float32)
-    origin = np.zeros(left.shape, np.int64)
-    cells = rows, np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
-    left[cells], origin[cells] = totals[rows, columns], columns
-    chosen = np.take_along_axis(origin, _searched(left, n), axis=1)
+    keys = np.full((lines, counts.max(initial=n)), ~np.uint64(0))
+    places = np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
+    keys[rows, places] = _keys(totals.ravel()[above], columns)
+    keys.sort(axis=1)
+    best = (keys[:, :n] & _COLUMN).astype(np.int64)
     tied = np.flatnonzero(counts < n)
     if len(tied):
-        chosen[tied] = _searched(totals[tied], n)
-    return chosen
+        best[tied] = _sorted(totals[tied])[:, :n]
+    return best
 
 
-def _searched(totals: Scores, n: int) -> Ints:
-    if n >= totals.shape[1]:
-        return np.broadcast_to(np.arange(totals.shape[1]), totals.shape)
-    chosen = np.argpartition(totals, -n, axis=1)[:, -n:]
-    edge = np.take_along_axis(totals, chosen, axis=1).min(axis=1)
-    tied = (totals >= edge[:, np.newaxis]).sum(axis=1) > n
-    for line in np.flatnonzero(tied):
-        above = np.flatnonzero(totals[line] > edge[line])
-        equal = np.flatnonzero(totals[line] == edge[line])[: n - len(above)]
-        chosen[line] = np.concatenate([above, equal])
-    return chosen
+def _sorted(totals: Scores) -> Ints:
+    """(lines, width) columns of each line, best first."""
+    keys = np.sort(_keys(totals, np.arange(totals.shape[1])), axis=1)
+    return (keys & _COLUMN).astype(np.int64)
+
+
+def _keys(scores: Scores, columns: Ints) -> npt.NDArray[np.uint64]:
+    """Numbers that ascend as scores descend, and at equal scores as columns ascend."""
+    bits = (scores + np.float32(0)).view(np.uint32)
+    descending = np.where(bits >> 31, bits, bits ^ np.uint32(0x7FFFFFFF))
+    return descending.astype(np.uint64) << np.uint64(32) | columns.astype(np.uint64)
 
 
 def _ranks(lines: Ints, columns: Ints, scores: Scores) -> Ints:

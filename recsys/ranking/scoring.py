@@ -51,7 +51,8 @@ class Standardised:
         return cls(FactorModel(scaled, centred.astype(np.float32)), (users @ middle, deviation))
 
     def scores(self, users: Rows) -> tuple[Scores, Floats, Floats]:
-        """(u, items) scores of deviation 1; (u,) mean and (u,) deviation of the raw ones."""
+        """(u, items) scores of deviation 1, the caller's own; (u,) mean and (u,) deviation of the
+        raw ones."""
         scores = self.model.scores(users)
         if self.moments is not None:
             return scores, self.moments[0][users], self.moments[1][users]
@@ -70,32 +71,22 @@ class Scored:
     users: Rows
     """(b,) rows of the user index."""
     scores: Sequence[Scores]
-    """(b, a) standardised scores by generator; a is the number of items to choose from."""
+    """(b, a) standardised scores by generator, -inf for what a user must not get; a is the number
+    of items to choose from."""
     moments: Sequence[tuple[Floats, Floats]]
     """(b,) mean and (b,) deviation of each generator's raw scores."""
-    closed: tuple[Ints, Ints]
-    """Lines and columns of what users must not get."""
 
     def of(self, lines: Ints) -> Self:
         """The block of some of its users: (l,) ascending lines."""
-        place = np.full(len(self.users), -1, np.int64)
-        place[lines] = np.arange(len(lines))
-        mine = place[self.closed[0]] >= 0
         return type(self)(
             self.users[lines],
             [scores[lines] for scores in self.scores],
             [(mean[lines], deviation[lines]) for mean, deviation in self.moments],
-            (place[self.closed[0][mine]], self.closed[1][mine]),
         )
 
     def at(self, columns: Ints) -> Scores:
         """(generators, b, n) each one's scores of the items at (b, n) columns."""
         return np.stack([np.take_along_axis(scores, columns, axis=1) for scores in self.scores])
-
-    def closing(self, totals: Scores) -> Scores:
-        """The totals (b, a), changed in place to -inf where users must not get the item."""
-        totals[self.closed] = -np.inf
-        return totals
 
 
 @dataclass(frozen=True)
@@ -130,12 +121,14 @@ class Scorer:
                 bounds = offsets[start : end + 1]
                 columns = self.columns[rows[bounds[0] : bounds[-1]]]
                 lines = np.repeat(np.arange(len(block)), np.diff(bounds))
+                closed = lines[columns >= 0], columns[columns >= 0]
                 parts = [model.scores(block) for model in self.models]
+                for scores, _, _ in parts:
+                    scores[closed] = -np.inf
                 yield Scored(
                     users=block,
                     scores=[scores for scores, _, _ in parts],
                     moments=[(mean, deviation) for _, mean, deviation in parts],
-                    closed=(lines[columns >= 0], columns[columns >= 0]),
                 )
 
 

@@ -34,9 +34,6 @@ def select(scored: Scored, blend: Blend, available: Rows, n: int) -> TopN:
     totals = blend.totals(scored)
     columns = best_columns(totals, min(n, totals.shape[1]))
     values = np.take_along_axis(totals, columns, axis=1)
-    ranked = np.lexsort((columns, -values), axis=1)
-    columns = np.take_along_axis(columns, ranked, axis=1)
-    values = np.take_along_axis(values, ranked, axis=1)
     kept = values > -np.inf
     return TopN(
         offsets=np.concatenate([[0], np.cumsum(kept.sum(axis=1))]),
