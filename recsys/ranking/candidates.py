@@ -37,8 +37,8 @@ def candidates(scored: Scored, most: int) -> Candidates:
     chosen = np.zeros(shape, dtype=bool)
     for scores, (_, deviation) in zip(scored.scores, scored.moments, strict=True):
         lines = np.flatnonzero(deviation > 0)
-        best = best_columns(scores, min(most, shape[1]))
-        chosen[lines[:, np.newaxis], best[lines]] = True
+        part = scores if len(lines) == len(scores) else scores[lines]
+        chosen[lines[:, np.newaxis], best_columns(part, min(most, shape[1]))] = True
     lines, columns = np.nonzero(chosen)
     open_ = scored.scores[0][lines, columns] > -np.inf
     lines, columns = lines[open_], columns[open_]

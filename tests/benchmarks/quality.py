@@ -6,7 +6,7 @@ under the protocols of its README. Run it alone: it uses all cores and prints ho
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -19,11 +19,13 @@ import pyarrow.compute as pc
 from jobs.cli.evaluate import show
 from jobs.evaluation import BLEND, Steps, Trial, try_stack
 from jobs.io.features import descriptions
+from jobs.io.mongo import Document
 from jobs.io.pairs import read_ids, read_numbered
 from jobs.sandbox.importers.deskdrop import read_deskdrop
 from jobs.sandbox.importers.goodbooks import read_goodbooks
 from jobs.sandbox.importers.movielens import read_movielens
 from jobs.sandbox.market import Market
+from jobs.sandbox.seed import make_market
 from jobs.settings import load_config
 from jobs.tuning import with_sections
 from recsys.config import Config
@@ -33,6 +35,7 @@ from recsys.evaluation.trial import DataSet
 from recsys.ids import IdIndex
 from recsys.interactions.training import Descriptions, Ints
 from recsys.models.registry import GENERATORS, Generators
+from recsys.window import midnight
 
 REPOSITORY: Final = Path(__file__).parents[2]
 DATA: Final = REPOSITORY.parent / "shared" / "data"
@@ -88,11 +91,19 @@ def goodbooks(config: Config) -> Made:
     return data, random_per_user(pairs, 0.2, SEED, 5), "random", config
 
 
+def planted(config: Config) -> Made:
+    """The market of `make demo`, where new members have profiles; split by time."""
+    market = make_market(2_000, 800, 60, 60_000, SEED, date(2026, 1, 1))
+    data = _data(market, config)
+    return data, at_quantile(data.pairs), "temporal", config
+
+
 SETS: Final[dict[str, Callable[[Config], Made]]] = {
     "amazon-cds": amazon_cds,
     "deskdrop": deskdrop,
     "ml-latest-small": movielens,
     "goodbooks": goodbooks,
+    "planted": planted,
 }
 
 
@@ -105,7 +116,7 @@ def _data(market: Market, config: Config, least: float | None = None) -> DataSet
     """The market's events as pairs; ratings below `least` are left out."""
     parts = [(market.interactions, "kind", "created_at"), (market.events, "type", "ts")]
     columns = [_columns(table, kind, time) for table, kind, time in parts if table.num_rows]
-    rows = pa.concat_tables(columns)
+    rows = _usable(pa.concat_tables(columns), market, config)
     if least is not None:
         rows = rows.filter(pc.greater_equal(rows["value"], least))
     users, items = (IdIndex.build(rows[name], "bigint") for name in ("user_id", "item_id"))
@@ -117,18 +128,29 @@ def _data(market: Market, config: Config, least: float | None = None) -> DataSet
         weights,
         rows["time"].cast(pa.int64()).to_numpy(),
     )
-    profiles = pa.Table.from_pylist([_profile(p) for p in market.item_profiles], _PROFILE)
     return DataSet(
         pairs,
-        Descriptions.blank(len(users)),
-        descriptions(profiles, "item_id", items),
+        descriptions(_profiles(market.user_profiles, "user_id"), "id", users),
+        descriptions(_profiles(market.item_profiles, "item_id"), "id", items),
         _nobody(users),
     )
 
 
+def _usable(rows: pa.Table, market: Market, config: Config) -> pa.Table:
+    """Without the rows that a night would quarantine."""
+    end = pa.scalar(midnight(market.as_of))
+    dated = pc.and_(pc.is_valid(rows["time"]), pc.less(rows["time"], end))
+    known = pc.is_in(rows["kind"], value_set=pa.array(list(config.events)))
+    finite = pc.fill_null(pc.is_finite(rows["value"]), True)
+    usable = pc.and_(pc.and_(dated, known), finite)
+    for name in ("user_id", "item_id"):
+        usable = pc.and_(usable, pc.is_valid(rows[name]))
+    return rows.filter(usable)
+
+
 _PROFILE: Final = pa.schema(
     {
-        "item_id": pa.int64(),
+        "id": pa.int64(),
         "text": pa.string(),
         "tags": pa.list_(pa.string()),
         "attributes": pa.list_(pa.string()),
@@ -136,11 +158,16 @@ _PROFILE: Final = pa.schema(
 )
 
 
-def _profile(document: dict[str, object]) -> dict[str, object]:
+def _profiles(documents: Sequence[Document], key: str) -> pa.Table:
+    rows = [_profile(document, key) for document in documents]
+    return pa.Table.from_pylist(rows, _PROFILE)
+
+
+def _profile(document: Document, key: str) -> dict[str, object]:
     attributes = document.get("attributes") or {}
     assert isinstance(attributes, dict)
     return {
-        "item_id": document["item_id"],
+        "id": document[key],
         "text": f"{document.get('title') or ''}\n{document.get('text') or ''}",
         "tags": document.get("tags") or [],
         "attributes": [f"{name}={value}" for name, value in attributes.items()],
