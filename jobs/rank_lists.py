@@ -3,6 +3,7 @@
 import argparse
 import logging
 from collections.abc import Iterator
+from typing import Final
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -17,10 +18,14 @@ from jobs.transforms.ranking import ListMaker
 from recsys import columns as c
 from recsys.ids import IdIndex
 from recsys.models.contract import Model
+from recsys.models.factors import BLOCK
 from recsys.ranking import explore, fallback
 from recsys.ranking.choice import Choice
 from recsys.ranking.stack import Ranker
 from recsys.schemas import FALLBACK, INTERACTIONS, TOP_N
+
+USERS_A_BATCH: Final = 8 * BLOCK
+"""Users whose histories and lists a task holds at once."""
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +35,7 @@ def arg_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: RunArguments) -> None:
-    spark = session("lists", arguments.settings)
+    spark = session("lists", arguments.settings, USERS_A_BATCH)
     config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
     known, choice = Known(arguments), read_choice(lake, as_of)
     maker = list_maker(arguments, known, choice)

@@ -15,6 +15,7 @@ from recsys import errors
 from recsys.errors import JavaMissingError, RecsysError
 
 JAVA: Final = 17
+BATCH_ROWS: Final = 65_536
 _LOCAL: Final = {
     "spark.master": "local[*]",
     "spark.driver.memory": "4g",
@@ -26,21 +27,21 @@ _ALWAYS: Final = {
     "spark.sql.session.timeZone": "UTC",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.parquet.compression.codec": "zstd",
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "2048",
 }
 _WORKER_ERROR: Final = re.compile(r"recsys\.errors\.(\w+): (.*)")
 
 
-def session(name: str, settings: Settings) -> SparkSession:
+def session(name: str, settings: Settings, batch_rows: int = BATCH_ROWS) -> SparkSession:
     """The session of this process: the one spark-submit configured, or a local one.
 
+    batch_rows: rows of an Arrow batch that goes to Python.
     Raises JavaMissingError where no Java 17 or newer is found.
     """
     builder = SparkSession.builder.appName(f"recsys {name}")
-    values = _ALWAYS
+    values = _ALWAYS | {"spark.sql.execution.arrow.maxRecordsPerBatch": str(batch_rows)}
     if not settings.submitted:
         check_java()
-        values = _LOCAL | _ALWAYS
+        values = _LOCAL | values
     for key, value in values.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()

@@ -109,13 +109,28 @@ def _distinct_events(events: Evidence) -> Evidence:
     """Events by user and item, each once, known from its first arrival on, but not beforehand."""
     values = events.values + 0.0
     bits = np.where(np.isnan(values), np.nan, values).view(np.int64)
-    keys = (events.known, bits, events.occurred, events.kinds, events.items, events.users)
-    order = np.lexsort(keys)
+    order = _ordered(events, bits)
     ordered = events.of(order)
     firsts = _starts(ordered.users, ordered.items, ordered.kinds, ordered.occurred, bits[order])
     distinct = ordered.of(firsts)
     known = np.maximum(distinct.known, distinct.occurred)
     return Evidence(**{**vars(distinct), "known": known})
+
+
+def _ordered(events: Evidence, bits: Ints) -> Ints:
+    """(n,) places in the order of user, item, kind, time, value and arrival.
+
+    Most events are the only ones of their user, item and kind: only the others are compared in all.
+    """
+    items, kinds = (int(column.max(initial=0)) + 1 for column in (events.items, events.kinds))
+    keys = (events.users * items + events.items) * kinds + events.kinds
+    order = np.argsort(keys, kind="stable")
+    same = np.diff(keys[order]) == 0
+    several = np.concatenate([same, [False]]) | np.concatenate([[False], same])
+    places = order[several[: len(order)]]
+    rest = (events.known[places], bits[places], events.occurred[places], keys[places])
+    order[several[: len(order)]] = places[np.lexsort(rest)]
+    return order
 
 
 def _distinct_pairs(blocks: Evidence, users: int) -> tuple[Ints, npt.NDArray[np.int32]]:
