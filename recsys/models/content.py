@@ -12,10 +12,11 @@ from threadpoolctl import threadpool_limits
 
 from recsys.interactions.training import Descriptions, Training
 from recsys.models.contract import GeneratorConfig, Search, Span
-from recsys.models.factors import FactorModel, Factors
+from recsys.models.factors import Factors
+from recsys.models.neighbours import NeighbourModel, strongest
 from recsys.section import Count, NonNegative
 
-MODEL: Final = FactorModel
+MODEL: Final = NeighbourModel
 SEARCH: Final[Search] = {
     "word_weight": Span(0.0, 1.0),
     "attribute_weight": Span(0.0, 1.0),
@@ -25,10 +26,13 @@ _SVD_ITERATIONS: Final = 7
 
 
 class Config(GeneratorConfig):
-    """TF-IDF over words, tags and attributes, reduced by a truncated SVD."""
+    """TF-IDF over words, tags and attributes."""
 
     weight: NonNegative = 0.3
+    terms: Count = 200
+    """Words, tags and attributes kept of each user, the weightiest."""
     dimensions: Annotated[int, Field(gt=0, le=4096)] = 64
+    """Of the space, reduced by a truncated SVD, in which ALS places who has no events."""
     max_words: Count = 20_000
     min_items: Count = 2
     """A word, tag or attribute borne by fewer items says nothing about others and is left out."""
@@ -49,35 +53,33 @@ class Profiles:
     """(users, d) of length 1."""
 
 
-def fit(training: Training, config: Config, seed: int) -> FactorModel:
-    """Places items by their descriptions, users at the mean of what they touched.
+def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noqa: ARG001
+    """The score is the cosine between what users touched and what items say of themselves.
 
-    A user's own description is mixed in with `profile_weight`. Vectors have length 1, so a score
-    is a cosine; those without any description are zero.
+    A user's own description is mixed in with `profile_weight`. Terms are compared as they are: a
+    reduced space confuses authors that few items share, and they are what tells most.
     """
-    profiles = vectors(training.items, training.users, config, seed)
-    touched = _unit(training.liked() @ profiles.items)
-    users_at = touched + np.float32(config.profile_weight) * profiles.users
-    return FactorModel(_unit(users_at), profiles.items)
+    items, profiles = described(training.items, training.users, config)
+    items = _unit_rows(items)
+    touched = _unit_rows(training.liked() @ items)
+    users = touched + _unit_rows(profiles) * np.float32(config.profile_weight)
+    users = strongest(users.tocsr(), config.terms)
+    return NeighbourModel(_unit_rows(users), items.T.tocsr())
 
 
 def vectors(items: Descriptions, users: Descriptions, config: Config, seed: int) -> Profiles:
     """TF-IDF and truncated SVD of the items; users are placed by the same words."""
-    if not any(map(any, (items.text, items.tags, items.attributes))):
-        return Profiles(_nothing(items, config), _nothing(users, config))
     with threadpool_limits(limits=1, user_api="blas"):
-        features, profiles = _features(items, users, config)
+        features, profiles = described(items, users, config)
         return _reduced(features, profiles, config.dimensions, seed)
 
 
-def _nothing(rows: Descriptions, config: Config) -> Factors:
-    return np.zeros((len(rows.text), config.dimensions), np.float32)
-
-
-def _features(
+def described(
     items: Descriptions, users: Descriptions, config: Config
 ) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
     """(m, f) and (n, f): weighted TF-IDF of words, tags and attributes side by side."""
+    if not any(map(any, (items.text, items.tags, items.attributes))):
+        return _nothing(items), _nothing(users)
     # It takes seconds to load, and every command reads the configuration above.
     from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415
 
@@ -96,6 +98,10 @@ def _features(
         sparse.hstack([block[0] for block in blocks], format="csr", dtype=np.float32),
         sparse.hstack([block[1] for block in blocks], format="csr", dtype=np.float32),
     )
+
+
+def _nothing(rows: Descriptions) -> sparse.csr_matrix:
+    return sparse.csr_matrix((len(rows.text), 0), dtype=np.float32)
 
 
 def _as_they_are(labels: Sequence[str]) -> Sequence[str]:
@@ -129,3 +135,9 @@ def _unit(rows: npt.NDArray[np.floating]) -> Factors:
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
     lengths[lengths == 0.0] = 1.0
     return np.asarray(rows / lengths[:, np.newaxis], np.float32)
+
+
+def _unit_rows(rows: sparse.csr_matrix) -> sparse.csr_matrix:
+    lengths = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
+    scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    return (sparse.diags(scale) @ rows).tocsr().astype(np.float32)

@@ -14,7 +14,8 @@ from recsys.models.contract import Arrays, Rows, Scores
 class NeighbourModel:
     """score(u, i) = sum over j of history[u, j] similarity[j, i].
 
-    j is an item that the user has touched, or a segment that the user belongs to.
+    j is an item that the user has touched, a segment that the user belongs to, or a word or tag of
+    what the user likes.
     """
 
     history: sparse.csr_matrix

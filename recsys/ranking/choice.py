@@ -24,6 +24,9 @@ _FEW: Final = 1000
 """With fewer users each fit needs most of them, and more folds cost little."""
 _FACTORS: Final = (0.0, 0.5, 0.7, 1.4, 2.0)
 """What a weight is multiplied with in a step of the search."""
+_LEARNED_FROM: Final = 150
+"""Candidates of a user that a ranker learns from, the best of the sum; further down nothing that it
+could correct reaches a list."""
 _ROUNDS: Final = 3
 _GAIN: Final = 1e-3
 """Relative gain below which a step of the search is not taken."""
@@ -243,6 +246,7 @@ def _ranked(found: Examples, base: Floats, seed: int) -> tuple[list[str], Floats
     rankers, values = [], np.zeros(len(found))
     for own, other in _folds(len(found), seed):
         part, rest = found.of(own), found.of(other)
+        part = part.hardest(_summed(part, base), _LEARNED_FROM)
         groups = np.diff(part.offsets)
         ranker = fit_ranker(part.features, part.labels, groups, _summed(part, base), seed)
         rankers.append(ranker)

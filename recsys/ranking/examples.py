@@ -42,6 +42,19 @@ class Examples:
     def of(self, users: Ints) -> Self:
         """The examples of some users: places (v,) in ascending order."""
         offsets, rows = _ranges(self.offsets[users], np.diff(self.offsets)[users])
+        return self._at(offsets, rows, self.relevant[users])
+
+    def hardest(self, scores: Scores, most: int) -> Self:
+        """What users turned to, and the `most` candidates of each with the highest (p,) scores."""
+        lines = np.repeat(np.arange(len(self)), np.diff(self.offsets))
+        order = np.lexsort((self.columns, -scores, lines))
+        kept = self.labels.copy()
+        kept[order] |= np.arange(len(order)) - self.offsets[lines] < most
+        counts = np.bincount(lines[kept], minlength=len(self))
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        return self._at(offsets, np.flatnonzero(kept), self.relevant)
+
+    def _at(self, offsets: Ints, rows: Ints, relevant: Ints) -> Self:
         return type(self)(
             offsets,
             self.columns[rows],
@@ -49,7 +62,7 @@ class Examples:
             self.fused[rows],
             self.features[rows],
             self.labels[rows],
-            self.relevant[users],
+            relevant,
         )
 
     def ndcg(self, scores: npt.NDArray[np.floating]) -> Floats:
