@@ -7,8 +7,9 @@ import argparse
 import logging
 
 from jobs.entrypoint import RunArguments, job_parser, run
+from jobs.fitting import fit_generators
 from jobs.io.features import Known, write_choice
-from recsys.ranking.stack import choose_blend, fit_generators
+from recsys.ranking.stack import choose_blend
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ def arg_parser() -> argparse.ArgumentParser:
 def main(arguments: RunArguments) -> None:
     config, known = arguments.config, Known(arguments)
     held = known.held_back()
-    models = fit_generators(held.training, config)
+    models = dict(fit_generators(held.training, config, arguments.settings))
     choice = choose_blend(held, models, known.available, config)
     write_choice(arguments.lake, arguments.as_of, choice)
     for line in choice.summary().splitlines():
