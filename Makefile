@@ -180,7 +180,7 @@ package: .venv/.ready ## pack the code into build/recsys.zip, for spark-submit -
 	echo "build/recsys.zip"
 
 .PHONY: cluster-test
-cluster-test: setup package ## run a whole night on a Spark cluster of two workers, and kill one
+cluster-test: setup ## run a whole night on a Spark cluster of two workers, and kill one
 	@pytest -q --cluster tests/cluster
 
 # --- the house ------------------------------------------------------------------------------------
