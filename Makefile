@@ -174,6 +174,17 @@ data-docs: setup ## build the pages on the newest contract checks of RECSYS_LAKE
 sandbox-down: .venv/.ready ## stop the embedded servers that demo and airflow start
 	@recsys sandbox down
 
+# --- a cluster ------------------------------------------------------------------------------------
+
+.PHONY: package
+package: .venv/.ready ## pack the code into build/recsys.zip, for spark-submit --py-files
+	@python -m jobs.package build/recsys.zip
+	echo "build/recsys.zip"
+
+.PHONY: cluster-test
+cluster-test: setup ## run a whole night on a Spark cluster of two workers, and kill one
+	@pytest -q --cluster tests/cluster
+
 # --- the house ------------------------------------------------------------------------------------
 
 .PHONY: test

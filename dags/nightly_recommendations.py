@@ -15,6 +15,8 @@ LIVE_LISTS: Final = Asset(name="recs.live_lists", uri="x-recsys://postgres/recs/
 
 # Runs that an asset or a person starts may have no logical date.
 AS_OF: Final = "{{ params.as_of or (dag_run.logical_date or dag_run.run_after) | ds }}"
+# Without it, each job sends executors the code that it runs itself.
+PACKAGE: Final = "{{ var.value.get('recsys_package', '') }}"
 # A backfill publishes history; the live run stays live.
 NO_PROMOTION: Final = "{{ ' --no-promote' if dag_run.run_type == 'backfill' else '' }}"
 
@@ -48,7 +50,8 @@ of the task's log says what to do.
 ### What it needs
 The pools `recsys` and `recsys_backfill`, the connection `spark_default`, on the workers
 `spark-submit` on the PATH and the `RECSYS_*` environment variables, and for the pool of backfills
-`dags/airflow_local_settings.py` in `$AIRFLOW_HOME/config`.
+`dags/airflow_local_settings.py` in `$AIRFLOW_HOME/config`. Where Airflow's variable
+`recsys_package` names an archive of `make package`, drivers and executors take the code from it.
 """
 
 
@@ -59,6 +62,7 @@ def spark_job(name: str, timeout: timedelta) -> SparkSubmitOperator:
         conn_id="spark_default",
         application=str(REPOSITORY / "jobs" / f"{name}.py"),
         application_args=["--as-of", AS_OF],
+        py_files=PACKAGE,
         name=f"{name} {AS_OF}",
         conf={
             # Without it spark-submit runs the job with whatever python3 comes first on the PATH.

@@ -7,9 +7,10 @@ import argparse
 import logging
 
 from jobs.entrypoint import RunArguments, job_parser, run
+from jobs.fitting import fit_generators
 from jobs.io.features import Known, write_choice
 from recsys.ranking.choice import Choice
-from recsys.ranking.stack import choose_blend, fit_generators
+from recsys.ranking.stack import choose_blend
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ def _choice(arguments: RunArguments) -> Choice:
         return Choice.only(names[0])
     known = Known(arguments)
     held = known.held_back()
-    models = fit_generators(held.training, config)
+    models = dict(fit_generators(held.training, config, arguments.settings))
     return choose_blend(held, models, known.available, config)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from jobs.fitting import fit_generator
 from jobs.tuning import tune, with_sections
 from recsys.config import Config
 from recsys.errors import DataError
@@ -18,7 +19,6 @@ from recsys.evaluation.splits import Split
 from recsys.evaluation.trial import DataSet, ranked_lists
 from recsys.interactions.training import Ints, Training
 from recsys.models.contract import Model
-from recsys.models.registry import GENERATORS
 from recsys.ranking.bands import bands_of, members_of
 from recsys.ranking.blend import Blend, WeightedSum
 from recsys.ranking.choice import Choice
@@ -123,7 +123,7 @@ def fitted(training: Training, config: Config, steps: Steps, mark: str) -> dict[
     models = {}
     for name, section in config.generators.used().items():
         with steps.step(f"{mark}fit {name}"):
-            models[name] = GENERATORS[name].fit(training, section, config.seed)
+            models[name] = fit_generator(name, training, section, config.seed)
     return models
 
 

@@ -15,6 +15,7 @@ MONGO_URI: Final = "RECSYS_MONGO_URI"
 LAKE: Final = "RECSYS_LAKE"
 SANDBOX: Final = "RECSYS_SANDBOX"
 CONFIG: Final = "RECSYS_CONFIG"
+SPARK_MASTER: Final = "RECSYS_SPARK_MASTER"
 _REMEDY: Final = 'set it, or start the embedded servers: eval "$(recsys sandbox env)"'
 
 
@@ -30,6 +31,8 @@ class Settings(BaseModel):
     config: Path
     submitted: bool
     """Started by spark-submit, which brings the master and the memory."""
+    spark_master: str = "local[*]"
+    """Master of a job that spark-submit did not start."""
 
     def require_postgres(self) -> SecretStr:
         """The Postgres URI; raises SettingsError where it is unset."""
@@ -49,6 +52,7 @@ def load_settings() -> Settings:
         sandbox=Path(os.environ.get(SANDBOX, ".sandbox")).absolute(),
         config=Path(os.environ.get(CONFIG, "recsys.toml")).absolute(),
         submitted="PYSPARK_GATEWAY_PORT" in os.environ,
+        spark_master=os.environ.get(SPARK_MASTER, "local[*]"),
     )
 
 

@@ -1,15 +1,20 @@
 """The Spark session of a job, and the errors of its executors."""
 
+import atexit
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
+from pyspark import SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from jobs import package
 from jobs.settings import Settings, java_command
 from recsys import errors
 from recsys.errors import JavaMissingError, RecsysError
@@ -17,7 +22,6 @@ from recsys.errors import JavaMissingError, RecsysError
 JAVA: Final = 17
 BATCH_ROWS: Final = 65_536
 _LOCAL: Final = {
-    "spark.master": "local[*]",
     "spark.driver.memory": "4g",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
@@ -32,7 +36,7 @@ _WORKER_ERROR: Final = re.compile(r"recsys\.errors\.(\w+): (.*)")
 
 
 def session(name: str, settings: Settings, batch_rows: int = BATCH_ROWS) -> SparkSession:
-    """The session of this process: the one spark-submit configured, or a local one.
+    """The session of this process: the one spark-submit configured, or one on `spark_master`.
 
     batch_rows: rows of an Arrow batch that goes to Python.
     Raises JavaMissingError where no Java 17 or newer is found.
@@ -41,16 +45,36 @@ def session(name: str, settings: Settings, batch_rows: int = BATCH_ROWS) -> Spar
     values = _ALWAYS | {"spark.sql.execution.arrow.maxRecordsPerBatch": str(batch_rows)}
     if not settings.submitted:
         check_java()
-        values = _LOCAL | values
+        values = _started_here(settings.spark_master) | values
     for key, value in values.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     context = spark.sparkContext
     context.setLogLevel("ERROR")
-    if str(context.master).startswith("local"):
+    if _local(str(context.master)):
         # The default of 200 suits a cluster; here an empty task costs more than its rows.
         spark.conf.set("spark.sql.shuffle.partitions", 2 * context.defaultParallelism)
+    else:
+        _send_code(context)
     return spark
+
+
+def _started_here(master: str) -> dict[str, str]:
+    """Settings of a session that spark-submit did not configure."""
+    return {"spark.master": master} | (_LOCAL if _local(master) else {})
+
+
+def _local(master: str) -> bool:
+    return master.startswith("local")
+
+
+def _send_code(context: SparkContext) -> None:
+    """Lets executors load the code that runs here, unless spark-submit sent it already."""
+    sent = {Path(file).name for file in context.listFiles}
+    if package.ROOT.is_dir() and package.ARCHIVE not in sent:
+        folder = Path(tempfile.mkdtemp(prefix="recsys-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        context.addPyFile(str(package.pack(folder / package.ARCHIVE)))
 
 
 def check_java() -> None:

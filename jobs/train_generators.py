@@ -1,14 +1,10 @@
 """Fits every candidate generator on what was known before a date (plain Python)."""
 
 import argparse
-import logging
-import time
 
 from jobs.entrypoint import RunArguments, job_parser, run
+from jobs.fitting import fit_generators
 from jobs.io.features import Known, write_model
-from recsys.models.registry import GENERATORS
-
-log = logging.getLogger(__name__)
 
 
 def arg_parser() -> argparse.ArgumentParser:
@@ -16,12 +12,9 @@ def arg_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: RunArguments) -> None:
-    config, known = arguments.config, Known(arguments)
-    for name, section in config.generators.used().items():
-        begin = time.monotonic()
-        model = GENERATORS[name].fit(known.training, section, config.seed)
+    training = Known(arguments).training
+    for name, model in fit_generators(training, arguments.config, arguments.settings):
         write_model(arguments.lake, name, arguments.as_of, model)
-        log.info("%s fitted in %.1f s", name, time.monotonic() - begin)
 
 
 if __name__ == "__main__":

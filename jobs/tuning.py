@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import optuna
 
+from jobs.fitting import fit_generator
 from recsys.config import Config
 from recsys.evaluation.metrics import find_hits, ndcg
 from recsys.evaluation.trial import ranked_lists
@@ -79,7 +80,7 @@ class _Measure:
     seed: int
 
     def of(self, name: str, section: GeneratorConfig) -> float:
-        model = GENERATORS[name].fit(self.held.training, section, self.seed)
+        model = fit_generator(name, self.held.training, section, self.seed)
         items = self.held.training.history.shape[1]
         scorer = Scorer.of({name: model}, self.available, items)
         places = np.arange(len(self.held.users))

@@ -129,16 +129,19 @@ def _execute(endpoints: servers.Endpoints, text: str, *names: str) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How hard the chaos tests hit; `make chaos` runs the long form."""
+    """Which slow tests run, and how hard they hit; make targets of their names run them."""
     parser.addoption("--chaos", action="store_true", help="also tests that take many minutes")
+    parser.addoption("--cluster", action="store_true", help="also tests on a Spark cluster")
     parser.addoption("--chaos-days", type=int, default=4, help="dates backfilled (default 4)")
     parser.addoption("--chaos-kills", type=int, default=2, help="drivers killed (default 2)")
     parser.addoption("--chaos-seed", type=int, default=1, help="seed of the instants (default 1)")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--chaos"):
-        return
-    for item in items:
-        if item.get_closest_marker("chaos"):
-            item.add_marker(pytest.mark.skip(reason="takes many minutes: `make chaos` runs it"))
+    for marker, target in (("chaos", "chaos"), ("cluster", "cluster-test")):
+        if config.getoption(f"--{marker}"):
+            continue
+        for item in items:
+            if item.get_closest_marker(marker):
+                reason = f"takes many minutes: `make {target}` runs it"
+                item.add_marker(pytest.mark.skip(reason=reason))

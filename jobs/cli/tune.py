@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -14,6 +14,9 @@ from jobs.io.features import Known
 from jobs.settings import load_config, load_settings, tuned_path
 from jobs.tuning import Tuned, tune
 from recsys.config import Config
+
+_KEPT: Final = {"weight", "engine"}
+"""What tuning has no say in."""
 
 
 def tune_command(
@@ -52,7 +55,7 @@ def as_toml(found: Sequence[Tuned], as_of: str, config: Config) -> str:
     for each in found:
         figures = f"{each.before:.4f} before, {each.after:.4f} after {each.trials} trials"
         lines += ["", f"# {figures}", f"[generators.{each.name}]"]
-        values = each.section.model_dump(exclude={"weight"})
+        values = each.section.model_dump(exclude=_KEPT)
         lines += [f"{name} = {_number(value)}" for name, value in values.items()]
     return "\n".join(lines) + "\n"
 
@@ -64,7 +67,7 @@ def _number(value: float) -> str:
 def _table(found: Sequence[Tuned]) -> Table:
     table = Table("generator", "NDCG@20 before", "after", "trials", "parameters")
     for each in found:
-        values = each.section.model_dump(exclude={"weight"})
+        values = each.section.model_dump(exclude=_KEPT)
         shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         before, after = f"{each.before:.4f}", f"{each.after:.4f}"
         table.add_row(each.name, before, after, str(each.trials), shown)

@@ -1,12 +1,14 @@
 """Matrix factorisation of implicit feedback by alternating least squares (Hu et al. 2008)."""
 
-from typing import Annotated, Final
+from collections.abc import Callable
+from typing import Annotated, Final, Literal
 
 import numpy as np
 from pydantic import Field
 from scipy import linalg, sparse
 from threadpoolctl import threadpool_limits
 
+from recsys.errors import ConfigError
 from recsys.interactions.training import Training
 from recsys.models import content
 from recsys.models.cold import mapped
@@ -29,6 +31,8 @@ class Config(GeneratorConfig):
     """Confidence is 1 + alpha * discounted weight."""
 
     weight: NonNegative = 1.0
+    engine: Literal["implicit", "spark"] = "implicit"
+    """What factorises the matrix: `implicit` on one machine, or Spark on its executors."""
     factors: Annotated[int, Field(gt=0, le=4096)] = 64
     alpha: Positive = 5.0
     regularization: NonNegative = 5.0
@@ -37,16 +41,31 @@ class Config(GeneratorConfig):
     """Discount of what is liked by many: a weight is divided by users^exponent of its item."""
 
 
-def fit(training: Training, config: Config, seed: int) -> FactorModel:
-    """`implicit`'s ALS; users with few items are folded in, those with none placed by profile.
+Factorise = Callable[[sparse.csr_matrix, Config, int], FactorModel]
+"""Vectors from (users, items) confidence, 1 or more where the user liked the item, and a seed.
 
+They minimise the sum over all cells of c (p - x.y)^2, plus regularization (sum |x|^2 + sum |y|^2);
+p is 1 in stored cells, elsewhere p is 0 and c is 1. Rows without a stored cell are zeros.
+"""
+
+
+def fit(
+    training: Training, config: Config, seed: int, factorise: Factorise | None = None
+) -> FactorModel:
+    """ALS; users with few items are folded in, those with none placed by profile.
+
+    factorise: the configured engine; None where it is `implicit`.
     Items without interactions are placed by their descriptions. Who cannot be placed gets zeros.
-    The result depends on the seed, not on the number of threads: `implicit` solves each row by
-    itself, and BLAS below it is held to one.
+    With `implicit` the result depends on the seed, not on the number of threads: it solves each row
+    by itself, and BLAS below it is held to one.
     """
+    if factorise is None and config.engine != "implicit":
+        raise ConfigError(
+            f"field generators.als.engine: {config.engine} cannot be run here; use implicit"
+        )
     confidence = _confidence(training.liked(), config)
     with threadpool_limits(limits=1, user_api="blas"):
-        model = _trained(confidence, config, seed)
+        model = (factorise or _by_implicit)(confidence, config, seed)
         touched = np.diff(confidence.indptr)
         few = np.flatnonzero((touched > 0) & (touched < WARM))
         model.user_factors[few] = folded_in(
@@ -89,7 +108,7 @@ def folded_in(
     return vectors
 
 
-def _trained(confidence: sparse.csr_matrix, config: Config, seed: int) -> FactorModel:
+def _by_implicit(confidence: sparse.csr_matrix, config: Config, seed: int) -> FactorModel:
     from implicit.cpu.als import AlternatingLeastSquares  # noqa: PLC0415 - a second, for fits alone
 
     model = AlternatingLeastSquares(

@@ -1,7 +1,7 @@
 """The first stage: of all items, the few that some generator thinks well of."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,10 @@ class Candidates:
     ranks: Ints
     """(generators, p) the candidate's place, from 1, in the generator's order of the user's
     candidates; of equal scores the lower column is first."""
+
+    def of(self, chosen: npt.NDArray[np.bool_]) -> Self:
+        """Some of the candidates."""
+        return type(self)(self.lines[chosen], self.columns[chosen], self.ranks[:, chosen])
 
 
 def candidates(scored: Scored, most: int) -> Candidates:
@@ -86,6 +90,14 @@ def _keys(scores: Scores, columns: Ints) -> npt.NDArray[np.uint64]:
     bits = (scores + np.float32(0)).view(np.uint32)
     descending = np.where(bits >> 31, bits, bits ^ np.uint32(0x7FFFFFFF))
     return descending.astype(np.uint64) << np.uint64(32) | columns.astype(np.uint64)
+
+
+def leaders(lines: Ints, columns: Ints, scores: Scores, most: int) -> npt.NDArray[np.bool_]:
+    """(p,) whether a candidate's score is among the `most` greatest of its line.
+
+    lines: (p,) ascending. Of equal scores the lower column is first.
+    """
+    return _ranks(lines, columns, scores) <= most
 
 
 def _ranks(lines: Ints, columns: Ints, scores: Scores) -> Ints:

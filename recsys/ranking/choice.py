@@ -13,7 +13,7 @@ from recsys.ranking.bands import BANDS, UNSEEN
 from recsys.ranking.blend import Blend, ByBand, RankFusion, WeightedSum
 from recsys.ranking.examples import PLACES, Examples
 from recsys.ranking.features import Facts
-from recsys.ranking.learned import Learned, fit_ranker, predicted
+from recsys.ranking.learned import BEHIND, LEARNED, Learned, fit_ranker, predicted
 from recsys.ranking.scoring import Floats, Scorer
 
 Method = Literal["learned", "sum", "fusion", "single"]
@@ -24,9 +24,6 @@ _FEW: Final = 1000
 """With fewer users each fit needs most of them, and more folds cost little."""
 _FACTORS: Final = (0.0, 0.5, 0.7, 1.4, 2.0)
 """What a weight is multiplied with in a step of the search."""
-_LEARNED_FROM: Final = 150
-"""Candidates of a user that a ranker learns from, the best of the sum; further down nothing that it
-could correct reaches a list."""
 _ROUNDS: Final = 3
 _GAIN: Final = 1e-3
 """Relative gain below which a step of the search is not taken."""
@@ -246,9 +243,13 @@ def _ranked(found: Examples, base: Floats, seed: int) -> tuple[list[str], Floats
     rankers, values = [], np.zeros(len(found))
     for own, other in _folds(len(found), seed):
         part, rest = found.of(own), found.of(other)
-        part = part.hardest(_summed(part, base), _LEARNED_FROM)
+        part = part.only(part.leaders(_summed(part, base), LEARNED))
         groups = np.diff(part.offsets)
         ranker = fit_ranker(part.features, part.labels, groups, _summed(part, base), seed)
         rankers.append(ranker)
-        values[other] = rest.ndcg(_summed(rest, base) + predicted([ranker], rest.features))
+        scores = _summed(rest, base)
+        first = rest.leaders(scores, LEARNED)
+        scores[first] += predicted([ranker], rest.features[first])
+        scores[~first] -= BEHIND
+        values[other] = rest.ndcg(scores)
     return rankers, values

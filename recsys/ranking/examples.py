@@ -10,7 +10,7 @@ import numpy.typing as npt
 from recsys.interactions.training import Ints, ItemLists
 from recsys.models.contract import Scores
 from recsys.ranking.blend import fusion, opinionated
-from recsys.ranking.candidates import candidates
+from recsys.ranking.candidates import candidates, leaders
 from recsys.ranking.features import Facts, Features
 from recsys.ranking.scoring import Floats, Mask, Scorer
 
@@ -44,15 +44,20 @@ class Examples:
         offsets, rows = _ranges(self.offsets[users], np.diff(self.offsets)[users])
         return self._at(offsets, rows, self.relevant[users])
 
-    def hardest(self, scores: Scores, most: int) -> Self:
-        """What users turned to, and the `most` candidates of each with the highest (p,) scores."""
-        lines = np.repeat(np.arange(len(self)), np.diff(self.offsets))
-        order = np.lexsort((self.columns, -scores, lines))
-        kept = self.labels.copy()
-        kept[order] |= np.arange(len(order)) - self.offsets[lines] < most
-        counts = np.bincount(lines[kept], minlength=len(self))
+    def leaders(self, scores: Scores, most: int) -> Mask:
+        """(p,) whether a candidate's score is among the `most` greatest of its user."""
+        return leaders(self._lines, self.columns, scores, most)
+
+    def only(self, chosen: Mask) -> Self:
+        """The examples with some of their candidates, by (p,) mask."""
+        counts = np.bincount(self._lines[chosen], minlength=len(self))
         offsets = np.concatenate([[0], np.cumsum(counts)])
-        return self._at(offsets, np.flatnonzero(kept), self.relevant)
+        return self._at(offsets, np.flatnonzero(chosen), self.relevant)
+
+    @cached_property
+    def _lines(self) -> Ints:
+        """(p,) the user of each candidate."""
+        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
 
     def _at(self, offsets: Ints, rows: Ints, relevant: Ints) -> Self:
         return type(self)(

@@ -10,13 +10,17 @@ import numpy.typing as npt
 
 from recsys.interactions.training import Ints
 from recsys.models.contract import Scores
-from recsys.ranking.candidates import candidates
+from recsys.ranking.candidates import candidates, leaders
 from recsys.ranking.features import Facts, Features
 from recsys.ranking.scoring import Scored, Scorer
 
 if TYPE_CHECKING:
     from lightgbm import Booster
 
+LEARNED: Final = 150
+"""Candidates of a user that are ranked anew, the best of the sum; the others keep their order."""
+BEHIND: Final = np.float32(1000.0)
+"""What the others' scores are lowered by: more than any of them is wide."""
 _ROUNDS: Final = 150
 _PARAMETERS: Final = {
     "objective": "lambdarank",
@@ -77,12 +81,15 @@ class Learned:
         """(b, a) the rankers' score of each candidate; -inf for other items."""
         found = candidates(scored, self.candidates)
         totals = np.full(scored.scores[0].shape, -np.inf, np.float32)
-        if len(found.lines):
-            features = self.facts.of_candidates(self.scorer, scored, found)
-            scores = _mean(self._loaded, features)
-            for weight, part in zip(self.base, scored.scores, strict=True):
-                scores += np.float32(weight) * part[found.lines, found.columns]
-            totals[found.lines, found.columns] = scores
+        scores = np.zeros(len(found.lines), np.float32)
+        for weight, part in zip(self.base, scored.scores, strict=True):
+            scores += np.float32(weight) * part[found.lines, found.columns]
+        first = leaders(found.lines, found.columns, scores, LEARNED)
+        if first.any():
+            features = self.facts.of_candidates(self.scorer, scored, found.of(first))
+            scores[first] += _mean(self._loaded, features)
+        scores[~first] -= BEHIND
+        totals[found.lines, found.columns] = scores
         return totals
 
     def shares(self, scored: Scored, columns: Ints) -> Scores:

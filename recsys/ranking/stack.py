@@ -1,4 +1,4 @@
-"""The two stages together: fit the generators, choose how to order, rank."""
+"""The two stages together: choose how to order, rank."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ import numpy as np
 from recsys.config import Config
 from recsys.interactions.training import HeldBack, Ints, ItemLists, Training, taken
 from recsys.models.contract import Model, Rows
-from recsys.models.registry import GENERATORS
 from recsys.ranking.bands import bands_of
 from recsys.ranking.blend import Blend
 from recsys.ranking.choice import Choice, choose
@@ -17,14 +16,6 @@ from recsys.ranking.examples import examples
 from recsys.ranking.features import Facts
 from recsys.ranking.scoring import Scorer
 from recsys.ranking.topn import TopN, select
-
-
-def fit_generators(training: Training, config: Config) -> dict[str, Model]:
-    """Every generator that the configuration uses, by name."""
-    used = config.generators.used()
-    return {
-        name: GENERATORS[name].fit(training, section, config.seed) for name, section in used.items()
-    }
 
 
 def seen(training: Training, users: Ints) -> ItemLists:

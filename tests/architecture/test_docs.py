@@ -49,7 +49,7 @@ def test_every_field_is_in_the_configuration_guide() -> None:
 
 def test_every_environment_variable_is_in_the_configuration_guide() -> None:
     known = [v for v in vars(settings).values() if isinstance(v, str) and v.startswith("RECSYS_")]
-    assert len(known) == 5
+    assert len(known) == 6
     assert [name for name in known if f"`{name}`" not in CONFIGURATION] == []
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -48,7 +48,10 @@ def dag(dag_bag: DagBag) -> DAG:
 
 @pytest.fixture
 def render(dag: DAG) -> Callable[..., BaseOperator]:
-    """Renders a task for a run; `conf` is what a person gave when starting it."""
+    """Renders a task for a run; `conf` is what a person gave when starting it.
+
+    variables: Airflow's own.
+    """
     from airflow.sdk import BaseOperator  # noqa: PLC0415
     from airflow.sdk.api.datamodels._generated import DagRun  # noqa: PLC0415
     from airflow.sdk.definitions.param import process_params  # noqa: PLC0415
@@ -58,6 +61,7 @@ def render(dag: DAG) -> Callable[..., BaseOperator]:
         conf: Mapping[str, object],
         logical_date: datetime | None = None,
         run_type: str = "manual",
+        variables: Mapping[str, str] = {},
     ) -> BaseOperator:
         run: dict[str, object] = {
             **dict.fromkeys(DagRun.model_fields),
@@ -72,7 +76,9 @@ def render(dag: DAG) -> Callable[..., BaseOperator]:
         task = dag.get_task(task_id).prepare_for_execution()
         assert isinstance(task, BaseOperator)
         params = process_params(dag, task, dict(conf), suppress_exception=False)
-        task.render_template_fields({"params": params, "dag_run": DagRun.model_validate(run)})
+        context: Any = {"params": params, "dag_run": DagRun.model_validate(run)}
+        context["var"] = {"value": variables}
+        task.render_template_fields(context)
         return task
 
     return rendered

@@ -92,6 +92,13 @@ def test_publishing_updates_the_asset(dag: DAG) -> None:
     assert not any(outlets.values())
 
 
+def test_a_variable_names_the_archive_that_spark_gets(render: Render) -> None:
+    variables = {"recsys_package": "/opt/recsys.zip"}
+    for task_id in ("extract_sources", "build_interactions", "rank_lists"):
+        task: Any = render(task_id, AS_OF, variables=variables)
+        assert task.py_files == "/opt/recsys.zip"
+
+
 def test_rendered_commands_equal_the_snapshot(render: Render) -> None:
     """After an intended change, `pytest -vv` shows on the left what the snapshot should hold."""
     commands = {task_id: _command(render(task_id, AS_OF)) for task_id in TASKS}
@@ -177,7 +184,7 @@ def _as_the_scheduler_knows_it(dag: DAG) -> Any:
 
 def _command(task: BaseOperator) -> dict[str, Any]:
     """What the snapshot keeps of a rendered task, without this machine's paths."""
-    fields = ["application", "application_args", "conf", "name"]
+    fields = ["application", "application_args", "conf", "name", "py_files"]
     fields += ["bash_command", "cwd", "env", "skip_on_exit_code"]
     values = {name: getattr(task, name) for name in fields if hasattr(task, name)}
     text = json.dumps({"operator": type(task).__name__, **values})

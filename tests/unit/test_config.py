@@ -47,6 +47,7 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("sources.items.columns.item_id", "", "field sources.items.columns.item_id"),
         ("sources.items.collection", "both", "table or a MongoDB collection"),
         ("generators.als.factors", "many", "field generators.als.factors"),
+        ("generators.als.engine", "gpu", r"als\.engine: .*'implicit' or 'spark' \(got 'gpu'\)"),
         ("generators.magic", {}, "field generators.magic"),
         ("generators", {name: {"weight": 0} for name in GENERATORS}, "weight above 0"),
         ("lists.length", 0, "got 0"),

@@ -1,5 +1,6 @@
 """Tuned parameters do better where it was measured, are kept, and give way to the configuration."""
 
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,12 @@ import pytest
 
 from jobs.cli.tune import as_toml
 from jobs.settings import load_config, tuned_path
-from jobs.tuning import tune, with_sections
+from jobs.tuning import Tuned, tune, with_sections
 from recsys.config import Config
 from recsys.evaluation.splits import Pairs
 from recsys.evaluation.trial import DataSet
 from recsys.interactions.training import Descriptions
+from recsys.models import als
 from recsys.models.registry import GENERATORS, Generators
 
 USERS, ITEMS, DAY = 150, 60, 86_400_000_000
@@ -59,6 +61,14 @@ def test_a_better_memory_is_found_kept_and_overruled(slow_memory: Config, tmp_pa
     with file.open("a", encoding="utf-8") as out:
         out.write("\n[generators.trending]\nhalf_life_days = 11\n")
     assert load_config(file).generators.used()["trending"].model_dump()["half_life_days"] == 11
+
+
+def test_the_engine_is_not_kept_with_tuned_parameters(slow_memory: Config) -> None:
+    found = Tuned("als", als.Config(engine="spark"), before=0.1, after=0.2, trials=3)
+    text = as_toml([found], "2026-01-01", slow_memory)
+    kept = tomllib.loads(text)["generators"]["als"]
+    assert kept["factors"] == 64
+    assert not {"engine", "weight"} & set(kept)
 
 
 def test_the_present_parameters_stay_where_nothing_is_better(slow_memory: Config) -> None:

@@ -1,0 +1,43 @@
+"""Candidate generators, fitted by the engines that the configuration names."""
+
+import logging
+import time
+from collections.abc import Iterator
+from functools import partial
+
+from jobs.settings import Settings, load_settings
+from recsys.config import Config
+from recsys.interactions.training import Training
+from recsys.models import als
+from recsys.models.contract import GeneratorConfig, Model
+from recsys.models.registry import GENERATORS
+
+log = logging.getLogger(__name__)
+
+
+def fit_generators(
+    training: Training, config: Config, settings: Settings | None = None
+) -> Iterator[tuple[str, Model]]:
+    """Fits every generator that the configuration uses; gives each with its name."""
+    for name, section in config.generators.used().items():
+        begin = time.monotonic()
+        model = fit_generator(name, training, section, config.seed, settings)
+        log.info("%s fitted in %.1f s", name, time.monotonic() - begin)
+        yield name, model
+
+
+def fit_generator(
+    name: str,
+    training: Training,
+    section: GeneratorConfig,
+    seed: int,
+    settings: Settings | None = None,
+) -> Model:
+    """Fits one generator. settings: for engines that need them; None reads the environment."""
+    if isinstance(section, als.Config) and section.engine == "spark":
+        # Spark takes seconds to load, and most runs do not need it here.
+        from jobs import spark_als  # noqa: PLC0415
+
+        by_spark = partial(spark_als.factorise, settings or load_settings())
+        return als.fit(training, section, seed, by_spark)
+    return GENERATORS[name].fit(training, section, seed)

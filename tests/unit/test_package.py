@@ -1,0 +1,53 @@
+"""The archive for `spark-submit --py-files`."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from jobs import package
+
+CODE = (
+    "import recsys, jobs.io.statements as found; from recsys.models.registry import GENERATORS;"
+    "print(recsys.__file__, found.__file__, found.statement('extract/count')[:2], *GENERATORS)"
+)
+
+
+def test_it_holds_every_package_and_statement(tmp_path: Path) -> None:
+    with zipfile.ZipFile(package.pack(tmp_path / "deep" / package.ARCHIVE)) as archive:
+        names = set(archive.namelist())
+    for folder, pattern in (
+        ("recsys", "py"),
+        ("data_contracts", "py"),
+        ("jobs", "py"),
+        ("sql", "sql"),
+    ):
+        there = {
+            str(p.relative_to(package.ROOT)) for p in (package.ROOT / folder).rglob(f"*.{pattern}")
+        }
+        assert there
+        assert {name for name in names if name.startswith(f"{folder}/")} == there
+
+
+def test_the_same_code_gives_the_same_bytes(tmp_path: Path) -> None:
+    first = package.pack(tmp_path / "first.zip").read_bytes()
+    os.utime(package.__file__)
+    assert package.pack(tmp_path / "second.zip").read_bytes() == first
+
+
+def test_the_code_runs_out_of_it(tmp_path: Path) -> None:
+    archive = package.pack(tmp_path / package.ARCHIVE)
+    done = subprocess.run(
+        [sys.executable, "-c", CODE],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(archive)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    recsys, statements, head, *generators = done.stdout.split()
+    assert recsys == f"{archive}/recsys/__init__.py"
+    assert statements == f"{archive}/jobs/io/statements.py"
+    assert head == "--"
+    assert {"als", "content"} <= set(generators)
