@@ -25,7 +25,7 @@ DAG = "nightly_recommendations"
 END = date(2026, 1, 1)
 DATES = [END - timedelta(days=1), END]
 SERVICES = (("api-server",), ("dag-processor",), ("scheduler", "--skip-serve-logs"))
-START_SECONDS, RUN_SECONDS = 300, 1800
+RUN_SECONDS = 1800
 
 
 class Airflow:
@@ -133,13 +133,13 @@ def test_a_scheduler_carries_out_a_backfill(
     pipeline.load(make_market(60, 40, 20, 2_000, 5, END))
     airflow = Airflow(tmp_path / "airflow", environment)
     airflow.set_up()
+    airflow.do("dags", "reserialize")
+    airflow.do("dags", "unpause", "--yes", DAG)
+    # SQLite gives up where two processes read first and then write: nobody else writes yet.
+    days = ["--from-date", f"{DATES[0]}", "--to-date", f"{END + timedelta(days=1)}"]
+    airflow.do("backfill", "create", "--dag-id", DAG, *days)
+    begin = time.monotonic()
     with airflow.running():
-        known = f"SELECT dag_id FROM serialized_dag WHERE dag_id = '{DAG}'"  # noqa: S608
-        airflow.wait_for(lambda: bool(airflow.ask(known)), START_SECONDS)
-        airflow.do("dags", "unpause", "--yes", DAG)
-        begin = time.monotonic()
-        days = ["--from-date", f"{DATES[0]}", "--to-date", f"{END + timedelta(days=1)}"]
-        airflow.do("backfill", "create", "--dag-id", DAG, *days)
         airflow.wait_for(lambda: airflow.runs() <= {"success", "failed"}, RUN_SECONDS)
         seconds = time.monotonic() - begin
     states = airflow.states()
