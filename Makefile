@@ -13,6 +13,7 @@ AIRFLOW_PORT ?= 8080
 KILLS ?= 20
 DAYS ?= 14
 SEED ?= 1
+SIZE ?= M
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYSPARK_PYTHON ?= $(CURDIR)/.venv/bin/python
@@ -196,6 +197,12 @@ chaos: setup ## kill drivers and servers at many instants (KILLS, SEED), look up
 	@pytest -q --chaos --chaos-kills $(KILLS) --chaos-seed $(SEED) --chaos-days $(DAYS) \
 	    tests/e2e/test_chaos.py tests/postgres/test_lookups_under_load.py tests/e2e/test_backfill.py \
 	    tests/e2e/test_airflow_backfill.py
+
+# Long jobs want the compiler that takes longer itself.
+.PHONY: bench
+bench: export SPARK_SUBMIT_OPTS := -XX:+UseSerialGC
+bench: setup ## measure the pipeline, a tutorial's way, implicit and the floors (SIZE=S, M or L)
+	@python -m tests.benchmarks.pipeline --size $(SIZE)
 
 .PHONY: check
 check: .venv/.ready ## check lint, format, types and layers

@@ -63,7 +63,8 @@ def best_columns(totals: Scores, n: int) -> Ints:
     groups = _GROUPS * (n + 1)
     if width < 2 * groups:
         return _sorted(totals)[:, :n]
-    maxima = totals[:, : width // groups * groups].reshape(lines, -1, groups).max(axis=1)
+    deep = width // groups
+    maxima = totals[:, : deep * groups].reshape(lines, deep, groups).max(axis=1)
     floor = np.partition(maxima, -n - 1, axis=1)[:, -n - 1]
     above = np.flatnonzero(totals > floor[:, np.newaxis])
     rows, columns = np.divmod(above, width)

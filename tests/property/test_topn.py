@@ -58,6 +58,10 @@ def test_the_best_columns_are_found_among_many(seed: int, n: int, width: int, le
         assert columns.tolist() == order[:n]
 
 
+def test_a_block_without_lines_has_no_best_columns() -> None:
+    assert best_columns(np.empty((0, 300), np.float32), 2).shape == (0, 2)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
