@@ -184,6 +184,10 @@ chaos: setup ## kill drivers and servers at many instants (KILLS, SEED), look up
 	    tests/e2e/test_chaos.py tests/postgres/test_lookups_under_load.py tests/e2e/test_backfill.py \
 	    tests/e2e/test_airflow_backfill.py
 
+.PHONY: bench-lookup
+bench-lookup: setup ## measure lookups a second against bare reads of the row by its key
+	@python -m tests.benchmarks.lookup
+
 .PHONY: check
 check: .venv/.ready ## check lint, format, types and layers
 	@ruff check .
