@@ -204,6 +204,10 @@ bench: export SPARK_SUBMIT_OPTS := -XX:+UseSerialGC
 bench: setup ## measure the pipeline, a tutorial's way, implicit and the floors (SIZE=S, M or L)
 	@python -m tests.benchmarks.pipeline --size $(SIZE)
 
+.PHONY: bench-lookup
+bench-lookup: setup ## measure lookups a second against bare reads of the row by its key
+	@python -m tests.benchmarks.lookup
+
 .PHONY: check
 check: .venv/.ready ## check lint, format, types and layers
 	@ruff check .

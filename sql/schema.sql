@@ -168,51 +168,74 @@ CREATE FUNCTION recs.top_n(
     for_user :user_id_type, n integer DEFAULT 20, segment text DEFAULT NULL
 )
 RETURNS TABLE (rank integer, item_id :item_id_type, score real, source text)
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    WITH live AS (
-        SELECT r.run_id, r.models FROM recs.live AS p JOIN recs.run AS r USING (run_id)
-    ),
-    own AS (
-        SELECT l.item_ids, l.scores, l.sources
-        FROM recs.user_list AS l
-        WHERE l.run_id = (SELECT live.run_id FROM live) AND l.user_id = for_user
-            AND NOT EXISTS (SELECT FROM recs.forgotten_user AS f WHERE f.user_id = for_user)
-    ),
-    chosen AS (
-        SELECT own.item_ids, own.scores, own.sources, NULL AS source FROM own
-        UNION ALL
-        SELECT
-            f.item_ids, f.scores, '{}'::smallint[],
-            CASE f.segment WHEN 'all' THEN 'popular' ELSE 'segment' END
-        FROM recs.fallback_list AS f
-        WHERE f.run_id = (SELECT live.run_id FROM live)
-            AND f.segment = coalesce(
-                (
-                    SELECT s.segment FROM recs.fallback_list AS s
-                    WHERE s.run_id = (SELECT live.run_id FROM live) AND s.segment = top_n.segment
-                ),
-                'all'
-            )
-            AND NOT EXISTS (SELECT FROM own)
-    )
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    live_run bigint;
+    names text[];
+    forgotten boolean;
+    blocked :item_id_type[];
+BEGIN
+    -- Read first: with the run as a parameter, only the live run's partition is opened.
+    SELECT p.run_id INTO live_run FROM recs.live AS p;
     SELECT
-        (row_number() OVER (ORDER BY e.place))::integer,
-        e.item_id,
-        e.score,
-        coalesce(chosen.source, (SELECT live.models[e.source + 1] FROM live))
-    FROM chosen
-    CROSS JOIN LATERAL unnest(chosen.item_ids, chosen.scores, chosen.sources)
-        WITH ORDINALITY AS e (item_id, score, source, place)
-    WHERE NOT EXISTS (SELECT FROM recs.removed_item AS x WHERE x.item_id = e.item_id)
-        AND NOT EXISTS (
-            SELECT FROM recs.blocked AS b WHERE b.user_id = for_user AND b.item_id = e.item_id
-        )
-    ORDER BY e.place
-    LIMIT greatest(n, 0);
-END;
+        r.models,
+        EXISTS (SELECT FROM recs.forgotten_user AS f WHERE f.user_id = for_user),
+        ARRAY(SELECT b.item_id FROM recs.blocked AS b WHERE b.user_id = for_user)
+    INTO names, forgotten, blocked
+    FROM recs.run AS r
+    WHERE r.run_id = live_run;
 
+    -- unnest gives places in their order, and only as many as the limit asks for; each is looked for
+    -- among the removed items by key, where NOT EXISTS would read all of them.
+    IF NOT forgotten THEN
+        RETURN QUERY
+        SELECT (row_number() OVER ())::integer, e.item_id, e.score, names[e.source + 1]
+        FROM (
+            SELECT
+                unnest(own.item_ids) AS item_id,
+                unnest(own.scores) AS score,
+                unnest(own.sources) AS source
+            FROM (
+                SELECT l.item_ids, l.scores, l.sources
+                FROM recs.user_list AS l
+                WHERE l.run_id = live_run AND l.user_id = for_user
+                LIMIT 1
+            ) AS own
+        ) AS e
+        WHERE (SELECT true FROM recs.removed_item AS x WHERE x.item_id = e.item_id) IS NULL
+            AND e.item_id <> ALL (blocked)
+        LIMIT greatest(n, 0);
+        IF NOT FOUND THEN
+            PERFORM FROM recs.user_list AS l WHERE l.run_id = live_run AND l.user_id = for_user;
+        END IF;
+        IF FOUND THEN
+            RETURN;
+        END IF;
+    END IF;
+
+    RETURN QUERY
+    SELECT (row_number() OVER ())::integer, e.item_id, e.score, e.source
+    FROM (
+        SELECT
+            unnest(chosen.item_ids) AS item_id,
+            unnest(chosen.scores) AS score,
+            CASE chosen.segment WHEN 'all' THEN 'popular' ELSE 'segment' END AS source
+        FROM (
+            SELECT f.segment, f.item_ids, f.scores
+            FROM recs.fallback_list AS f
+            WHERE f.run_id = live_run AND f.segment IN ('all', top_n.segment)
+            ORDER BY f.segment = 'all'
+            LIMIT 1
+        ) AS chosen
+    ) AS e
+    WHERE (SELECT true FROM recs.removed_item AS x WHERE x.item_id = e.item_id) IS NULL
+        AND e.item_id <> ALL (blocked)
+    LIMIT greatest(n, 0);
+END
+$$;
 COMMENT ON FUNCTION recs.top_n IS 'The n best items for a user, best first; the only thing an app calls.';
 
 ALTER SCHEMA recs OWNER TO recsys_writer;

@@ -1,0 +1,140 @@
+"""The lookup gives what a plain definition gives, on random lists, fallbacks and tombstones."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+import pytest
+from pydantic import SecretStr
+
+from jobs.io.postgres import connect
+from jobs.io.publishing import publish
+from recsys.config import Ids
+from tests.postgres.test_publishing import RECORD, go, lists, passed, popular, query, tables
+
+USERS, ITEMS = range(1, 13), range(1, 31)
+LENGTHS = (None, -1, 0, 1, 3, 20, 1000)
+SEGMENTS = (None, "all", "c=de", "c=fr", "c=none", "c=xx")
+MODELS = RECORD.models
+Row = tuple[int, int, float, str]
+
+
+@dataclass(frozen=True)
+class Published:
+    """What one database holds, as the definition sees it."""
+
+    own: dict[int, list[int]]
+    fallback: dict[str, list[int]]
+    blocked: set[tuple[int, int]]
+    removed: set[int]
+    forgotten: set[int]
+
+    def top_n(self, user: int, n: int | None, segment: str | None) -> list[Row]:
+        rows = list(self._list(user, segment))
+        kept = [row for row in rows if row[0] not in self.removed]
+        kept = [row for row in kept if (user, row[0]) not in self.blocked]
+        return [(rank, *row) for rank, row in enumerate(kept[: max(n or 0, 0)], 1)]
+
+    def _list(self, user: int, segment: str | None) -> Iterable[tuple[int, float, str]]:
+        if user in self.own and user not in self.forgotten:
+            for place, item in enumerate(self.own[user]):
+                yield item, float32(1.0 / (place + 1)), MODELS[place % 2]
+            return
+        named = segment if segment in self.fallback else "all"
+        for item in self.fallback[str(named)]:
+            yield item, 9.0, "popular" if named == "all" else "segment"
+
+
+def float32(score: float) -> float:
+    """A score as psycopg2 reads it back from a real: the shortest decimal that means it."""
+    return float(str(np.float32(score)))
+
+
+def some(random: Random, most: int) -> list[int]:
+    """Distinct items in any order, often none."""
+    return random.sample(ITEMS, random.choice((0, 1, most)))
+
+
+def made_up(random: Random) -> Published:
+    return Published(
+        own={user: some(random, 25) for user in USERS if random.random() < 0.7},
+        fallback={
+            "all": some(random, 20),
+            "c=de": some(random, 20),
+            "c=fr": some(random, 20),
+            "c=none": [],
+        },
+        blocked={(random.choice(USERS), random.choice(ITEMS)) for _ in range(40)},
+        removed=set(some(random, 8)),
+        forgotten=set(random.sample(USERS, 2)),
+    )
+
+
+def fill(uri: SecretStr, made: Published) -> None:
+    """Publishes the lists; the forgotten users' too, as a run that was made before they left."""
+    segments = {name[2:]: items for name, items in made.fallback.items() if name != "all"}
+    fallback = popular(Ids(), *made.fallback["all"], **segments)
+    publish(uri, Ids(), RECORD, tables(Ids(), lists(Ids(), *made.own.items()), fallback), passed, 3)
+    with connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute("TRUNCATE recs.blocked, recs.removed_item, recs.forgotten_user")
+        cursor.executemany("INSERT INTO recs.blocked VALUES (%s, %s)", list(made.blocked))
+        for table, ids in {"removed_item": made.removed, "forgotten_user": made.forgotten}.items():
+            rows = [(number,) for number in ids]
+            cursor.executemany(f"INSERT INTO recs.{table} VALUES (%s)", rows)  # noqa: S608
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_it_gives_what_the_definition_gives(postgres_uri: SecretStr, seed: int) -> None:
+    go(postgres_uri, (1, [999]))
+    made = made_up(Random(seed))  # noqa: S311
+    fill(postgres_uri, made)
+    with connect(postgres_uri) as connection, connection.cursor() as cursor:
+        cursor.execute("SET ROLE recsys_app")
+        for user in (*USERS, 77):
+            for n in LENGTHS:
+                for segment in SEGMENTS:
+                    cursor.execute("SELECT * FROM recs.top_n(%s, %s, %s)", (user, n, segment))
+                    assert cursor.fetchall() == made.top_n(user, n, segment), (user, n, segment)
+
+
+def test_a_callers_search_path_changes_nothing(postgres_uri: SecretStr) -> None:
+    go(postgres_uri, (1, [10, 11]))
+    query(postgres_uri, "SELECT recs.remove_item(10)", "recsys_moderator")
+    with connect(postgres_uri) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            """CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO public;
+            CREATE FUNCTION evil.never(bigint, bigint) RETURNS boolean
+                LANGUAGE sql AS 'SELECT false';
+            CREATE OPERATOR evil.= (FUNCTION = evil.never, LEFTARG = bigint, RIGHTARG = bigint);
+            CREATE FUNCTION evil.unnest(bigint[]) RETURNS SETOF bigint
+                LANGUAGE sql AS 'SELECT 666::bigint';
+            SET ROLE recsys_app; SET search_path = evil, recs, pg_catalog;
+            CREATE TEMPORARY TABLE removed_item (item_id bigint)"""
+        )
+        cursor.execute("SELECT 1::bigint = 1::bigint")
+        assert cursor.fetchall() == [(False,)]
+        cursor.execute("SELECT rank, item_id FROM recs.top_n(1, 5)")
+        assert cursor.fetchall() == [(1, 11)]
+
+
+def test_a_session_that_has_planned_it_sees_the_next_run_and_tombstones(
+    postgres_uri: SecretStr,
+) -> None:
+    go(postgres_uri, (1, [10, 11]))
+    with connect(postgres_uri) as session, session.cursor() as cursor:
+        session.autocommit = True
+
+        def items() -> list[int]:
+            cursor.execute("SELECT item_id FROM recs.top_n(1, 5)")
+            return [item for (item,) in cursor.fetchall()]
+
+        assert all(items() == [10, 11] for _ in range(10))
+        query(postgres_uri, "SELECT recs.remove_item(10)", "recsys_moderator")
+        assert items() == [11]
+        go(postgres_uri, (1, [10, 12, 13]))
+        assert items() == [12, 13]
+        query(postgres_uri, "SELECT recs.block(1, 12)", "recsys_moderator")
+        assert items() == [13]
+        query(postgres_uri, "SELECT recs.forget_user(1)", "recsys_moderator")
+        assert items() == [70, 71]
