@@ -184,6 +184,7 @@ def keep(size: str, seed: int, found: Mapping[str, Measured], lake: Mapping[str,
 
 def table(found: Mapping[str, Measured]) -> str:
     """Seconds by stage and way, in Markdown."""
+    found = {way: each for way, each in found.items() if way != "scoring"}
     lines = ["| stage | " + " | ".join(found) + " |", "|---|" + "---|" * len(found)]
     for name in STAGES:
         cells = [each.stage(name) for each in found.values()]
@@ -199,6 +200,10 @@ def table(found: Mapping[str, Measured]) -> str:
 def headlines(found: Mapping[str, Measured]) -> Iterator[str]:
     """The ratios that matter."""
     mine, least = found.get("ours"), found.get("floor")
+    if bare := found.get("scoring"):
+        product = bare.seconds["the product alone"]
+        own, theirs = bare.seconds["our lists"], bare.seconds["implicit's lists"]
+        yield f"lists: {own / product:.2f} times the product, implicit's {theirs / product:.2f}"
     if mine is None:
         return
     if other := found.get("tutorial"):
@@ -208,13 +213,14 @@ def headlines(found: Mapping[str, Measured]) -> Iterator[str]:
         bound = 2 * (least.whole - start) + start
         yield f"whole: {mine.whole / bound:.2f} of (2 x the floors + the start of Spark)"
         for name in ("extract", "train", "rank", "publish"):
-            own, theirs = mine.stage(name), least.stage(name)
-            if own and theirs:
-                yield f"{name}: {own / theirs:.2f} times its floor"
+            mine_at, floor_at = mine.stage(name), least.stage(name)
+            if mine_at and floor_at:
+                yield f"{name}: {mine_at / floor_at:.2f} times its floor"
 
 
 def plot(path: Path, found: Mapping[str, Measured]) -> None:
     """Stacked bars, a way each."""
+    found = {way: each for way, each in found.items() if way != "scoring"}
     from matplotlib.figure import Figure  # noqa: PLC0415 - a second, for the end alone
 
     figure = Figure(figsize=(9, 1 + 0.6 * len(found)), layout="constrained")

@@ -5,9 +5,11 @@ output when a stage begins and ends; `tests.benchmarks.pipeline` listens and mea
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +33,11 @@ from jobs.settings import Settings, load_config
 from jobs.spark import session
 from recsys import columns as c
 from recsys.interactions.matrices import list_arrays
-from recsys.models.factors import BLOCK
+from recsys.models.contract import Rows
+from recsys.models.factors import BLOCK, FactorModel
+from recsys.ranking.blend import WeightedSum
+from recsys.ranking.scoring import Scorer
+from recsys.ranking.stack import Ranker
 from recsys.schemas import TOP_N
 from tests.benchmarks.market import DAY
 
@@ -142,6 +148,37 @@ def implicit(root: Path) -> None:
         )
 
 
+def scoring(root: Path) -> None:
+    """Lists without what is around them: our scoring and selection in one process, a thread a core,
+    against `recommend` of implicit and the matrix product alone, a thread a core too."""
+    matrix = matrix_of(root)
+    model = factorised(matrix)
+    users, available = np.arange(matrix.shape[0]), np.arange(matrix.shape[1])
+    vectors = FactorModel(model.user_factors, model.item_factors)
+    scorer = Scorer.of({"als": vectors}, available, len(available))
+    ranker = Ranker(scorer, WeightedSum((1.0,)))
+    parts = np.array_split(users, np.arange(BLOCK, len(users), BLOCK))
+    items = np.ascontiguousarray(model.item_factors.T)
+
+    def lists(part: Rows) -> None:
+        rows = matrix[part]
+        excluded = rows.indptr.astype(np.int64), rows.indices.astype(np.int64)
+        for _ in ranker.top_n(part, excluded, LENGTH):
+            pass
+
+    def product(part: Rows) -> None:
+        model.user_factors[part[0] : part[-1] + 1] @ items
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool, threadpool_limits(limits=1, user_api="blas"):
+        for _ in range(3):
+            with stage("our lists"):
+                list(pool.map(lists, parts))
+            with stage("implicit's lists"):
+                model.recommend(users, matrix, N=LENGTH, filter_already_liked_items=True)
+            with stage("the product alone"):
+                list(pool.map(product, parts))
+
+
 def floor(root: Path) -> None:
     """The least that each stage could take: no schema, no check, no selection."""
     settings = settings_of(root)
@@ -199,6 +236,7 @@ WAYS: Final[dict[str, Callable[[Path], None]]] = {
     "ours": ours,
     "floor": floor,
     "implicit": implicit,
+    "scoring": scoring,
     "tutorial": tutorial,
 }
 

@@ -1,9 +1,15 @@
 """The learned ranker: the same on any number of threads, and better than what it starts from."""
 
 import numpy as np
+from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from recsys.ranking.learned import fit_ranker, predicted
+from recsys.interactions.training import Descriptions, Training
+from recsys.models.factors import FactorModel
+from recsys.ranking.examples import examples
+from recsys.ranking.features import Facts
+from recsys.ranking.learned import BEHIND, LEARNED, Learned, fit_ranker, predicted
+from recsys.ranking.scoring import Scorer
 
 USERS, EACH = 200, 40
 RNG = np.random.default_rng(8)
@@ -31,3 +37,27 @@ def test_one_thread_and_many_fit_the_same() -> None:
 
 def test_it_corrects_the_sum_it_starts_from() -> None:
     assert precision(BASE + predicted([fitted()], FEATURES)) > precision(BASE) + 0.2
+
+
+def test_only_the_best_of_the_sum_are_ranked_anew() -> None:
+    """The rankers' rule when lists are made is the rule they were measured by."""
+    users, items = 60, 400
+    history = sparse.random(users, items, 0.05, "csr", np.float32, random_state=1)
+    ages = np.ones(history.nnz, np.float32)
+    blank = Descriptions.blank(items), Descriptions.blank(users)
+    facts = Facts.of(Training(history, ages, *blank, np.full(users, -1, np.int32)))
+    vectors = (RNG.normal(size=(rows, 4)).astype(np.float32) for rows in (users, items))
+    scorer = Scorer.of({"m": FactorModel(*vectors)}, np.arange(items), items)
+    everybody, nothing = np.arange(users), (np.zeros(users + 1, np.int64), np.empty(0, np.int64))
+    liked = np.arange(users + 1), RNG.integers(0, items, users)
+    found = examples(scorer, facts, everybody, nothing, liked, 300)
+    base = found.scores[:, 0]
+    ranker = fit_ranker(found.features, found.labels, np.diff(found.offsets), base, 1)
+    (block,) = scorer.blocks(everybody, nothing)
+    totals = Learned((ranker,), (1.0,), 300, scorer, facts).totals(block)
+    first = found.leaders(base, LEARNED)
+    expected = np.where(first, base + predicted([ranker], found.features), base - BEHIND)
+    assert first.sum() == users * LEARNED < len(base)
+    lines = np.repeat(everybody, np.diff(found.offsets))
+    assert np.allclose(totals[lines, found.columns], expected, atol=1e-4)
+    assert (totals > -np.inf).sum() == len(base)
