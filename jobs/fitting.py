@@ -10,18 +10,25 @@ from recsys.config import Config
 from recsys.interactions.training import Training
 from recsys.models import als
 from recsys.models.contract import GeneratorConfig, Model
+from recsys.models.factors import Factors
 from recsys.models.registry import GENERATORS
 
 log = logging.getLogger(__name__)
 
 
 def fit_generators(
-    training: Training, config: Config, settings: Settings | None = None
+    training: Training,
+    config: Config,
+    settings: Settings | None = None,
+    start: Factors | None = None,
 ) -> Iterator[tuple[str, Model]]:
-    """Fits every generator that the configuration uses; gives each with its name."""
+    """Fits every generator that the configuration uses; gives each with its name.
+
+    start: item vectors that ALS begins with; None to begin anew.
+    """
     for name, section in config.generators.used().items():
         begin = time.monotonic()
-        model = fit_generator(name, training, section, config.seed, settings)
+        model = fit_generator(name, training, section, config.seed, settings, start)
         log.info("%s fitted in %.1f s", name, time.monotonic() - begin)
         yield name, model
 
@@ -32,12 +39,18 @@ def fit_generator(
     section: GeneratorConfig,
     seed: int,
     settings: Settings | None = None,
+    start: Factors | None = None,
 ) -> Model:
-    """Fits one generator. settings: for engines that need them; None reads the environment."""
+    """Fits one generator. settings: for engines that need them; None reads the environment.
+
+    start: see `fit_generators`; other generators have no use for it.
+    """
     if isinstance(section, als.Config) and section.engine == "spark":
         # Spark takes seconds to load, and most runs do not need it here.
         from jobs import spark_als  # noqa: PLC0415
 
         by_spark = partial(spark_als.factorise, settings or load_settings())
         return als.fit(training, section, seed, by_spark)
+    if isinstance(section, als.Config) and start is not None:
+        return als.fit(training, section, seed, partial(als.by_implicit, start=start))
     return GENERATORS[name].fit(training, section, seed)

@@ -1,5 +1,6 @@
 """What models are trained on and with, out of the lake."""
 
+from collections.abc import Mapping
 from datetime import date
 from functools import cached_property
 from typing import Final
@@ -94,12 +95,15 @@ def model_partition(lake: Lake, name: str, as_of: date) -> Partition:
     return lake.as_of(f"{MODELS}/{name}", as_of)
 
 
-def write_model(lake: Lake, name: str, as_of: date, model: Model) -> None:
-    """Keeps a model as npz arrays."""
+def write_model(
+    lake: Lake, name: str, as_of: date, model: Model, facts: Mapping[str, str] | None = None
+) -> None:
+    """Keeps a model as npz arrays. facts: what its manifest says of it besides."""
     with model_partition(lake, name, as_of).replace() as draft:
         arrays = model.arrays()
         draft.write_arrays(arrays)
         draft.stats["shapes"] = {key: list(array.shape) for key, array in arrays.items()}
+        draft.stats |= facts or {}
 
 
 def read_model(lake: Lake, name: str, as_of: date) -> Model:

@@ -37,6 +37,9 @@ class Config(GeneratorConfig):
     alpha: Positive = 5.0
     regularization: NonNegative = 5.0
     iterations: Count = 15
+    warm_iterations: Annotated[int, Field(ge=0)] = 0
+    """Passes of a fit that starts from the item vectors of the latest earlier run, of `implicit`
+    alone. 0 starts every fit anew, so that a date does not depend on what was run before it."""
     popularity_exponent: Annotated[float, Field(ge=0, le=2)] = 0.5
     """Discount of what is liked by many: a weight is divided by users^exponent of its item."""
 
@@ -65,7 +68,7 @@ def fit(
         )
     confidence = _confidence(training.liked(), config)
     with threadpool_limits(limits=1, user_api="blas"):
-        model = (factorise or _by_implicit)(confidence, config, seed)
+        model = (factorise or by_implicit)(confidence, config, seed)
         touched = np.diff(confidence.indptr)
         few = np.flatnonzero((touched > 0) & (touched < WARM))
         model.user_factors[few] = folded_in(
@@ -108,16 +111,24 @@ def folded_in(
     return vectors
 
 
-def _by_implicit(confidence: sparse.csr_matrix, config: Config, seed: int) -> FactorModel:
+def by_implicit(
+    confidence: sparse.csr_matrix, config: Config, seed: int, start: Factors | None = None
+) -> FactorModel:
+    """See `Factorise`. start: (items, k) item vectors to begin with, zeros for new items.
+
+    The first step solves the users for given items, so nothing of users need be kept.
+    """
     from implicit.cpu.als import AlternatingLeastSquares  # noqa: PLC0415 - a second, for fits alone
 
     model = AlternatingLeastSquares(
         factors=config.factors,
         regularization=config.regularization,
         alpha=1.0,
-        iterations=config.iterations,
+        iterations=config.iterations if start is None else config.warm_iterations,
         random_state=seed,
     )
+    if start is not None:
+        model.item_factors = start.copy()
     model.fit(confidence, show_progress=False)
     return FactorModel(model.user_factors, model.item_factors)
 

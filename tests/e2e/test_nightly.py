@@ -9,10 +9,12 @@ import pyarrow as pa
 import pytest
 from threadpoolctl import threadpool_limits
 
+from jobs import train_generators
 from jobs.entrypoint import RunArguments
 from jobs.io import lookup, switching
-from jobs.io.features import Known, interactions, read_choice, read_model
+from jobs.io.features import Known, interactions, model_partition, read_choice, read_model
 from jobs.io.lake import Lake
+from jobs.io.warm import warm_start
 from jobs.rank_lists import list_maker
 from jobs.sandbox.seed import DIRTY, make_market, planted_groups
 from recsys import columns as c
@@ -20,6 +22,8 @@ from recsys.config import Contracts, Gates
 from recsys.errors import HeldError
 from recsys.evaluation.metrics import as_ranked, find_hits, recall
 from recsys.interactions.training import ItemLists
+from recsys.models.factors import FactorModel
+from recsys.models.registry import Generators
 from recsys.schemas import ITEMS, QUARANTINE, TOP_N
 from recsys.window import Window, midnight
 from tests.e2e.conftest import OBSERVED_AT, OPEN_GATES, Pipeline, only
@@ -101,6 +105,28 @@ def test_a_night_end_to_end(market_run: Pipeline, capsys: pytest.CaptureFixture[
     assert market_run.query("SELECT count(*) FROM recs.top_n(%s, 20)", (everything,)) == [(0,)]
     check_only_the_new_days_were_read(market_run)
     check_rejects_are_kept(market_run)
+    check_a_fit_can_begin_where_the_last_ended(market_run)
+
+
+def check_a_fit_can_begin_where_the_last_ended(pipeline: Pipeline) -> None:
+    warm = Generators.model_validate({"als": {"warm_iterations": 3}})
+    config = pipeline.config.model_copy(update={"generators": warm})
+    arguments = RunArguments(END, config, pipeline.settings, OBSERVED_AT)
+    start = warm_start(arguments, Known(arguments))
+    assert start is not None
+    earlier = read_model(arguments.lake, "als", SPLIT)
+    assert isinstance(earlier, FactorModel)
+    ids = [
+        arguments.lake.as_of(ITEMS.name, day).read(ITEMS, config.ids)[c.ITEM_ID].to_pylist()
+        for day in (END, SPLIT)
+    ]
+    places = {item: row for row, item in enumerate(ids[1])}
+    nothing = np.zeros(earlier.item_factors.shape[1], np.float32)
+    expected = [earlier.item_factors[places[i]] if i in places else nothing for i in ids[0]]
+    assert np.array_equal(start.item_factors, np.stack(expected))
+    train_generators.main(arguments)
+    manifest = model_partition(arguments.lake, "als", END).manifest()
+    assert manifest.stats["started_from"] == f"{SPLIT}"
 
 
 def check_nothing_unwanted_is_listed(pipeline: Pipeline, lists: dict[Any, list[Any]]) -> None:

@@ -99,7 +99,7 @@ def test_where_all_rows_are_of_one_length_both_engines_find_the_same_minimum(
     confidence = sparse.csr_matrix(ring.astype(np.float32) * 3)
     config = als.Config(factors=3, regularization=2.0, iterations=25)
     with threadpool_limits(1, "blas"):
-        ours = als._by_implicit(confidence, config, 1)
+        ours = als.by_implicit(confidence, config, 1)
     found = spark_als.factorise(settings, confidence, config, 1)
     assert set(np.diff(confidence.indptr)) == {10}
     wanted = ours.user_factors @ ours.item_factors.T
