@@ -1,36 +1,36 @@
 """Builds the user-item matrix from the raw events that were known before a date (Spark).
 
 Writes the item index, one row a user with the items touched and blocked, and the rows that could
-not be used, each with its reason.
+not be used, each with its reason. Executors read the raw files twice: once for the ids, which are
+numbered then, and once for the evidence, which is brought together by user.
 """
 
 import argparse
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
-from functools import partial, reduce
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import SparkSession
 
 from jobs.entrypoint import RunArguments, job_parser, run
-from jobs.io.frames import read_frame, write_frame
 from jobs.io.lake import DataFile, Partition
 from jobs.run_stats import no_events
-from jobs.spark import executor_errors, session
-from jobs.transforms import events as ev
-from jobs.transforms import histories as hs
+from jobs.spark import executor_errors, numbered_tasks, session, task_numbers
+from jobs.transforms.histories import PART, HistoryMaker
+from jobs.transforms.raw_files import Judge, RawFile, Rejects, Share, Sifter, shares, unpacked
 from recsys import columns as c
 from recsys.ids import IdIndex
 from recsys.interactions.histories import Terms
 from recsys.schemas import EVENT_SOURCES, INTERACTIONS, ITEMS, QUARANTINE, RAW
 from recsys.window import Window
 
-_ROWS_A_PART = 1_000_000
+_ROWS_A_TASK: Final = 1_000_000
 """Events that one task holds in memory."""
 
 log = logging.getLogger(__name__)
@@ -42,74 +42,70 @@ def arg_parser() -> argparse.ArgumentParser:
 
 def main(arguments: RunArguments) -> None:
     spark = session("interactions", arguments.settings)
-    judged = _judged_events(spark, arguments)
-    _write_quarantine(spark, judged, arguments)
-    usable = judged.where(F.col(c.REJECT_REASON).isNull())
-    items = _write_items(usable, arguments)
-    item_rows = hs.numbered_ids(spark, c.ITEM_ID, c.ITEM_ROW, items)
-    evidence = ev.evidence(usable, arguments.config.events)
-    if arguments.config.sources.blocks is not None:
-        blocks = _snapshot(spark, arguments, "blocks").dropna(subset=[c.USER_ID, c.ITEM_ID])
-        evidence = evidence.union(ev.block_evidence(blocks.join(item_rows, c.ITEM_ID)))
-    _write_interactions(spark, evidence, item_rows, arguments)
+    files = _raw_files(arguments)
+    users, touched = _write_quarantine(spark, shares(files, _ROWS_A_TASK), arguments)
+    if not len(touched):
+        raise no_events(arguments)
+    items = _write_items(touched, arguments)
+    evidence = shares([file for file in files if file.evidence], _ROWS_A_TASK)
+    _write_interactions(spark, evidence, users, items, arguments)
 
 
-def _judged_events(spark: SparkSession, arguments: RunArguments) -> DataFrame:
-    """Every event of every source that was known before the date, with the name of its source."""
-    names = [n for n in arguments.config.sources.configured() if n in EVENT_SOURCES]
-    parts = [part for name in names for part in _judged_source(spark, arguments, name)]
-    return reduce(DataFrame.unionByName, parts)
+def _raw_files(arguments: RunArguments) -> list[RawFile]:
+    """Every file that the date may know something of."""
+    config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
+    files = []
+    for name in config.sources.configured():
+        if name not in EVENT_SOURCES:
+            files += _files_of(name, lake.as_of(RAW[name].name, as_of))
+            continue
+        place = lake.events_of(RAW[name].name, config.source_fingerprint(name))
+        wanted = config.window.before(as_of)
+        for window in (w for w in lake.windows(place) if _overlap(w, wanted)):
+            files += _files_of(name, lake.window(place, window))
+        files += _files_of(name, lake.as_of(f"{place}/undated", as_of), dated=False)
+    return files
 
 
-def _judged_source(spark: SparkSession, arguments: RunArguments, name: str) -> list[DataFrame]:
-    config, lake, table = arguments.config, arguments.lake, RAW[name]
-    window = config.window.before(arguments.as_of)
-    place = lake.events_of(table.name, config.source_fingerprint(name))
-    events = read_frame(spark, table, _windows(arguments, name), config.ids)
-    no_date = lake.as_of(f"{place}/undated", arguments.as_of)
-    parts = [
-        ev.judged(ev.known_before(events, window), config.events, arguments.as_of),
-        ev.undated(read_frame(spark, table, [no_date], config.ids)),
-    ]
-    return [part.withColumn(c.SOURCE, F.lit(name)) for part in parts]
+def _files_of(source: str, partition: Partition, *, dated: bool = True) -> list[RawFile]:
+    files = partition.manifest().files
+    return [RawFile(source, str(partition.path / f.name), f.rows, dated) for f in files]
 
 
 def _overlap(one: Window, other: Window) -> bool:
     return one.start < other.end and other.start < one.end
 
 
-def _write_quarantine(spark: SparkSession, judged: DataFrame, arguments: RunArguments) -> None:
-    rejected = [judged] + [
-        _snapshot(spark, arguments, name).withColumn(c.SOURCE, F.lit(name))
-        for name in arguments.config.sources.configured()
-        if name not in EVENT_SOURCES
-    ]
-    names = QUARANTINE.arrow(arguments.config.ids).names
-    parts = (frame.select(*(n for n in names if n in frame.columns)) for frame in rejected)
-    rows = reduce(partial(DataFrame.unionByName, allowMissingColumns=True), parts)
-    rows = rows.where(F.col(c.REJECT_REASON).isNotNull()).persist()
-    counts = rows.groupBy(c.SOURCE, c.REJECT_REASON).count().orderBy(c.SOURCE, c.REJECT_REASON)
+def _write_quarantine(
+    spark: SparkSession, files: tuple[Share, ...], arguments: RunArguments
+) -> tuple[IdIndex, pa.ChunkedArray]:
+    """Writes the rows that cannot be used; gives who is in the others, and the items."""
+    judge, ids = Judge(arguments.config, arguments.as_of), arguments.config.ids
     with arguments.lake.as_of(QUARANTINE.name, arguments.as_of).replace() as draft:
-        write_frame(rows.coalesce(1), QUARANTINE, draft, arguments.config.ids)
-        draft.stats["rejected"] = {f"{r[0]}: {r[1]}": r[2] for r in counts.collect()}
+        sifter = Sifter(judge, files, draft.folder)
+
+        def sift(tasks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            yield from map(sifter.sift, task_numbers(tasks))
+
+        with executor_errors():
+            tasks = numbered_tasks(spark, len(files))
+            told = tasks.mapInArrow(sift, Sifter.SPARK_SCHEMA).toArrow()
+        rejects = [Rejects.model_validate_json(text) for text in told["rejects"].to_pylist()]
+        draft.files += [file for each in rejects for file in each.files]
+        reasons = sum((Counter(each.reasons) for each in rejects), Counter())
+        draft.stats["rejected"] = dict(sorted(reasons.items()))
     for reason, count in draft.stats["rejected"].items():
         log.warning("quarantined %d rows of %s", count, reason)
+    users = IdIndex.build(unpacked(told["users"])[c.USER_ID], ids.user)
+    return users, unpacked(told["items"])[c.ITEM_ID]
 
 
-def _snapshot(spark: SparkSession, arguments: RunArguments, name: str) -> DataFrame:
-    partition = arguments.lake.as_of(RAW[name].name, arguments.as_of)
-    return read_frame(spark, RAW[name], [partition], arguments.config.ids)
-
-
-def _write_items(events: DataFrame, arguments: RunArguments) -> IdIndex:
+def _write_items(touched: pa.ChunkedArray, arguments: RunArguments) -> IdIndex:
     """The item index: the catalogue and whatever else was interacted with, numbered."""
     ids, lake = arguments.config.ids, arguments.lake
     catalogue = lake.as_of(RAW["items"].name, arguments.as_of).read(RAW["items"], ids)
-    touched = events.select(c.ITEM_ID).distinct().toArrow()[c.ITEM_ID]
-    if not len(touched):
-        raise no_events(arguments)
     known = catalogue[c.ITEM_ID].combine_chunks()
-    index = IdIndex.build(pa.concat_arrays([known, *touched.cast(known.type).chunks]), ids.item)
+    index = IdIndex.build(pa.concat_arrays([known, *touched.chunks]), ids.item)
     place = pc.index_in(index.values, value_set=known)
     columns = {
         c.ITEM_ROW: pa.array(range(len(index)), pa.int32()),
@@ -126,41 +122,42 @@ def _write_items(events: DataFrame, arguments: RunArguments) -> IdIndex:
 
 
 def _write_interactions(
-    spark: SparkSession, evidence: DataFrame, items: DataFrame, arguments: RunArguments
+    spark: SparkSession,
+    files: tuple[Share, ...],
+    users: IdIndex,
+    items: IdIndex,
+    arguments: RunArguments,
 ) -> None:
     config, as_of = arguments.config, arguments.as_of
-    users = _users(spark, evidence, arguments)
-    parts, size = _parts(spark, len(users), arguments)
     with arguments.lake.as_of(INTERACTIONS.name, as_of).replace() as draft:
-        maker = hs.HistoryMaker(
+        maker = HistoryMaker(
+            judge=Judge(config, as_of),
+            shares=files,
             users=users,
+            items=items,
             active=_active(users, arguments),
-            size=size,
+            size=_users_a_part(spark, len(users), files),
             terms=Terms(config.events, as_of, as_of - timedelta(days=config.ranking.holdout_days)),
-            ids=config.ids,
             folder=draft.folder,
         )
-        user_rows = hs.numbered_ids(spark, c.USER_ID, c.USER_ROW, users)
-        rows = hs.gathered(evidence, user_rows, items, parts, size)
         shared = spark.sparkContext.broadcast(maker)
+
+        def gather(tasks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for number in task_numbers(tasks):
+                yield from shared.value.evidence(number)
 
         def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             yield from shared.value.write(batches)
 
+        tasks = numbered_tasks(spark, len(files))
+        evidence = tasks.mapInArrow(gather, HistoryMaker.EVIDENCE_SCHEMA)
+        by_user = evidence.repartitionById(maker.parts, PART)
         with executor_errors():
-            written = rows.mapInArrow(write, hs.HistoryMaker.SPARK_SCHEMA).toArrow()
+            written = by_user.mapInArrow(write, HistoryMaker.WRITTEN_SCHEMA).toArrow()
         draft.files += [DataFile.model_validate(row) for row in written.to_pylist()]
         totals = ("pairs", "events", "distinct_events")
         draft.stats |= {name: pc.sum(written[name]).as_py() or 0 for name in totals}
     log.info("interactions: %s", draft.stats)
-
-
-def _users(spark: SparkSession, evidence: DataFrame, arguments: RunArguments) -> IdIndex:
-    """The user index: who did something, blocked something or has a profile, numbered."""
-    ids = evidence.select(c.USER_ID)
-    if arguments.config.sources.user_profiles is not None:
-        ids = ids.union(_snapshot(spark, arguments, "user_profiles").select(c.USER_ID))
-    return IdIndex.build(ids.distinct().toArrow()[c.USER_ID], arguments.config.ids.user)
 
 
 def _active(users: IdIndex, arguments: RunArguments) -> npt.NDArray[np.bool_]:
@@ -175,26 +172,11 @@ def _active(users: IdIndex, arguments: RunArguments) -> npt.NDArray[np.bool_]:
     return active
 
 
-def _parts(spark: SparkSession, users: int, arguments: RunArguments) -> tuple[int, int]:
-    """How many tasks build the histories, and of how many users each."""
-    config = arguments.config
-    rows = sum(
-        partition.manifest().rows
-        for name in config.sources.configured()
-        if name in EVENT_SOURCES
-        for partition in _windows(arguments, name)
-    )
-    wanted = max(int(spark.conf.get("spark.sql.shuffle.partitions") or 1), rows // _ROWS_A_PART)
-    size = -(-users // wanted)
-    return -(-users // size), size
-
-
-def _windows(arguments: RunArguments, name: str) -> list[Partition]:
-    """The partitions that hold the events of a source that the date may know."""
-    config, lake = arguments.config, arguments.lake
-    window = config.window.before(arguments.as_of)
-    place = lake.events_of(RAW[name].name, config.source_fingerprint(name))
-    return [lake.window(place, w) for w in lake.windows(place) if _overlap(w, window)]
+def _users_a_part(spark: SparkSession, users: int, files: tuple[Share, ...]) -> int:
+    """Of how many users a task builds the histories."""
+    rows = sum(file.rows for share in files for file in share if file.source in EVENT_SOURCES)
+    least = int(spark.conf.get("spark.sql.shuffle.partitions") or 1)
+    return -(-users // max(least, rows // _ROWS_A_TASK))
 
 
 if __name__ == "__main__":

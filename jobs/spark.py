@@ -5,14 +5,15 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
 from pyspark import SparkContext
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from jobs import package
 from jobs.settings import Settings, java_command
@@ -95,6 +96,19 @@ def _java_version(command: str) -> int:
     answer = subprocess.run([command, "-version"], capture_output=True, text=True, check=False)
     match = re.search(r'version "(\d+)', answer.stderr)
     return int(match.group(1)) if match else 0
+
+
+def numbered_tasks(spark: SparkSession, count: int) -> DataFrame:
+    """A row for each of `count` tasks, to be taken by `task_numbers`.
+
+    What the tasks are stays in the closure that takes them: rows and options show in query plans.
+    """
+    return spark.range(0, count, 1, numPartitions=max(count, 1))
+
+
+def task_numbers(batches: Iterable[pa.RecordBatch]) -> Iterator[int]:
+    """The numbers of the tasks, from 0 on, in batches of `numbered_tasks`."""
+    return (number for batch in batches for number in batch["id"].to_pylist())
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """From values as a source gave them to rows of the raw tables, each usable or with its reason."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -75,6 +76,20 @@ def flatten(value: Any, path: str = "") -> list[str]:
     return [] if value is None else [f"{path}={value}"]
 
 
+def as_json(row: Mapping[str, Any]) -> str:
+    """A row as a line of JSON; what JSON does not have is given as text.
+
+    >>> as_json({"item_id": 7, "value": float("nan")})
+    '{"item_id": 7, "value": "nan"}'
+    """
+    finite = {name: _finite(value) for name, value in row.items()}
+    return json.dumps(finite, default=str, ensure_ascii=False)
+
+
+def _finite(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _cast(field: pa.Field, column: AsRead | None, ids: Ids, rows: int) -> pa.Array:
     if column is None:
         absent = {pa.bool_(): True, pa.string(): None if field.nullable else ""}
@@ -130,8 +145,5 @@ def _id_type(name: str, ids: Ids) -> IdType:
 
 def _json_rows(reasons: pa.Array, source_row: Callable[[int], Mapping[str, Any]]) -> pa.Array:
     rejected = reasons.is_valid().to_pylist()
-    rows = (
-        json.dumps(source_row(i), default=str, ensure_ascii=False) if bad else None
-        for i, bad in enumerate(rejected)
-    )
+    rows = (as_json(source_row(i)) if bad else None for i, bad in enumerate(rejected))
     return pa.array(rows, pa.string())

@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from jobs.io import mongo, postgres
 from jobs.io.lake import DataFile, Draft, Partition, write_part
-from jobs.spark import executor_errors
+from jobs.spark import executor_errors, numbered_tasks, task_numbers
 from recsys import columns as c
 from recsys.config import Ids, Source
 from recsys.errors import IncompleteReadError, MissingIdError
@@ -137,15 +137,15 @@ def _run(
         return []
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for number in (n for batch in batches for n in batch["id"].to_pylist()):
+        for number in task_numbers(batches):
             part = parts[number]
             rows = reader(servers, part, ids)
             name = f"part-{part.number:05d}"
             yield write_part(part.folder, name, part.table.arrow(ids), rows).as_batch()
 
-    numbers = spark.range(0, len(parts), 1, numPartitions=len(parts))
     with executor_errors():
-        files = numbers.mapInArrow(write, DataFile.SPARK_SCHEMA).collect()
+        tasks = numbered_tasks(spark, len(parts))
+        files = tasks.mapInArrow(write, DataFile.SPARK_SCHEMA).collect()
     return [DataFile(**row.asDict()) for row in files]
 
 

@@ -1,4 +1,4 @@
-"""From evidence to one row a user: where it is brought together, and what a task makes of it."""
+"""From raw files to one row a user: the second and third pass of executors."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,58 +9,106 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812
 
 from jobs.io.lake import DataFile, write_part
+from jobs.transforms.raw_files import Judge, RawFile, Share, packed, unpacked
 from recsys import columns as c
-from recsys.config import Ids
 from recsys.ids import IdIndex
+from recsys.interactions import events as ev
 from recsys.interactions.histories import Evidence, Histories, Terms, histories
-from recsys.schemas import INTERACTIONS
+from recsys.schemas import EVENT_SOURCES, INTERACTIONS
 
-#: Place of an event's type among the rules, or that it is a block.
-KIND: Final = "kind"
-#: Microseconds since 1970 at which an event happened, and at which the source knew of it.
-OCCURRED: Final = "occurred"
-KNOWN: Final = "known"
-_NOBODY: Final = -2
-"""Kind of a row that only makes sure that no part is empty."""
-_MOST_BROADCAST: Final = 5_000_000
+#: Number of a range of users, all of whose evidence comes to one task.
+PART: Final = "part"
+_CONTENT: Final = "evidence"
+_EVIDENCE: Final = pa.schema(
+    {
+        "users": pa.int32(),
+        "items": pa.int32(),
+        "kinds": pa.int16(),
+        "occurred": pa.int64(),
+        "known": pa.int64(),
+        "values": pa.float64(),
+    }
+)
 
 
 @dataclass(frozen=True)
 class HistoryMaker:
-    """What a task needs to make the histories of a range of users."""
+    """What tasks need to bring the evidence of users together and to make their histories."""
 
+    judge: Judge
+    shares: tuple[Share, ...]
     users: IdIndex
+    items: IdIndex
     active: npt.NDArray[np.bool_]
     """(users,) whether lists are made for the user."""
     size: int
     """Users a part; part p holds the rows from p * size on."""
     terms: Terms
-    ids: Ids
     folder: Path
 
-    SPARK_SCHEMA: ClassVar[str] = (
+    EVIDENCE_SCHEMA: ClassVar[str] = f"{PART} int, {_CONTENT} binary"
+    WRITTEN_SCHEMA: ClassVar[str] = (
         f"{DataFile.SPARK_SCHEMA}, pairs long, events long, distinct_events long"
     )
 
+    @property
+    def parts(self) -> int:
+        return -(-len(self.users) // self.size)
+
+    def evidence(self, number: int) -> Iterator[pa.RecordBatch]:
+        """The evidence in a share of the raw files: one row a file and part, as `packed`.
+
+        The first share has a row for every part, so that there is none without any.
+        """
+        for file in self.shares[number]:
+            yield self._by_part(self._of_file(file), every=False)
+        if number == 0:
+            yield self._by_part(_EVIDENCE.empty_table(), every=True)
+
     def write(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Writes one file of the `interactions` table, and tells its name and what it holds."""
-        evidence = pa.Table.from_batches(batches)
-        first = int(evidence[c.USER_ROW][0].as_py()) // self.size * self.size
+        rows = pa.Table.from_batches(batches)
+        part = int(rows[PART][0].as_py())
+        evidence = unpacked(rows[_CONTENT])
+        first = part * self.size
         count = min(self.size, len(self.users) - first)
-        found = histories(_evidence(evidence, first), count, self.terms)
-        rows = self._rows(found, first, count)
-        part = f"part-{first // self.size:05d}"
-        file = write_part(self.folder, part, rows.schema, rows.to_batches())
+        found = histories(_numbered_from(first, evidence), count, self.terms)
+        table = self._rows(found, first, count)
+        file = write_part(self.folder, f"part-{part:05d}", table.schema, table.to_batches())
         counts = {
             "pairs": len(found.items),
             "events": found.events,
             "distinct_events": found.distinct_events,
         }
         yield pa.RecordBatch.from_pylist([file.model_dump() | counts])
+
+    def _of_file(self, file: RawFile) -> pa.Table:
+        rows = self.judge.usable(file)
+        users, items = self.users.rows(rows[c.USER_ID]), self.items.rows(rows[c.ITEM_ID])
+        if users.null_count or items.null_count:
+            # A block may be of an item that nobody knows.
+            there = pc.and_(users.is_valid(), items.is_valid())
+            rows, users, items = rows.filter(there), users.filter(there), items.filter(there)
+        numbers = _ints(users), _ints(items)
+        if file.source in EVENT_SOURCES:
+            evidence = ev.evidence(rows, self.terms.rules, *numbers)
+        else:
+            evidence = ev.block_evidence(*numbers)
+        return pa.table(vars(evidence)).cast(_EVIDENCE)
+
+    def _by_part(self, evidence: pa.Table, *, every: bool) -> pa.RecordBatch:
+        parts = evidence["users"].to_numpy() // self.size
+        order = np.argsort(parts.astype(np.min_scalar_type(self.parts)), kind="stable")
+        ordered = evidence.take(order)
+        counts = np.bincount(parts, minlength=self.parts)
+        ends = np.cumsum(counts)
+        wanted = np.arange(self.parts) if every else np.flatnonzero(counts)
+        content = [packed(ordered.slice(ends[p] - counts[p], counts[p])) for p in wanted]
+        return pa.RecordBatch.from_arrays(
+            [pa.array(wanted, pa.int32()), pa.array(content, pa.binary())], [PART, _CONTENT]
+        )
 
     def _rows(self, found: Histories, first: int, count: int) -> pa.Table:
         rows = np.arange(first, first + count, dtype=np.int32)
@@ -77,44 +125,15 @@ class HistoryMaker:
             ),
             c.ACTIVE: pa.array(self.active[rows]),
         }
-        return pa.table(columns, schema=INTERACTIONS.arrow(self.ids))
+        return pa.table(columns, schema=INTERACTIONS.arrow(self.judge.config.ids))
 
 
-def gathered(
-    evidence: DataFrame, users: DataFrame, items: DataFrame, parts: int, size: int
-) -> DataFrame:
-    """Evidence with row numbers for ids, that of each range of `size` users in a part of its own.
-
-    users, items: ids and their row numbers; evidence of others is left out. This is the only time
-    that evidence changes its place.
-    """
-    numbered = evidence.join(items, c.ITEM_ID).join(users, c.USER_ID)
-    columns = [c.USER_ROW, c.ITEM_ROW, KIND, OCCURRED, KNOWN, c.VALUE]
-    nobody = evidence.sparkSession.range(parts).select(
-        (F.col("id") * size).cast("int").alias(c.USER_ROW),
-        F.lit(0).alias(c.ITEM_ROW),
-        F.lit(_NOBODY).alias(KIND),
-        F.lit(0).cast("long").alias(OCCURRED),
-        F.lit(0).cast("long").alias(KNOWN),
-        F.lit(None).cast("double").alias(c.VALUE),
-    )
-    part = (F.col(c.USER_ROW) / size).cast("int")
-    return numbered.select(*columns).union(nobody).repartitionById(parts, part)
+def _numbered_from(first: int, evidence: pa.Table) -> Evidence:
+    """Evidence of users who are numbered from `first` on, as `histories` takes it."""
+    columns = {name: _ints(evidence[name]) for name in evidence.column_names if name != "values"}
+    columns["users"] -= first
+    return Evidence(**columns, values=evidence["values"].to_numpy())
 
 
-def numbered_ids(spark: SparkSession, id_column: str, row: str, index: IdIndex) -> DataFrame:
-    """An id index as a DataFrame, to be broadcast where it is small enough."""
-    table = pa.table({id_column: index.values, row: np.arange(len(index), dtype=np.int32)})
-    frame = spark.createDataFrame(table)
-    return F.broadcast(frame) if len(index) <= _MOST_BROADCAST else frame
-
-
-def _evidence(table: pa.Table, first: int) -> Evidence:
-    rows = table.filter(pc.not_equal(table[KIND], _NOBODY))
-
-    def ints(name: str) -> npt.NDArray[np.int64]:
-        return np.asarray(rows[name].to_numpy(), np.int64)
-
-    values = rows[c.VALUE].to_numpy().astype(np.float64)
-    users = ints(c.USER_ROW) - first
-    return Evidence(users, ints(c.ITEM_ROW), ints(KIND), ints(OCCURRED), ints(KNOWN), values)
+def _ints(values: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    return np.asarray(values.to_numpy(zero_copy_only=False), np.int64)

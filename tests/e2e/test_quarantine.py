@@ -35,7 +35,7 @@ LOOSE = {
     "blocks": ("user_id, item_id", "('1', 'eleven'), ('2', NULL)"),
 }
 ROWS: Mapping[Key, str] = {
-    ("interactions", "1", "12", "value is not finite"): '"value":"NaN"',
+    ("interactions", "1", "12", "value is not finite"): '"value": "nan"',
     ("users", None, None, "user_id is not a bigint"): '"user_id": "two"',
     ("items", None, None, "item_id is not a bigint"): '"item_id": ""',
     ("blocks", "1", None, "item_id is not a bigint"): '"item_id": "eleven"',

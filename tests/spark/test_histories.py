@@ -1,57 +1,124 @@
-"""Evidence brought together by user, and what tasks write of it."""
+"""From raw files to the rows of users, over the tasks of a real Spark."""
 
-from datetime import date
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
-from jobs.transforms import histories as hs
+from jobs.io.lake import write_part
+from jobs.spark import numbered_tasks, task_numbers
+from jobs.transforms.histories import PART, HistoryMaker
+from jobs.transforms.raw_files import Judge, RawFile, Rejects, Share, Sifter, shares, unpacked
 from recsys import columns as c
-from recsys.config import Event, Ids
+from recsys.config import Config, Event, Ids
 from recsys.ids import IdIndex
-from recsys.interactions.histories import BLOCK, Terms
+from recsys.interactions.histories import Terms
+from recsys.schemas import QUARANTINE, RAW
+from recsys.window import midnight
 
-TERMS = Terms({"view": Event(weight=3.0)}, date(2026, 1, 10), date(2026, 1, 7))
-DAY = 86_400_000_000
-AS_OF = 1_768_003_200_000_000
+AS_OF = date(2026, 1, 10)
+END = midnight(AS_OF)
+RULES = {"view": Event(weight=3.0)}
+
+
+def days_ago(days: float) -> Any:
+    return END - timedelta(days=days)
+
+
+def view(user: Any, item: Any, **values: Any) -> dict[str, Any]:
+    row = {c.USER_ID: user, c.ITEM_ID: item, c.EVENT_TYPE: "view", c.OCCURRED_AT: days_ago(1)}
+    return row | values
+
+
+def config(ids: Ids | None = None) -> Config:
+    sources = {
+        name: {"table": name, "columns": {column: column for column in columns}}
+        for name, columns in {
+            "items": ("item_id",),
+            "interactions": ("user_id", "item_id", "event_type", "occurred_at"),
+            "blocks": ("user_id", "item_id"),
+        }.items()
+    }
+    return Config.model_validate(
+        {"ids": (ids or Ids()).model_dump(), "sources": sources, "events": RULES}
+    )
+
+
+def raw(folder: Path, files: Mapping[str, list[dict[str, Any]]], ids: Ids) -> list[RawFile]:
+    """A raw file for each entry; the name of its source comes before a full stop."""
+    written = []
+    for name, rows in files.items():
+        source, _, more = name.partition(".")
+        table = pa.Table.from_pylist(rows, RAW[source].arrow(ids))
+        file = write_part(folder, name, table.schema, table.to_batches())
+        written.append(RawFile(source, str(folder / file.name), file.rows, more != "undated"))
+    return written
+
+
+def sifted(
+    spark: SparkSession, judge: Judge, files: tuple[Share, ...], folder: Path
+) -> tuple[pa.Table, list[Rejects]]:
+    sifter = Sifter(judge, files, folder)
+
+    def sift(tasks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from map(sifter.sift, task_numbers(tasks))
+
+    told = numbered_tasks(spark, len(files)).mapInArrow(sift, Sifter.SPARK_SCHEMA).toArrow()
+    return told, [Rejects.model_validate_json(text) for text in told["rejects"].to_pylist()]
 
 
 def written(
-    spark: SparkSession, evidence: DataFrame, users: IdIndex, items: IdIndex, ids: Ids, folder: Path
+    spark: SparkSession, judge: Judge, files: list[RawFile], users: IdIndex, items: IdIndex
 ) -> pa.Table:
     """The files of parts of two users each, in the order of their names."""
+    folder = Path(files[0].path).parent
+    terms = Terms(RULES, AS_OF, AS_OF - timedelta(days=3))
     active = np.arange(len(users)) % 2 == 0
-    maker = hs.HistoryMaker(users, active, 2, TERMS, ids, folder)
-    user_rows = hs.numbered_ids(spark, c.USER_ID, c.USER_ROW, users)
-    item_rows = hs.numbered_ids(spark, c.ITEM_ID, c.ITEM_ROW, items)
-    parts = -(-len(users) // 2)
-    rows = hs.gathered(evidence, user_rows, item_rows, parts, 2)
-    files = rows.mapInArrow(maker.write, hs.HistoryMaker.SPARK_SCHEMA).toArrow().to_pylist()
-    assert len(files) == parts
+    tasks = shares([file for file in files if file.evidence], 3)
+    maker = HistoryMaker(judge, tasks, users, items, active, 2, terms, folder)
+
+    def gather(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for number in task_numbers(batches):
+            yield from maker.evidence(number)
+
+    evidence = numbered_tasks(spark, len(tasks)).mapInArrow(gather, HistoryMaker.EVIDENCE_SCHEMA)
+    by_user = evidence.repartitionById(maker.parts, PART)
+    told = by_user.mapInArrow(maker.write, HistoryMaker.WRITTEN_SCHEMA).toArrow().to_pylist()
+    assert len(told) == -(-len(users) // 2)
     return pa.concat_tables(
-        [pq.read_table(folder / name) for name in sorted(f["name"] for f in files)]
+        [pq.read_table(folder / name) for name in sorted(row["name"] for row in told)]
     )
+
+
+def test_small_files_are_read_together_and_large_ones_alone() -> None:
+    files = [RawFile("events", str(rows), rows) for rows in (2, 1, 9, 1, 2)]
+    assert [[f.rows for f in share] for share in shares(files, 3)] == [[2, 1], [9], [1, 2]]
+    assert shares([], 3) == ()
 
 
 def test_one_row_a_user_in_the_order_of_ids(spark: SparkSession, tmp_path: Path) -> None:
     users, items = IdIndex(pa.array([-5, 1, 2, 3, 9])), IdIndex(pa.array([-9, 4, 7]))
-    evidence = spark.createDataFrame(
-        [
-            (1, 7, 0, AS_OF - DAY, AS_OF - DAY, None),
-            (1, -9, 0, AS_OF - 5 * DAY, AS_OF - 5 * DAY, None),
-            (2, 4, 0, AS_OF - 4 * DAY, AS_OF - 2 * DAY, None),
-            (2, 7, BLOCK, 0, 0, None),
-            (2, 7, BLOCK, 0, 0, None),
-            (3, -9, BLOCK, 0, 0, None),
-            (3, 999, 0, AS_OF - DAY, AS_OF - DAY, None),
-            (77, 7, 0, AS_OF - DAY, AS_OF - DAY, None),
+    files: dict[str, list[dict[str, Any]]] = {
+        "interactions.a": [
+            view(1, 7),
+            view(2, 4, occurred_at=days_ago(4), arrived_at=days_ago(2)),
+            view(1, 4, event_type="shrug"),
         ],
-        "user_id long, item_id long, kind int, occurred long, known long, value double",
-    )
-    table = written(spark, evidence, users, items, Ids(), tmp_path)
+        "interactions.b": [
+            view(1, -9, occurred_at=days_ago(5)),
+            view(1, 7, occurred_at=days_ago(-1), arrived_at=days_ago(1)),
+        ],
+        "blocks": [{c.USER_ID: user, c.ITEM_ID: item} for user, item in ((2, 7), (2, 7), (3, -9))]
+        + [{c.USER_ID: 3, c.ITEM_ID: 999}, {c.USER_ID: 3, c.REJECT_REASON: "item_id is null"}],
+    }
+    judge = Judge(config(), AS_OF)
+    table = written(spark, judge, raw(tmp_path, files, Ids()), users, items)
     assert [tuple(row.values()) for row in table.to_pylist()] == [
         (0, -5, [], [], [], [], [], True),
         (1, 1, [0, 2], [3.0, 3.0], [5.0, 1.0], [3.0, None], [], False),
@@ -62,12 +129,38 @@ def test_one_row_a_user_in_the_order_of_ids(spark: SparkSession, tmp_path: Path)
 
 
 def test_text_ids_have_the_order_of_the_id_index(spark: SparkSession, tmp_path: Path) -> None:
-    ids = ["ß", "a", "Z", "ä", "z", "😀"]
-    users = IdIndex.build(pa.array(ids), "text")
-    evidence = spark.createDataFrame(
-        [(name, 1, 0, AS_OF - DAY, AS_OF - DAY, None) for name in ids],
-        "user_id string, item_id long, kind int, occurred long, known long, value double",
-    )
-    table = written(spark, evidence, users, IdIndex(pa.array([1])), Ids(user="text"), tmp_path)
-    assert table[c.USER_ID].to_pylist() == sorted(ids, key=lambda text: text.encode())
-    assert table[c.ITEM_ROWS].to_pylist() == [[0]] * len(ids)
+    names = ["ß", "a", "Z", "ä", "z", "😀"]
+    ids = Ids(user="text")
+    users = IdIndex.build(pa.array(names), "text")
+    files = raw(tmp_path, {"interactions": [view(name, 1) for name in names]}, ids)
+    judge = Judge(config(ids), AS_OF)
+    table = written(spark, judge, files, users, IdIndex(pa.array([1])))
+    assert table[c.USER_ID].to_pylist() == sorted(names, key=lambda text: text.encode())
+    assert table[c.ITEM_ROWS].to_pylist() == [[0]] * len(names)
+
+
+def test_rows_that_cannot_be_used_are_written_with_their_source_and_counted(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    files: dict[str, list[dict[str, Any]]] = {
+        "interactions.a": [view(1, 7), view(1, 7), view(2, 8, event_type="shrug")],
+        "interactions.undated": [view(None, 9, reject_reason="user_id is null", source_row="{}")],
+        "interactions.b": [view(3, 9)],
+        "blocks": [{c.USER_ID: 4, c.ITEM_ID: 7}],
+        "items": [{c.REJECT_REASON: "item_id is null", c.SOURCE_ROW: "{}", c.AVAILABLE: True}],
+    }
+    tasks = shares(raw(tmp_path, files, Ids()), 4)
+    told, rejects = sifted(spark, Judge(config(), AS_OF), tasks, tmp_path)
+    assert sorted(unpacked(told["users"])[c.USER_ID].to_pylist()) == [1, 3, 4]
+    assert sorted(unpacked(told["items"])[c.ITEM_ID].to_pylist()) == [7, 9]
+    assert [each.reasons for each in rejects] == [
+        {"interactions: unknown event_type": 1, "interactions: user_id is null": 1},
+        {"items: item_id is null": 1},
+    ]
+    rows = [pq.read_table(tmp_path / f.name).to_pylist() for r in rejects for f in r.files]
+    (shrug, nobody), (nothing,) = rows
+    assert (shrug[c.SOURCE], shrug[c.USER_ID], shrug[c.ITEM_ID]) == ("interactions", 2, 8)
+    assert json.loads(shrug[c.SOURCE_ROW])["event_type"] == "shrug"
+    assert nobody[c.SOURCE_ROW] == "{}"
+    assert list(nothing) == QUARANTINE.arrow(Ids()).names
+    assert nothing[c.USER_ID] is None
