@@ -204,6 +204,11 @@ bench: export SPARK_SUBMIT_OPTS := -XX:+UseSerialGC
 bench: setup ## measure the pipeline, a tutorial's way, implicit and the floors (SIZE=S, M or L)
 	@python -m tests.benchmarks.pipeline --size $(SIZE)
 
+.PHONY: bench-nights
+bench-nights: export SPARK_SUBMIT_OPTS := -XX:+UseSerialGC
+bench-nights: setup ## measure a night on 1 % new events against a full one (SIZE=S, M or L)
+	@python -m tests.benchmarks.nights --size $(SIZE)
+
 .PHONY: bench-lookup
 bench-lookup: setup ## measure lookups a second against bare reads of the row by its key
 	@python -m tests.benchmarks.lookup

@@ -19,6 +19,8 @@ AS_OF: Final = "{{ params.as_of or (dag_run.logical_date or dag_run.run_after) |
 PACKAGE: Final = "{{ var.value.get('recsys_package', '') }}"
 # A backfill publishes history; the live run stays live.
 NO_PROMOTION: Final = "{{ ' --no-promote' if dag_run.run_type == 'backfill' else '' }}"
+# Its dates run in any order, so none may build on another.
+FULL: Final = "{{ ' --full' if dag_run.run_type == 'backfill' else '' }}"
 
 DOC: Final = """
 ### What it does
@@ -122,13 +124,11 @@ with DAG(
     check_sources = plain_job("check_sources", timedelta(minutes=30))
     build_interactions = spark_job("build_interactions", timedelta(hours=1))
     check_matrix = plain_job("check_matrix", timedelta(minutes=30))
-    train = [
-        plain_job("train_generators", timedelta(hours=3)),
-        plain_job("choose_ranking", timedelta(hours=3)),
-    ]
+    train_generators = plain_job("train_generators", timedelta(hours=3), FULL)
+    choose_ranking = plain_job("choose_ranking", timedelta(hours=3))
     rank_lists = spark_job("rank_lists", timedelta(hours=2))
     check_lists = plain_job("check_lists", timedelta(minutes=30))
     publish_lists = plain_job("publish_lists", timedelta(hours=1), NO_PROMOTION, [LIVE_LISTS])
 
-    extract_sources >> check_sources >> build_interactions >> check_matrix >> train
-    train >> rank_lists >> check_lists >> publish_lists
+    extract_sources >> check_sources >> build_interactions >> check_matrix >> train_generators
+    train_generators >> choose_ranking >> rank_lists >> check_lists >> publish_lists

@@ -1,7 +1,8 @@
 """Runs a range of dates as history: each publishes what the nightly run of that date would have.
 
-Events of all dates are read first and once; then dates are independent of each other, so they run
-in parallel, in any order, and a broken-off backfill goes on where it ended.
+Events of all dates are read first and once; then dates are independent of each other, because each
+is a full night, so they run in parallel, in any order, and a broken-off backfill goes on where it
+ended.
 """
 
 import subprocess
@@ -124,7 +125,15 @@ def _timed(run_day: RunDay, day: Day) -> Day:
 
 def run_in_process_of_its_own(day: Day, config: Path | None = None) -> Ended:
     """Runs a date with `recsys nightly`; its log goes nowhere but for the error."""
-    command = [sys.executable, "-m", "jobs.cli.main", "nightly", "--as-of", f"{day.as_of}"]
+    command = [
+        sys.executable,
+        "-m",
+        "jobs.cli.main",
+        "nightly",
+        "--as-of",
+        f"{day.as_of}",
+        "--full",
+    ]
     command += [] if day.promote else ["--no-promote"]
     command += [] if config is None else ["--config", str(config)]
     done = subprocess.run(

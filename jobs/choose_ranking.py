@@ -1,6 +1,7 @@
 """Chooses how candidates are ordered, on the days before a date that are held back (plain Python).
 
-The generators are fitted once more on what was known before those days.
+The generators are fitted once more on what was known before those days. Between full nights the
+choice of the last one is taken over.
 """
 
 import argparse
@@ -8,7 +9,8 @@ import logging
 
 from jobs.entrypoint import RunArguments, job_parser, run
 from jobs.fitting import fit_generators
-from jobs.io.features import Known, write_choice
+from jobs.io.features import Known, model_partition, read_choice, write_choice
+from jobs.io.nights import facts, recorded
 from recsys.ranking.choice import Choice
 from recsys.ranking.stack import choose_blend
 
@@ -20,8 +22,11 @@ def arg_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: RunArguments) -> None:
-    choice = _choice(arguments)
-    write_choice(arguments.lake, arguments.as_of, choice)
+    lake, config = arguments.lake, arguments.config
+    first, *_ = config.generators.used()
+    night = recorded(model_partition(lake, first, arguments.as_of))
+    choice = _choice(arguments) if night.base is None else read_choice(lake, night.base)
+    write_choice(lake, arguments.as_of, choice, facts(night))
     for line in choice.summary().splitlines():
         log.info("%s", line)
 

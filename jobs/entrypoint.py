@@ -29,6 +29,8 @@ class RunArguments:
     """When the sources are read; a timestamp at or after it lies in the future."""
     promote: bool = True
     """Whether the run goes live; otherwise it is published as history."""
+    full: bool = False
+    """Whether everything is made anew, whatever `nights.full_every` says."""
 
     @property
     def lake(self) -> Lake:
@@ -63,6 +65,11 @@ def job_parser(doc: str | None) -> argparse.ArgumentParser:
         action="store_false",
         help="publish the run as history and leave the live run alone",
     )
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="make everything anew, whatever nights.full_every says",
+    )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
 
@@ -81,7 +88,16 @@ def run(parser: argparse.ArgumentParser, job: Job, argv: Sequence[str] | None = 
     try:
         observed_at = arguments.observed_at or datetime.now(UTC)
         config, settings = load_config(arguments.config), load_settings()
-        job(RunArguments(arguments.as_of, config, settings, observed_at, arguments.promote))
+        job(
+            RunArguments(
+                arguments.as_of,
+                config,
+                settings,
+                observed_at,
+                arguments.promote,
+                arguments.full,
+            )
+        )
     except RecsysError as error:
         if arguments.debug:
             traceback.print_exc()

@@ -2,14 +2,15 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from jobs.settings import Settings, load_settings
 from recsys.config import Config
+from recsys.interactions.changes import Moved
 from recsys.interactions.training import Training
 from recsys.models import als
-from recsys.models.contract import GeneratorConfig, Model
+from recsys.models.contract import GeneratorConfig, Lasting, Model
 from recsys.models.factors import Factors
 from recsys.models.registry import GENERATORS
 
@@ -30,6 +31,25 @@ def fit_generators(
         begin = time.monotonic()
         model = fit_generator(name, training, section, config.seed, settings, start)
         log.info("%s fitted in %.1f s", name, time.monotonic() - begin)
+        yield name, model
+
+
+def carried_generators(
+    training: Training, config: Config, base: Callable[[str], Model], moved: Moved
+) -> Iterator[tuple[str, Model]]:
+    """Every generator that the configuration uses, with what those of an earlier date say of items;
+    gives each with its name. Those that are not `Lasting` are fitted.
+
+    base: reads a generator of that date by name. moved: since then.
+    """
+    for name, section in config.generators.used().items():
+        begin = time.monotonic()
+        generator = GENERATORS[name]
+        if isinstance(generator, Lasting):
+            model = generator.carried(base(name), training, section, moved)
+        else:
+            model = generator.fit(training, section, config.seed)
+        log.info("%s brought up to date in %.1f s", name, time.monotonic() - begin)
         yield name, model
 
 

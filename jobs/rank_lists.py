@@ -1,24 +1,31 @@
-"""Scores all users, orders the candidates and keeps the best items of each (Spark)."""
+"""Scores users, orders the candidates and keeps the best items of each (Spark).
+
+Between full nights who has not changed since the night before keeps the list.
+"""
 
 import argparse
 import logging
 from collections.abc import Iterator
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import DataFrame, SparkSession
 
 from jobs.entrypoint import RunArguments, job_parser, run
-from jobs.io.features import Known, read_choice, read_model
+from jobs.io.features import CHOICE, Known, model_partition, read_choice, read_model
 from jobs.io.frames import read_frame
 from jobs.io.lake import DataFile, Draft, write_part
+from jobs.io.nights import facts, moved_since, recorded, unavailable_since
 from jobs.spark import executor_errors, session
-from jobs.transforms.ranking import ListMaker
+from jobs.transforms.ranking import ListKeeper, ListMaker
 from recsys import columns as c
 from recsys.ids import IdIndex
+from recsys.interactions.changes import Mask
+from recsys.interactions.training import Ints
 from recsys.models.contract import Model
 from recsys.models.factors import BLOCK
+from recsys.nights import Night
 from recsys.ranking import explore, fallback
 from recsys.ranking.choice import Choice
 from recsys.ranking.stack import Ranker
@@ -36,17 +43,59 @@ def arg_parser() -> argparse.ArgumentParser:
 
 def main(arguments: RunArguments) -> None:
     spark = session("lists", arguments.settings, USERS_A_BATCH)
-    config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
+    lake, as_of = arguments.lake, arguments.as_of
     known, choice = Known(arguments), read_choice(lake, as_of)
-    maker = list_maker(arguments, known, choice)
-    users = read_frame(spark, INTERACTIONS, [lake.as_of(INTERACTIONS.name, as_of)], config.ids)
+    night = recorded(model_partition(lake, CHOICE, as_of))
+    due = known.interactions[c.ACTIVE].to_numpy()
     with lake.as_of(TOP_N.name, as_of).replace() as draft:
-        _write_lists(users.where(F.col(c.ACTIVE)), maker, draft)
+        kept = _keep_lists(spark, arguments, known, night, draft)
+        due[kept] = False
+        _write_lists(_users(spark, arguments), due, list_maker(arguments, known, choice), draft)
         draft.stats["models"] = [*choice.generators, explore.SOURCE]
+        draft.stats |= facts(night) | {"scored": int(due.sum()), "kept": len(kept)}
     methods = ", ".join(f"{order.method} ({band})" for band, order in choice.orders.items())
-    log.info("lists of %d users by %s", sum(f.rows for f in draft.files), methods)
+    log.info("lists of %d users by %s, %d kept as they were", due.sum(), methods, len(kept))
     with lake.as_of(FALLBACK.name, as_of).replace() as draft:
         draft.write_table(_fallback(arguments, known))
+
+
+def _users(spark: SparkSession, arguments: RunArguments) -> DataFrame:
+    """What `ListMaker` needs to know of all users."""
+    partition = arguments.lake.as_of(INTERACTIONS.name, arguments.as_of)
+    users = read_frame(spark, INTERACTIONS, [partition], arguments.config.ids)
+    return users.select(c.USER_ROW, c.USER_ID, c.ITEM_ROWS, c.BLOCKED_ROWS)
+
+
+def _keep_lists(
+    spark: SparkSession, arguments: RunArguments, known: Known, night: Night, draft: Draft
+) -> Ints:
+    """Copies the lists of the night before that are still good; gives the rows of their users.
+
+    Each task reads its share of the files and writes one; only names and row numbers come back.
+    """
+    if night.previous is None:
+        return np.empty(0, np.int64)
+    moved = moved_since(arguments, known, night.previous)
+    active = known.interactions[c.ACTIVE].to_numpy()
+    keeper = ListKeeper(
+        users=IdIndex(known.interactions[c.USER_ID].combine_chunks()),
+        unchanged=active & ~moved.changed,
+        unavailable=unavailable_since(arguments, known, night.previous),
+        ids=arguments.config.ids,
+    )
+    files = arguments.lake.as_of(TOP_N.name, night.previous).files()
+    shared = spark.sparkContext.broadcast(keeper)
+    tasks, folder = min(len(files), spark.sparkContext.defaultParallelism), draft.folder
+
+    def copy(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for task in (number for batch in batches for number in batch["id"].to_pylist()):
+            yield shared.value.copy(files[task::tasks], folder)
+
+    with executor_errors():
+        numbers = spark.range(0, tasks, 1, numPartitions=max(tasks, 1))
+        copied = numbers.mapInArrow(copy, ListKeeper.SPARK_SCHEMA).toArrow()
+    draft.files += [DataFile.model_validate(row) for row in copied.drop(["kept"]).to_pylist()]
+    return np.asarray(copied["kept"].combine_chunks().flatten().to_numpy(), np.int64)
 
 
 def list_maker(arguments: RunArguments, known: Known, choice: Choice) -> ListMaker:
@@ -89,15 +138,19 @@ def _explorer(
     return explore.Explorer(pool, taste, policy)
 
 
-def _write_lists(users: DataFrame, maker: ListMaker, draft: Draft) -> None:
-    """Each task writes its lists as one file; only names and counts come back."""
-    shared = users.sparkSession.sparkContext.broadcast(maker)
+def _write_lists(users: DataFrame, due: Mask, maker: ListMaker, draft: Draft) -> None:
+    """Each task writes its lists as one file; only names and counts come back.
+
+    due: (users,) who gets a list.
+    """
+    shared = users.sparkSession.sparkContext.broadcast((maker, due))
     folder = draft.folder
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        lists = (part for batch in batches for part in shared.value.lists(batch))
-        file = write_part(folder, "part", TOP_N.arrow(shared.value.ids), lists)
-        yield file.as_batch()
+        maker, due = shared.value
+        wanted = (batch.filter(pa.array(due[batch[c.USER_ROW].to_numpy()])) for batch in batches)
+        lists = (part for batch in wanted for part in maker.lists(batch))
+        yield write_part(folder, "part", TOP_N.arrow(maker.ids), lists).as_batch()
 
     with executor_errors():
         files = users.mapInArrow(write, DataFile.SPARK_SCHEMA).collect()

@@ -208,6 +208,15 @@ class Ranking(Section):
     """Items that each generator proposes to the second stage."""
 
 
+class Nights(Section):
+    """How much of a night is made anew."""
+
+    full_every: Count = 1
+    """Days from one full night to the next. In between the choice and what models know of items are
+    kept, and only users who changed are scored. 1: every night is full, and any date can be made
+    again by itself."""
+
+
 class Segments(Section):
     """Lists for groups of users, for members of the group without a list of their own."""
 
@@ -335,6 +344,7 @@ class Config(Section):
     ranking: Ranking = Ranking()
     lists: Lists = Lists()
     segments: Segments = Segments()
+    nights: Nights = Nights()
     contracts: Contracts = Contracts()
     gates: Gates = Gates()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 20260101
@@ -342,6 +352,11 @@ class Config(Section):
     def fingerprint(self) -> str:
         """SHA-256 of the configuration in a canonical form, to tell runs apart."""
         return _digest(self.model_dump(mode="json"))
+
+    def lists_fingerprint(self) -> str:
+        """SHA-256 of what decides how models are fitted and lists are made, to tell whether those
+        of an earlier night can be kept."""
+        return _digest(self.model_dump(mode="json", exclude={"contracts", "nights"}))
 
     def source_fingerprint(self, name: str) -> str:
         """SHA-256 of what decides how rows of one source are read."""

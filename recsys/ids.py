@@ -85,6 +85,10 @@ class IdIndex:
         """(m,) int32 row number of each id; null for an id the index does not hold."""
         return pc.index_in(_combined(ids), value_set=self.values)
 
+    def places(self, ids: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
+        """(m,) row number of each id; -1 for an id the index does not hold."""
+        return np.asarray(self.rows(ids).fill_null(-1).to_numpy(), np.int64)
+
     def ids(self, rows: npt.NDArray[np.integer]) -> pa.Array:
         """(m,) the id of each row number."""
         return self.values.take(pa.array(rows))

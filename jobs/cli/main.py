@@ -96,6 +96,9 @@ def nightly(
     promote: Annotated[
         bool, typer.Option(help="Go live, or be published as history and leave the live run alone.")
     ] = True,
+    full: Annotated[
+        bool, typer.Option("--full", help="Make everything anew, whatever nights.full_every says.")
+    ] = False,
 ) -> None:
     """Run the nightly jobs in order, without Airflow.
 
@@ -103,7 +106,7 @@ def nightly(
     """
     start_log()
     arguments = RunArguments(
-        as_of.date(), load_config(config), load_settings(), datetime.now(UTC), promote
+        as_of.date(), load_config(config), load_settings(), datetime.now(UTC), promote, full
     )
     console = Console(stderr=True)
     with console.status("starting") as status:

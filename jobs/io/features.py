@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -96,7 +96,7 @@ def model_partition(lake: Lake, name: str, as_of: date) -> Partition:
 
 
 def write_model(
-    lake: Lake, name: str, as_of: date, model: Model, facts: Mapping[str, str] | None = None
+    lake: Lake, name: str, as_of: date, model: Model, facts: Mapping[str, Any] | None = None
 ) -> None:
     """Keeps a model as npz arrays. facts: what its manifest says of it besides."""
     with model_partition(lake, name, as_of).replace() as draft:
@@ -111,11 +111,11 @@ def read_model(lake: Lake, name: str, as_of: date) -> Model:
     return GENERATORS[name].MODEL.from_arrays(model_partition(lake, name, as_of).arrays())
 
 
-def write_choice(lake: Lake, as_of: date, choice: Choice) -> None:
-    """Keeps how lists are ordered, and why."""
+def write_choice(lake: Lake, as_of: date, choice: Choice, facts: Mapping[str, Any]) -> None:
+    """Keeps how lists are ordered, and why. facts: what its manifest says of it besides."""
     with model_partition(lake, CHOICE, as_of).replace() as draft:
         draft.write_arrays({CHOICE: np.frombuffer(choice.model_dump_json().encode(), np.uint8)})
-        draft.stats |= choice.model_dump(mode="json", exclude={"rankers"})
+        draft.stats |= {**choice.model_dump(mode="json", exclude={"rankers"}), **facts}
 
 
 def read_choice(lake: Lake, as_of: date) -> Choice:

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from datetime import date
 
-import numpy as np
-
 from jobs.entrypoint import RunArguments
 from jobs.io.contracts import days
 from jobs.io.features import MODELS, Known, read_model
 from recsys import columns as c
 from recsys.ids import IdIndex
+from recsys.interactions.changes import moved_rows
 from recsys.models import als
 from recsys.models.factors import FactorModel, Factors
 from recsys.schemas import ITEMS
@@ -39,16 +38,7 @@ def warm_start(arguments: RunArguments, known: Known) -> WarmStart | None:
     for day in reversed([d for d in days(lake, f"{MODELS}/als") if d < arguments.as_of]):
         model = read_model(lake, "als", day)
         if isinstance(model, FactorModel) and model.item_factors.shape[1] == section.factors:
-            theirs = IdIndex(
-                lake.as_of(ITEMS.name, day).read(ITEMS, ids)[c.ITEM_ID].combine_chunks()
-            )
-            return WarmStart(day, _aligned(model.item_factors, theirs, known))
+            theirs = lake.as_of(ITEMS.name, day).read(ITEMS, ids)[c.ITEM_ID]
+            earlier = IdIndex(theirs.combine_chunks()).places(known.items[c.ITEM_ID])
+            return WarmStart(day, moved_rows(model.item_factors, earlier))
     return None
-
-
-def _aligned(factors: Factors, theirs: IdIndex, known: Known) -> Factors:
-    rows = theirs.rows(known.items[c.ITEM_ID]).to_numpy(zero_copy_only=False)
-    found = ~np.isnan(rows.astype(np.float64))
-    aligned = np.zeros((len(rows), factors.shape[1]), np.float32)
-    aligned[found] = factors[rows[found].astype(np.int64)]
-    return aligned

@@ -1,14 +1,20 @@
-"""Arrow batches of users in, their lists out: what an executor does when lists are made."""
+"""Arrow batches of users in, their lists out: what an executor does when lists are made or kept."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from jobs.io.lake import DataFile, write_part
 from recsys import columns as c
 from recsys.config import Ids
 from recsys.ids import IdIndex, lasting_keys
+from recsys.interactions.changes import Mask
 from recsys.interactions.matrices import list_arrays
 from recsys.interactions.training import Ints, ItemLists, taken
 from recsys.ranking.explore import Explored, Explorer
@@ -62,6 +68,47 @@ class ListMaker:
             pa.ListArray.from_arrays(offsets, pa.array(block.propensities)),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=TOP_N.arrow(self.ids))
+
+
+@dataclass(frozen=True)
+class ListKeeper:
+    """Everything that copying the lists of an earlier night needs."""
+
+    users: IdIndex
+    """The users of today."""
+    unchanged: Mask
+    """(users,) whose list is kept as it is, if all its items can still be recommended."""
+    unavailable: pa.Array
+    """Ids of the items of earlier lists that cannot be recommended any more."""
+    ids: Ids
+
+    SPARK_SCHEMA: ClassVar[str] = f"{DataFile.SPARK_SCHEMA}, kept array<long>"
+
+    def copy(self, files: Sequence[str], folder: Path) -> pa.RecordBatch:
+        """Writes the lists that are kept out of some files as one; tells its name, and the rows of
+        the users whose lists they are."""
+        kept: list[Ints] = [np.empty(0, np.int64)]
+
+        def lists() -> Iterator[pa.RecordBatch]:
+            for file in files:
+                for batch in pq.ParquetFile(file).iter_batches():
+                    rows = self.users.places(batch[c.USER_ID])
+                    good = self._good(batch, rows)
+                    kept.append(rows[good])
+                    yield batch.filter(pa.array(good))
+
+        file = write_part(folder, "kept", TOP_N.arrow(self.ids), lists())
+        told = file.model_dump() | {"kept": np.concatenate(kept)}
+        return pa.RecordBatch.from_pylist([told])
+
+    def _good(self, lists: pa.RecordBatch, rows: Ints) -> Mask:
+        """(lists,) which are kept. rows: of their users, -1 of those that are gone."""
+        good = (rows >= 0) & self.unchanged[rows]
+        items = lists[c.ITEM_IDS]
+        gone = pc.is_in(items.flatten(), value_set=self.unavailable)
+        lines = pc.list_parent_indices(items).filter(gone)
+        good[lines.to_numpy()] = False
+        return np.asarray(good)
 
 
 def _excluded(users: pa.RecordBatch) -> ItemLists:

@@ -9,6 +9,7 @@ from scipy import linalg, sparse
 from threadpoolctl import threadpool_limits
 
 from recsys.errors import ConfigError
+from recsys.interactions.changes import Moved, moved_rows
 from recsys.interactions.training import Training
 from recsys.models import content
 from recsys.models.cold import mapped
@@ -77,6 +78,20 @@ def fit(
         return _with_strangers(model, training, touched, seed)
 
 
+def carried(model: FactorModel, training: Training, config: Config, moved: Moved) -> FactorModel:
+    """Item vectors as they were, with zeros for new items; users who changed are folded in.
+
+    Vectors of others are kept. Who is new and has no events gets zeros until the next fit.
+    """
+    items = moved_rows(model.item_factors, moved.items)
+    users = moved_rows(model.user_factors, moved.users)
+    confidence = _confidence(training.liked(), config)
+    rows = np.flatnonzero(moved.changed)
+    with threadpool_limits(limits=1, user_api="blas"):
+        users[rows] = folded_in(items, confidence[rows], config.regularization)
+    return FactorModel(users, items)
+
+
 def _confidence(liked: sparse.csr_matrix, config: Config) -> sparse.csr_matrix:
     """(users, items) 1 + alpha * weight; the discounts have mean 1 over all cells."""
     users = np.bincount(liked.indices, minlength=liked.shape[1])
@@ -94,7 +109,7 @@ def folded_in(
 
     item_factors: (items, k) Y. confidence: (u, items) c, 1 or more where the user touched an item.
     With U the m rows of Y that a user touched and A = Y'Y + lambda I, the same for everybody, it is
-    A^-1 U' (I + (C - I) U A^-1 U')^-1 c: a system of m unknowns instead of k.
+    A^-1 U' (I + (C - I) U A^-1 U')^-1 c: a system of m unknowns instead of k, used where m <= k.
     """
     items = item_factors.astype(np.float64)
     gram = items.T @ items + regularization * np.eye(items.shape[1])
@@ -105,6 +120,12 @@ def folded_in(
         users = np.flatnonzero(lengths == m)
         places = confidence.indptr[users][:, np.newaxis] + np.arange(m)
         rows, c = confidence.indices[places], confidence.data[places].astype(np.float64)
+        if m > items.shape[1]:
+            own = items[rows]
+            across = own.transpose(0, 2, 1)
+            systems = gram + across @ (own * (c - 1.0)[:, :, np.newaxis])
+            vectors[users] = np.linalg.solve(systems, across @ c[:, :, np.newaxis])[:, :, 0]
+            continue
         inner = (c - 1.0)[:, :, np.newaxis] * (solved[rows] @ items[rows].transpose(0, 2, 1))
         share = np.linalg.solve(np.eye(m) + inner, c[:, :, np.newaxis])
         vectors[users] = (solved[rows].transpose(0, 2, 1) @ share)[:, :, 0]

@@ -6,11 +6,12 @@ module's.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from recsys.interactions.changes import Moved
 from recsys.interactions.training import Training
 from recsys.section import NonNegative, Section
 
@@ -72,4 +73,19 @@ class Generator(Protocol):
         """Fits a model; the same arguments give the same arrays, whatever the number of threads.
 
         config: an instance of the module's `Config`.
+        """
+
+
+@runtime_checkable
+class Lasting(Protocol):
+    """A generator whose knowledge of items can be kept for some days.
+
+    One that cannot costs little and is fitted anew.
+    """
+
+    def carried(self, model: Any, training: Training, config: Any, moved: Moved) -> Model:
+        """The model of an earlier date for the users of today: what it says of items is kept, those
+        it did not know say nothing, and users are seen as they are now.
+
+        model: an instance of the module's `MODEL`. moved: since the model's date.
         """

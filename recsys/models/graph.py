@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy import sparse
 
+from recsys.interactions.changes import Moved, moved_square
 from recsys.interactions.training import Training
 from recsys.models.contract import GeneratorConfig, Search, Span
 from recsys.models.neighbours import NeighbourModel, strongest
@@ -44,8 +45,7 @@ class Config(GeneratorConfig):
 def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noqa: ARG001
     """R is 1 where a user liked an item; a user's evidence is log2(1 + weight)."""
     liked = training.liked()
-    history = liked.copy()
-    history.data = np.log2(1.0 + liked.data)
+    history = _evidence(liked)
     liked.data = np.ones_like(liked.data)
     users, items = (np.asarray(liked.sum(axis=axis)).ravel() for axis in (1, 0))
     start = liked @ sparse.diags(_discount(items, config.from_exponent))
@@ -55,6 +55,22 @@ def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noq
     similarity.setdiag(0)
     similarity.eliminate_zeros()
     return NeighbourModel(history, strongest(similarity, config.neighbours))
+
+
+def carried(
+    model: NeighbourModel,
+    training: Training,
+    config: Config,  # noqa: ARG001
+    moved: Moved,
+) -> NeighbourModel:
+    """Similarities as they were, evidence as it is."""
+    return NeighbourModel(_evidence(training.liked()), moved_square(model.similarity, moved.items))
+
+
+def _evidence(liked: sparse.csr_matrix) -> sparse.csr_matrix:
+    history = liked.copy()
+    history.data = np.log2(1.0 + liked.data)
+    return history
 
 
 def _discount(degrees: npt.NDArray[np.floating], exponent: float) -> npt.NDArray[np.float64]:

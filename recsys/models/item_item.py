@@ -13,6 +13,7 @@ import numpy as np
 from scipy import linalg, sparse
 from threadpoolctl import threadpool_limits
 
+from recsys.interactions.changes import Moved, moved_square
 from recsys.interactions.training import Training
 from recsys.models.contract import GeneratorConfig, Search, Span
 from recsys.models.neighbours import NeighbourModel, strongest
@@ -39,8 +40,7 @@ class Config(GeneratorConfig):
 
 def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noqa: ARG001
     """R is 1 where a user liked an item; items that nobody liked get no weights."""
-    liked = training.liked()
-    liked.data = np.ones_like(liked.data)
+    liked = _ones(training)
     items = np.flatnonzero(np.bincount(liked.indices, minlength=liked.shape[1]))
     known = liked[:, items]
     gram = (known.T @ known).tocsr()
@@ -51,6 +51,22 @@ def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noq
     cells = (weights.data, (items[weights.row], items[weights.col]))
     shape = (liked.shape[1], liked.shape[1])
     return NeighbourModel(liked, sparse.csr_matrix(cells, shape=shape, dtype=np.float32))
+
+
+def carried(
+    model: NeighbourModel,
+    training: Training,
+    config: Config,  # noqa: ARG001
+    moved: Moved,
+) -> NeighbourModel:
+    """Weights as they were, what users liked as it is."""
+    return NeighbourModel(_ones(training), moved_square(model.similarity, moved.items))
+
+
+def _ones(training: Training) -> sparse.csr_matrix:
+    liked = training.liked()
+    liked.data = np.ones_like(liked.data)
+    return liked
 
 
 def _at_once(gram: sparse.csr_matrix, config: Config) -> sparse.csr_matrix:

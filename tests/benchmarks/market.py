@@ -11,6 +11,7 @@ from jobs.io.migrations import with_id_types
 from jobs.io.postgres import connect
 from jobs.io.statements import statement
 from recsys.config import Ids
+from recsys.interactions.training import Ints
 from recsys.schemas import TIMESTAMP
 from recsys.window import midnight
 
@@ -60,22 +61,44 @@ def market(users: int, items: int, interactions: int, seed: int) -> dict[str, pa
         pairs = np.union1d(pairs, who * items + what)
     pairs = np.sort(rng.choice(pairs, interactions, replace=False))
     kinds = rng.choice(len(KINDS), interactions, p=list(KINDS.values()))
-    ago = rng.integers(1, HISTORY_DAYS * 86_400, interactions) * 1_000_000
-    end = int(midnight(DAY).timestamp()) * 1_000_000
-    times = pa.array(end - ago, pa.int64()).cast(TIMESTAMP)
+    ago = rng.integers(1, HISTORY_DAYS * 86_400, interactions)
     return {
         "users": pa.table({"user_id": np.arange(users), "active": [True] * users}),
         "items": pa.table({"item_id": np.arange(items), "available": [True] * items}),
-        "interactions": pa.table(
-            {
-                "user_id": pairs // items,
-                "item_id": pairs % items,
-                "kind": pa.array(list(KINDS)).take(pa.array(kinds)),
-                "created_at": times,
-                "received_at": times,
-            }
-        ).sort_by("created_at"),
+        "interactions": _interactions(pairs // items, pairs % items, kinds, ago, DAY),
     }
+
+
+def day_after(
+    made: dict[str, pa.Table], day: date, events: int, visit: int, seed: int
+) -> dict[str, pa.Table]:
+    """Interactions that arrive in the 24 hours before a date: visits of so many events each.
+
+    Users come in proportion to what they did before, and items are met in proportion to how often
+    they were, half of them within the user's group.
+    """
+    rng, before = np.random.default_rng(seed), made["interactions"]
+    visits = -(-events // visit)
+    who = rng.choice(before["user_id"].to_numpy(), visits).repeat(visit)[:events]
+    what = rng.choice(before["item_id"].to_numpy(), events)
+    near = what - what % GROUPS + who % GROUPS
+    what = np.where((rng.random(events) < 0.5) & (near < len(made["items"])), near, what)
+    kinds = rng.choice(len(KINDS), events, p=list(KINDS.values()))
+    return {"interactions": _interactions(who, what, kinds, rng.integers(1, 86_400, events), day)}
+
+
+def _interactions(who: Ints, what: Ints, kinds: Ints, ago: Ints, day: date) -> pa.Table:
+    """Rows of the source table. ago: seconds before the date."""
+    end = int(midnight(day).timestamp()) * 1_000_000
+    times = pa.array(end - ago * 1_000_000, pa.int64()).cast(TIMESTAMP)
+    columns = {
+        "user_id": who,
+        "item_id": what,
+        "kind": pa.array(list(KINDS)).take(pa.array(kinds)),
+        "created_at": times,
+        "received_at": times,
+    }
+    return pa.table(columns).sort_by("created_at")
 
 
 def fill(uri: SecretStr, tables: dict[str, pa.Table]) -> None:

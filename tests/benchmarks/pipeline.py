@@ -96,9 +96,12 @@ def config_text() -> str:
     return CONFIG + ways.ALS + off
 
 
-def measured(way: str, root: Path) -> Measured:
-    """Runs a way in its own process; memory is that of the process and all it starts."""
-    command = [sys.executable, "-m", "tests.benchmarks.ways", way, str(root)]
+def measured(way: str, root: Path, *more: str) -> Measured:
+    """Runs a way in its own process; memory is that of the process and all it starts.
+
+    more: further arguments of the way.
+    """
+    command = [sys.executable, "-m", "tests.benchmarks.ways", way, str(root), *more]
     found = Measured()
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child,

@@ -1,6 +1,6 @@
 """Ways to come from interactions in Postgres to published lists, stage by stage.
 
-Each runs in a process of its own, `python -m tests.benchmarks.ways WAY ROOT`, and says on standard
+Each runs in a process of its own, `python -m tests.benchmarks.ways WAY ROOT …`, and says on standard
 output when a stage begins and ends; `tests.benchmarks.pipeline` listens and measures.
 """
 
@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,14 +86,14 @@ def settings_of(root: Path) -> Settings:
     )
 
 
-def arguments_of(root: Path) -> RunArguments:
+def arguments_of(root: Path, day: date = DAY) -> RunArguments:
     settings = settings_of(root)
-    return RunArguments(DAY, load_config(settings.config), settings, datetime.now(UTC))
+    return RunArguments(day, load_config(settings.config), settings, datetime.now(UTC))
 
 
-def ours(root: Path) -> None:
-    """The nightly jobs, contracts and gates included."""
-    arguments = arguments_of(root)
+def ours(root: Path, day: str = f"{DAY}", full: str = "") -> None:
+    """The nightly jobs, contracts and gates included. full: "full" to make everything anew."""
+    arguments = replace(arguments_of(root, date.fromisoformat(day)), full=full == "full")
     with stage("start Spark"):
         session("benchmark", arguments.settings).range(1).count()
     steps = run_steps(arguments, lambda name: say({"begin": name}))
@@ -232,7 +233,7 @@ def matrix_of(root: Path) -> sparse.csr_matrix:
     return sparse.csr_matrix((weights, rows, offsets))
 
 
-WAYS: Final[dict[str, Callable[[Path], None]]] = {
+WAYS: Final[dict[str, Callable[..., None]]] = {
     "ours": ours,
     "floor": floor,
     "implicit": implicit,
@@ -241,4 +242,4 @@ WAYS: Final[dict[str, Callable[[Path], None]]] = {
 }
 
 if __name__ == "__main__":
-    WAYS[sys.argv[1]](Path(sys.argv[2]))
+    WAYS[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])

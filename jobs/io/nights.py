@@ -1,0 +1,110 @@
+"""What earlier nights left in the lake that a night can go on with."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from jobs.entrypoint import RunArguments
+from jobs.io.contracts import days
+from jobs.io.features import CHOICE, Known, interactions, model_partition
+from jobs.io.lake import Lake, Partition
+from recsys import columns as c
+from recsys.ids import IdIndex
+from recsys.interactions.changes import Moved, changed
+from recsys.nights import Night, decide
+from recsys.schemas import EVENT_SOURCES, INTERACTIONS, ITEMS, RAW, TOP_N
+from recsys.window import midnight
+
+NIGHT: Final = "night"
+
+
+def decided(arguments: RunArguments) -> Night:
+    """What the night of a date takes over; see `recsys.nights.decide`."""
+    config, as_of = arguments.config, arguments.as_of
+    fingerprint, every = config.lists_fingerprint(), config.nights.full_every
+    if arguments.full or every == 1:
+        return Night(fingerprint=fingerprint)
+    found = complete(arguments.lake, config.generators.used(), as_of)
+    return decide(as_of, every, fingerprint, found)
+
+
+def complete(lake: Lake, generators: Collection[str], before: date) -> Mapping[date, Night]:
+    """The nights before a date of which everything is there, and was made in the same night."""
+    found = {}
+    for day in (day for day in days(lake, TOP_N.name) if day < before):
+        tables = [lake.as_of(name, day) for name in (INTERACTIONS.name, ITEMS.name)]
+        made = [model_partition(lake, name, day) for name in (*generators, CHOICE)]
+        made.append(lake.as_of(TOP_N.name, day))
+        if not all(partition.exists() for partition in tables + made):
+            continue
+        records = [partition.manifest().stats.get(NIGHT) for partition in made]
+        if records[0] and all(record == records[0] for record in records):
+            found[day] = Night.model_validate(records[0])
+    return found
+
+
+def facts(night: Night) -> dict[str, Any]:
+    """A night as a manifest records it."""
+    return {NIGHT: night.model_dump(mode="json")}
+
+
+def recorded(partition: Partition) -> Night:
+    """The night that a partition was made in."""
+    return Night.model_validate(partition.manifest().stats[NIGHT])
+
+
+def moved_since(arguments: RunArguments, known: Known, earlier: date) -> Moved:
+    """Where users and items stood on an earlier date, and who has changed since."""
+    lake, ids = arguments.lake, arguments.config.ids
+    before = interactions(lake, earlier, ids)
+    users = _index(before[c.USER_ID]).places(known.interactions[c.USER_ID])
+    items = _index(lake.as_of(ITEMS.name, earlier).read(ITEMS, ids)[c.ITEM_ID]).places(
+        known.items[c.ITEM_ID]
+    )
+    days_between = (arguments.as_of - earlier).days
+    others = changed(known.interactions, before, users, items, days_between)
+    acted = pc.is_in(known.interactions[c.USER_ID], value_set=_acted_since(arguments, earlier))
+    return Moved(users, items, others | acted.to_numpy())
+
+
+def _index(ids: pa.ChunkedArray) -> IdIndex:
+    return IdIndex(ids.combine_chunks())
+
+
+def _acted_since(arguments: RunArguments, earlier: date) -> pa.Array:
+    """Distinct ids of the users of events that an earlier night could not know.
+
+    Those are the events that arrived since, and those that had arrived but lay in the future.
+    """
+    config = arguments.config
+    since, end = (pa.scalar(midnight(day)) for day in (earlier, arguments.as_of))
+    arrived = pc.coalesce(pc.field(c.ARRIVED_AT), pc.field(c.OCCURRED_AT))
+    news = (arrived < end) & ((arrived >= since) | (pc.field(c.OCCURRED_AT) >= since))
+    found = [pa.array([], RAW[EVENT_SOURCES[0]].arrow(config.ids).field(c.USER_ID).type)]
+    for name in config.sources.configured():
+        if name in EVENT_SOURCES and (files := list(_event_files(arguments, name))):
+            schema = RAW[name].arrow(config.ids)
+            scan = ds.dataset(files, schema, format="parquet").scanner([c.USER_ID], filter=news)
+            found += [pc.unique(batch[c.USER_ID]) for batch in scan.to_batches()]
+    return pc.drop_null(pc.unique(pa.chunked_array(found)))
+
+
+def _event_files(arguments: RunArguments, name: str) -> Iterable[str]:
+    config, lake = arguments.config, arguments.lake
+    place = lake.events_of(RAW[name].name, config.source_fingerprint(name))
+    end = midnight(arguments.as_of)
+    for window in lake.windows(place):
+        if window.start < end:
+            yield from lake.window(place, window).files()
+
+
+def unavailable_since(arguments: RunArguments, known: Known, earlier: date) -> pa.Array:
+    """Ids of the items that could be recommended on an earlier date and cannot any more."""
+    then = arguments.lake.as_of(ITEMS.name, earlier).read(ITEMS, arguments.config.ids)
+    now = known.items.filter(known.items[c.AVAILABLE])[c.ITEM_ID].combine_chunks()
+    offered = then.filter(then[c.AVAILABLE])[c.ITEM_ID].combine_chunks()
+    return offered.filter(pc.invert(pc.is_in(offered, value_set=now)))
