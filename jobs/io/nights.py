@@ -78,12 +78,13 @@ def _index(ids: pa.ChunkedArray) -> IdIndex:
 def _acted_since(arguments: RunArguments, earlier: date) -> pa.Array:
     """Distinct ids of the users of events that an earlier night could not know.
 
-    Those are the events that arrived since, and those that had arrived but lay in the future.
+    Those are the events that arrived since, and those that had arrived but lay in the future then.
     """
     config = arguments.config
     since, end = (pa.scalar(midnight(day)) for day in (earlier, arguments.as_of))
-    arrived = pc.coalesce(pc.field(c.ARRIVED_AT), pc.field(c.OCCURRED_AT))
-    news = (arrived < end) & ((arrived >= since) | (pc.field(c.OCCURRED_AT) >= since))
+    occurred = pc.field(c.OCCURRED_AT)
+    arrived = pc.coalesce(pc.field(c.ARRIVED_AT), occurred)
+    news = (arrived < end) & (occurred < end) & ((arrived >= since) | (occurred >= since))
     found = [pa.array([], RAW[EVENT_SOURCES[0]].arrow(config.ids).field(c.USER_ID).type)]
     for name in config.sources.configured():
         if name in EVENT_SOURCES and (files := list(_event_files(arguments, name))):

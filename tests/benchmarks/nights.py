@@ -74,9 +74,9 @@ def keep(size: str, found: Mapping[str, Measured], facts: Mapping[str, Any]) -> 
         lines.append(f"| {name} | " + " | ".join(f"{value:.1f}" for value in seconds) + " |")
     whole = {name: each.whole for name, each in found.items()}
     lines.append("| **all** | " + " | ".join(f"**{value:.1f}**" for value in whole.values()) + " |")
-    lines.append("")
-    for name in ("first night", "the same, full"):
-        lines.append(f"changes alone: {whole['changes alone'] / whole[name]:.2f} of {name}")
+    least = whole["changes alone"]
+    full = ("first night", "the same, full")
+    lines += ["", *(f"changes alone: {least / whole[name]:.2f} of {name}" for name in full)]
     text = "\n".join(lines)
     write(text)
     FOLDER.mkdir(parents=True, exist_ok=True)

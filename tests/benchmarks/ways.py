@@ -1,7 +1,7 @@
 """Ways to come from interactions in Postgres to published lists, stage by stage.
 
-Each runs in a process of its own, `python -m tests.benchmarks.ways WAY ROOT …`, and says on standard
-output when a stage begins and ends; `tests.benchmarks.pipeline` listens and measures.
+Each runs in a process of its own, `python -m tests.benchmarks.ways WAY ROOT …`, and says on
+standard output when a stage begins and ends; `tests.benchmarks.pipeline` listens and measures.
 """
 
 import json

@@ -54,6 +54,7 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("lists", {"explore_slots": 17}, "between explore_from and place 20"),
         ("lists", {"explore_slots": 4, "explore_from": 4, "length": 6}, "and place 6"),
         ("segments.least_users", 0, "field segments.least_users"),
+        ("nights.full_every", 0, r"nights\.full_every: .*greater than 0 \(got 0\)"),
     ],
 )
 def test_a_wrong_field_is_named(path: str, value: object, named: str) -> None:
