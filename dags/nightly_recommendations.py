@@ -36,11 +36,12 @@ Every job gets the same `--as-of D`: only what was known before `D` 00:00 UTC co
 ### Run a date again
 Trigger the DAG with `as_of` set (`{"as_of": "2026-01-01"}`), or clear the failed task to go on from
 there. Each job replaces exactly its own `as_of` partition, so a repeated run leaves the same rows.
+With `nights.full_every` above 1 that holds while the nights that it builds on are as they were.
 While the DAG is paused nothing starts by itself; once unpaused, only the latest missed night runs.
 
 ### Run a range of dates
 `airflow backfill create --dag-id nightly_recommendations --from-date … --to-date …` publishes each
-date as history, in the pool `recsys_backfill`; the live run stays live.
+date as history and as a full night, in the pool `recsys_backfill`; the live run stays live.
 
 ### What a failure leaves behind
 Until `publish_lists` commits, the previously live lists stay live. What finished tasks wrote stays

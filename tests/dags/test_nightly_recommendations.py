@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[2]
 DAGS = REPOSITORY / "dags"
 SNAPSHOT = Path(__file__).parent / "snapshots" / "nightly_recommendations.json"
-TRAINING = ["choose_ranking", "train_generators"]
 TASKS = [
     "extract_sources",
     "check_sources",
     "build_interactions",
     "check_matrix",
-    *TRAINING,
+    "train_generators",
+    "choose_ranking",
     "rank_lists",
     "check_lists",
     "publish_lists",
@@ -59,8 +59,9 @@ def test_tasks_run_in_the_order_of_the_data(dag: DAG) -> None:
         "extract_sources": ["check_sources"],
         "check_sources": ["build_interactions"],
         "build_interactions": ["check_matrix"],
-        "check_matrix": TRAINING,
-        **{task_id: ["rank_lists"] for task_id in TRAINING},
+        "check_matrix": ["train_generators"],
+        "train_generators": ["choose_ranking"],
+        "choose_ranking": ["rank_lists"],
         "rank_lists": ["check_lists"],
         "check_lists": ["publish_lists"],
         "publish_lists": [],
@@ -129,16 +130,20 @@ def test_the_jobs_understand_their_arguments(
 
 
 @pytest.mark.parametrize(
-    ("run_type", "promote"), [("scheduled", True), ("manual", True), ("backfill", False)]
+    ("run_type", "is_backfill"), [("scheduled", False), ("manual", False), ("backfill", True)]
 )
-def test_only_a_backfill_leaves_the_live_run_alone(
+def test_only_a_backfill_makes_full_nights_and_leaves_the_live_run_alone(
     render: Render,
     run_type: str,
-    promote: bool,  # noqa: FBT001
+    is_backfill: bool,  # noqa: FBT001
 ) -> None:
-    job, arguments = _job_and_arguments(render("publish_lists", AS_OF, run_type=run_type))
-    parsed = importlib.import_module(f"jobs.{job}").arg_parser().parse_args(arguments)
-    assert parsed.promote is promote
+    parsed = {}
+    for task_id in ("train_generators", "publish_lists"):
+        job, arguments = _job_and_arguments(render(task_id, AS_OF, run_type=run_type))
+        parser = importlib.import_module(f"jobs.{job}").arg_parser()
+        parsed[task_id] = parser.parse_args(arguments)
+    assert parsed["train_generators"].full is is_backfill
+    assert parsed["publish_lists"].promote is not is_backfill
 
 
 @pytest.mark.parametrize(
