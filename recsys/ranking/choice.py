@@ -173,7 +173,8 @@ def _order(
         weights, figures["sum"] = _tuned(part, base), float(own)
     if not know_apart:
         figures.pop("learned", None)
-    name, reason = _best(figures, config.method, len(users), taught=taught)
+    doubtful = within_error("learned", figures, measured, users)
+    name, reason = _best(figures, config.method, len(users), taught=taught, doubtful=doubtful)
     single = name not in ("learned", "sum", "fusion")
     alone = tuple(float(other == name) for other in figures)
     return Order(
@@ -186,16 +187,37 @@ def _order(
 
 
 def _best(
-    figures: Mapping[str, float], wanted: str, users: int, *, taught: bool
+    figures: Mapping[str, float], wanted: str, users: int, *, taught: bool, doubtful: bool
 ) -> tuple[str, str]:
-    """The method to publish, and why; of equal ones the sum."""
+    """The method to publish, and why; of equal ones the sum.
+
+    doubtful: whether the rankers are best, but within the error; then they are left out.
+    """
     order = sorted(figures, key=lambda name: (-figures[name], name != "sum", name))
     shown = ", ".join(f"{name} {figures[name]:.4f}" for name in order)
     held = f"NDCG@{PLACES} of {users} users on what was held back: {shown}"
     note = "" if taught else "; too few to learn weights from"
     if wanted in figures:
         return wanted, f"{wanted} is configured; {held}{note}"
+    if doubtful:
+        name = order[1]
+        return name, f"{name} is best, learned being better within the error; {held}{note}"
     return order[0], f"{order[0]} is best; {held}{note}"
+
+
+def within_error(
+    name: str, figures: Mapping[str, float], measured: Mapping[str, Floats], users: Ints
+) -> bool:
+    """Whether a method is best by no more than one standard error of its gain over the next one.
+
+    figures: means of `measured` over the users. The rule is Breiman's (1984, 3.4.3): what costs
+    more must gain more than chance gives, or chance switches it on and off from night to night.
+    """
+    others = {other: figure for other, figure in figures.items() if other != name}
+    if figures.get(name, -1.0) <= max(others.values()):
+        return False
+    gain = measured[name][users] - measured[max(others, key=others.__getitem__)][users]
+    return bool(gain.mean() <= gain.std() / np.sqrt(len(users)))
 
 
 def _folds(users: int, seed: int) -> Iterator[tuple[Ints, Ints]]:

@@ -9,7 +9,7 @@ import pytest
 from recsys.config import Ranking
 from recsys.evaluation.metrics import find_hits, ndcg
 from recsys.ranking.bands import BANDS, bands_of
-from recsys.ranking.choice import Choice, choose
+from recsys.ranking.choice import Choice, choose, within_error
 from recsys.ranking.examples import PLACES, Examples
 
 ITEMS, USERS, GOOD, NOISE = 60, 240, 0, 1
@@ -69,7 +69,9 @@ def test_noise_loses_its_weight() -> None:
 @pytest.mark.parametrize("least", [1, USERS + 1])
 def test_nothing_is_published_that_does_worse_than_its_best_part(least: int) -> None:
     order = chosen(made(6), least_users=least).orders["warm"]
-    assert order.measured == max(order.validation.values())
+    parts = [order.validation[name] for name in (*NAMES, "sum", "fusion")]
+    assert order.measured is not None
+    assert order.measured >= max(parts)
     assert order.users == USERS
     assert f"{order.measured:.4f}" in order.reason
 
@@ -77,6 +79,24 @@ def test_nothing_is_published_that_does_worse_than_its_best_part(least: int) -> 
 def test_a_generator_by_itself_has_all_the_weight() -> None:
     order = chosen(made(7), least_users=USERS + 1).orders["warm"]
     assert (order.method, order.weights) == ("single", (1.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("gains", "expected"),
+    [
+        pytest.param([0.1, -0.1, 0.3, 0.1], False, id="mean 0.1, error 0.07"),
+        pytest.param([0.3, -0.3, 0.3, -0.1], True, id="mean 0.05, error 0.13"),
+        pytest.param([-0.1, -0.1, -0.1, -0.1], False, id="not best"),
+    ],
+)
+def test_a_gain_counts_where_it_is_more_than_its_error(
+    gains: list[float], *, expected: bool
+) -> None:
+    plain = np.full(5, 0.5)
+    measured = {"sum": plain, "learned": plain + np.array([9.0, *gains]), "fusion": plain - 0.2}
+    users = np.arange(1, 5)
+    figures = {name: values[users].mean() for name, values in measured.items()}
+    assert within_error("learned", figures, measured, users) is expected
 
 
 def test_with_few_users_nothing_is_learnt() -> None:
