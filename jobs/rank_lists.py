@@ -5,34 +5,28 @@ Between full nights who has not changed since the night before keeps the list.
 
 import argparse
 import logging
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from jobs.entrypoint import RunArguments, job_parser, run
 from jobs.io.features import CHOICE, Known, model_partition, read_choice, read_model
-from jobs.io.frames import read_frame
-from jobs.io.lake import DataFile, Draft, write_part
+from jobs.io.lake import DataFile, Draft
 from jobs.io.nights import facts, moved_since, recorded, unavailable_since
-from jobs.spark import executor_errors, session
+from jobs.spark import executor_errors, numbered_tasks, session, task_numbers
 from jobs.transforms.ranking import ListKeeper, ListMaker
 from recsys import columns as c
 from recsys.ids import IdIndex
 from recsys.interactions.changes import Mask
 from recsys.interactions.training import Ints
 from recsys.models.contract import Model
-from recsys.models.factors import BLOCK
 from recsys.nights import Night
 from recsys.ranking import explore, fallback
 from recsys.ranking.choice import Choice
 from recsys.ranking.stack import Ranker
 from recsys.schemas import FALLBACK, INTERACTIONS, TOP_N
-
-USERS_A_BATCH: Final = 8 * BLOCK
-"""Users whose histories and lists a task holds at once."""
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +36,7 @@ def arg_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: RunArguments) -> None:
-    spark = session("lists", arguments.settings, USERS_A_BATCH)
+    spark = session("lists", arguments.settings)
     lake, as_of = arguments.lake, arguments.as_of
     known, choice = Known(arguments), read_choice(lake, as_of)
     night = recorded(model_partition(lake, CHOICE, as_of))
@@ -50,20 +44,14 @@ def main(arguments: RunArguments) -> None:
     with lake.as_of(TOP_N.name, as_of).replace() as draft:
         kept = _keep_lists(spark, arguments, known, night, draft)
         due[kept] = False
-        _write_lists(_users(spark, arguments), due, list_maker(arguments, known, choice), draft)
+        maker = list_maker(arguments, known, choice)
+        _write_lists(spark, lake.as_of(INTERACTIONS.name, as_of).files(), due, maker, draft)
         draft.stats["models"] = [*choice.generators, explore.SOURCE]
         draft.stats |= facts(night) | {"scored": int(due.sum()), "kept": len(kept)}
     methods = ", ".join(f"{order.method} ({band})" for band, order in choice.orders.items())
     log.info("lists of %d users by %s, %d kept as they were", due.sum(), methods, len(kept))
     with lake.as_of(FALLBACK.name, as_of).replace() as draft:
         draft.write_table(_fallback(arguments, known))
-
-
-def _users(spark: SparkSession, arguments: RunArguments) -> DataFrame:
-    """What `ListMaker` needs to know of all users."""
-    partition = arguments.lake.as_of(INTERACTIONS.name, arguments.as_of)
-    users = read_frame(spark, INTERACTIONS, [partition], arguments.config.ids)
-    return users.select(c.USER_ROW, c.USER_ID, c.ITEM_ROWS, c.BLOCKED_ROWS)
 
 
 def _keep_lists(
@@ -88,11 +76,11 @@ def _keep_lists(
     tasks, folder = min(len(files), spark.sparkContext.defaultParallelism), draft.folder
 
     def copy(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for task in (number for batch in batches for number in batch["id"].to_pylist()):
-            yield shared.value.copy(files[task::tasks], folder)
+        for number in task_numbers(batches):
+            yield shared.value.copy(files[number::tasks], folder)
 
     with executor_errors():
-        numbers = spark.range(0, tasks, 1, numPartitions=max(tasks, 1))
+        numbers = numbered_tasks(spark, tasks)
         copied = numbers.mapInArrow(copy, ListKeeper.SPARK_SCHEMA).toArrow()
     draft.files += [DataFile.model_validate(row) for row in copied.drop(["kept"]).to_pylist()]
     return np.asarray(copied["kept"].combine_chunks().flatten().to_numpy(), np.int64)
@@ -138,23 +126,26 @@ def _explorer(
     return explore.Explorer(pool, taste, policy)
 
 
-def _write_lists(users: DataFrame, due: Mask, maker: ListMaker, draft: Draft) -> None:
-    """Each task writes its lists as one file; only names and counts come back.
+def _write_lists(
+    spark: SparkSession, files: Sequence[str], due: Mask, maker: ListMaker, draft: Draft
+) -> None:
+    """Each task reads one file of histories and writes its users' lists as one; only names and
+    counts come back.
 
     due: (users,) who gets a list.
     """
-    shared = users.sparkSession.sparkContext.broadcast((maker, due))
+    shared = spark.sparkContext.broadcast((maker, due))
     folder = draft.folder
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         maker, due = shared.value
-        wanted = (batch.filter(pa.array(due[batch[c.USER_ROW].to_numpy()])) for batch in batches)
-        lists = (part for batch in wanted for part in maker.lists(batch))
-        yield write_part(folder, "part", TOP_N.arrow(maker.ids), lists).as_batch()
+        for number in task_numbers(batches):
+            yield maker.write(files[number], due, folder).as_batch()
 
     with executor_errors():
-        files = users.mapInArrow(write, DataFile.SPARK_SCHEMA).collect()
-    draft.files += [DataFile(**row.asDict()) for row in files]
+        tasks = numbered_tasks(spark, len(files))
+        written = tasks.mapInArrow(write, DataFile.SPARK_SCHEMA).collect()
+    draft.files += [DataFile(**row.asDict()) for row in written]
 
 
 def _fallback(arguments: RunArguments, known: Known) -> pa.Table:

@@ -21,7 +21,6 @@ from recsys import errors
 from recsys.errors import JavaMissingError, RecsysError
 
 JAVA: Final = 17
-BATCH_ROWS: Final = 65_536
 _LOCAL: Final = {
     "spark.driver.memory": "4g",
     "spark.driver.bindAddress": "127.0.0.1",
@@ -36,17 +35,16 @@ _ALWAYS: Final = {
 _WORKER_ERROR: Final = re.compile(r"recsys\.errors\.(\w+): (.*)")
 
 
-def session(name: str, settings: Settings, batch_rows: int = BATCH_ROWS) -> SparkSession:
+def session(name: str, settings: Settings) -> SparkSession:
     """The session of this process: the one spark-submit configured, or one on `spark_master`.
 
-    batch_rows: rows of an Arrow batch that goes to Python.
     Raises JavaMissingError where no Java 17 or newer is found.
     """
     builder = SparkSession.builder.appName(f"recsys {name}")
-    values = _ALWAYS | {"spark.sql.execution.arrow.maxRecordsPerBatch": str(batch_rows)}
+    values = _ALWAYS
     if not settings.submitted:
         check_java()
-        values = _started_here(settings.spark_master) | values
+        values = _started_here(settings.spark_master) | _ALWAYS
     for key, value in values.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()

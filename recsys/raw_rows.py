@@ -144,6 +144,8 @@ def _id_type(name: str, ids: Ids) -> IdType:
 
 
 def _json_rows(reasons: pa.Array, source_row: Callable[[int], Mapping[str, Any]]) -> pa.Array:
+    if reasons.null_count == len(reasons):
+        return pa.nulls(len(reasons), pa.string())
     rejected = reasons.is_valid().to_pylist()
     rows = (as_json(source_row(i)) if bad else None for i, bad in enumerate(rejected))
     return pa.array(rows, pa.string())

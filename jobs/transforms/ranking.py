@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +17,15 @@ from recsys.ids import IdIndex, lasting_keys
 from recsys.interactions.changes import Mask
 from recsys.interactions.matrices import list_arrays
 from recsys.interactions.training import Ints, ItemLists, taken
+from recsys.models.factors import BLOCK
 from recsys.ranking.explore import Explored, Explorer
 from recsys.ranking.stack import Ranker
 from recsys.ranking.topn import TopN
 from recsys.schemas import TOP_N
+
+_USERS_A_BATCH: Final = 8 * BLOCK
+"""Users whose histories a task holds at once."""
+_OF_USERS: Final = [c.USER_ROW, c.USER_ID, c.ITEM_ROWS, c.BLOCKED_ROWS]
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,16 @@ class ListMaker:
     ids: Ids
     explorer: Explorer | None
     """Who gives places to new items; None where none get any."""
+
+    def write(self, file: str, due: Mask, folder: Path) -> DataFile:
+        """Writes the lists of the users of one file of the `interactions` table.
+
+        due: (all users,) who gets a list.
+        """
+        read = pq.ParquetFile(file).iter_batches(_USERS_A_BATCH, columns=_OF_USERS)
+        wanted = (batch.filter(pa.array(due[batch[c.USER_ROW].to_numpy()])) for batch in read)
+        lists = (part for batch in wanted for part in self.lists(batch))
+        return write_part(folder, "part", TOP_N.arrow(self.ids), lists)
 
     def lists(self, users: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """Rows of the `topn` table for rows of the `interactions` table."""
