@@ -13,6 +13,7 @@ from jobs.io.contracts import days
 from jobs.io.features import CHOICE, Known, interactions, model_partition
 from jobs.io.lake import Lake, Partition
 from recsys import columns as c
+from recsys.errors import MissingPartitionError
 from recsys.ids import IdIndex
 from recsys.interactions.changes import Moved, changed
 from recsys.nights import Night, decide
@@ -53,8 +54,17 @@ def facts(night: Night) -> dict[str, Any]:
 
 
 def recorded(partition: Partition) -> Night:
-    """The night that a partition was made in."""
-    return Night.model_validate(partition.manifest().stats[NIGHT])
+    """The night that a partition was made in.
+
+    Raises MissingPartitionError for one that an older version made, which did not record it.
+    """
+    stats = partition.manifest().stats
+    if NIGHT not in stats:
+        raise MissingPartitionError(
+            f"{partition.label} was made by an older version; run train_generators and "
+            "choose_ranking again"
+        )
+    return Night.model_validate(stats[NIGHT])
 
 
 def moved_since(arguments: RunArguments, known: Known, earlier: date) -> Moved:
