@@ -30,8 +30,6 @@ from recsys.window import Window
 
 MANIFEST: Final = "manifest.json"
 ARRAYS: Final = "arrays.npz"
-_ROW_GROUP: Final = 16 << 20
-"""Bytes that a row group has in memory, at least."""
 _LOCK: Final = ".lock"
 _DAY: Final = "%Y-%m-%d"
 
@@ -238,21 +236,7 @@ def write_part(
     path.chmod(0o644)
     rows = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for table in _grouped(batches):
-            writer.write_table(table)
-            rows += table.num_rows
+        for batch in batches:
+            writer.write_batch(batch)
+            rows += batch.num_rows
     return DataFile(name=path.name, rows=rows, bytes=path.stat().st_size)
-
-
-def _grouped(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The batches, joined until they are worth a row group."""
-    held: list[pa.RecordBatch] = []
-    size = 0
-    for batch in batches:
-        held.append(batch)
-        size += batch.nbytes
-        if size >= _ROW_GROUP:
-            yield pa.Table.from_batches(held)
-            held, size = [], 0
-    if held:
-        yield pa.Table.from_batches(held)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -46,8 +47,11 @@ class ListMaker:
         """
         read = pq.ParquetFile(file).iter_batches(_USERS_A_BATCH, columns=_OF_USERS)
         wanted = (batch.filter(pa.array(due[batch[c.USER_ROW].to_numpy()])) for batch in read)
-        lists = (part for batch in wanted for part in self.lists(batch))
-        return write_part(folder, "part", TOP_N.arrow(self.ids), lists)
+        schema = TOP_N.arrow(self.ids)
+        # One row group for many blocks of users: small ones are slow to write and to read.
+        lists = (pa.Table.from_batches(self.lists(batch), schema) for batch in wanted)
+        groups = (table.combine_chunks().to_batches() for table in lists)
+        return write_part(folder, "part", schema, chain.from_iterable(groups))
 
     def lists(self, users: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """Rows of the `topn` table for rows of the `interactions` table."""
