@@ -204,6 +204,11 @@ bench: export SPARK_SUBMIT_OPTS := -XX:+UseSerialGC
 bench: setup ## measure the pipeline, a tutorial's way, implicit and the floors (SIZE=S, M or L)
 	@python -m tests.benchmarks.pipeline --size $(SIZE)
 
+.PHONY: bench-growth
+bench-growth: export SPARK_SUBMIT_OPTS := -XX:+UseSerialGC
+bench-growth: setup ## measure how time and memory grow over 1, 4 and 16 times the interactions
+	@python -m tests.benchmarks.growth
+
 .PHONY: bench-nights
 bench-nights: export SPARK_SUBMIT_OPTS := -XX:+UseSerialGC
 bench-nights: setup ## measure a night on 1 % new events against a full one (SIZE=S, M or L)

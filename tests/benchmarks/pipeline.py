@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +75,13 @@ def arg_parser() -> argparse.ArgumentParser:
 
 
 def main(*, size: str, ways: list[str], seed: int) -> None:
+    keep(size, seed, *compared(size, ways, seed))
+
+
+def compared(
+    size: str, ways: Sequence[str], seed: int
+) -> tuple[dict[str, Measured], dict[str, int]]:
+    """What each way took, and the bytes of each table of the lake."""
     users, items, interactions = SIZES[size]
     with tempfile.TemporaryDirectory(prefix="recsys-benchmark-") as folder:
         root = Path(folder)
@@ -85,10 +92,9 @@ def main(*, size: str, ways: list[str], seed: int) -> None:
             write(f"size {size}: {users:,} users, {items:,} items, {interactions:,} interactions")
             fill(uri, market(users, items, interactions, seed))
             found = {way: measured(way, root) for way in ways}
-            lake = lake_bytes(root / "lake")
+            return found, lake_bytes(root / "lake")
         finally:
             servers.down(root)
-    keep(size, seed, found, lake)
 
 
 def config_text() -> str:

@@ -31,7 +31,7 @@ from jobs.io.features import interactions
 from jobs.nightly import run_steps
 from jobs.sandbox import servers
 from jobs.settings import Settings, load_config
-from jobs.spark import session
+from jobs.spark import numbered_tasks, session
 from recsys import columns as c
 from recsys.interactions.matrices import list_arrays
 from recsys.models.contract import Rows
@@ -91,11 +91,18 @@ def arguments_of(root: Path, day: date = DAY) -> RunArguments:
     return RunArguments(day, load_config(settings.config), settings, datetime.now(UTC))
 
 
+def start_spark(settings: Settings) -> None:
+    """The driver and a Python worker for each core, as every pass over Arrow batches needs them."""
+    spark = session("benchmark", settings)
+    cores = spark.sparkContext.defaultParallelism
+    numbered_tasks(spark, cores).mapInArrow(iter, "id long").count()
+
+
 def ours(root: Path, day: str = f"{DAY}", full: str = "") -> None:
     """The nightly jobs, contracts and gates included. full: "full" to make everything anew."""
     arguments = replace(arguments_of(root, date.fromisoformat(day)), full=full == "full")
     with stage("start Spark"):
-        session("benchmark", arguments.settings).range(1).count()
+        start_spark(arguments.settings)
     steps = run_steps(arguments, lambda name: say({"begin": name}))
     for name, seconds in steps:
         say({"end": name, "seconds": seconds})
@@ -185,7 +192,7 @@ def floor(root: Path) -> None:
     settings = settings_of(root)
     uri = settings.require_postgres().get_secret_value()
     with stage("start Spark"):
-        session("floor", settings).range(1).count()
+        start_spark(settings)
     columns = "user_id, item_id, kind, value, created_at, received_at"
     with stage("extract"), dbapi.connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT {columns} FROM market.interactions")  # noqa: S608 - constants
