@@ -1,7 +1,8 @@
 """Reading sources into the lake: what to read, on executors, each row counted."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,13 +87,15 @@ def extract(
 ) -> None:
     """Writes every read to its partition, or none of those whose rows do not add up.
 
-    All tables of Postgres are read in one snapshot, and Spark starts only when it is known that
-    every source can be read. Raises IncompleteReadError where a read
-    returned another number of rows than the server counted, MissingIdError for a profile
-    document without its id.
+    All tables of Postgres are read in one snapshot, whose rows the server counts meanwhile, and
+    Spark starts only when it is known that every source can be read. Raises IncompleteReadError
+    where a read returned another number of rows than the server counted, MissingIdError for a
+    profile document without its id.
     """
     with ExitStack() as stack:
-        plans = _plan(stack, servers, reads)
+        snapshot = _snapshot(stack, servers, reads)
+        plans = _plan(snapshot, servers, reads)
+        counting = stack.enter_context(ThreadPoolExecutor(1)).submit(_rows, snapshot, plans)
         drafts = [stack.enter_context(read.partition.replace()) for read in reads]
         parts = [
             Part(i, number, read.source, read.table, plan, draft.folder)
@@ -101,14 +104,21 @@ def extract(
         ]
         for file, part in zip(_run(start_spark(), servers, parts, ids, reader), parts, strict=True):
             drafts[part.read].files.append(file)
-        for read, plan, draft in zip(reads, plans, drafts, strict=True):
-            _check(read, plan.rows, draft, ids)
+        for read, rows, draft in zip(reads, counting.result(), drafts, strict=True):
+            _check(read, rows, draft, ids)
 
 
-def _plan(stack: ExitStack, servers: Servers, reads: list[Read]) -> list[Plan]:
-    snapshot = None
-    if servers.postgres is not None and any(read.source.table for read in reads):
-        snapshot = stack.enter_context(postgres.snapshot(servers.postgres))
+def _snapshot(
+    stack: ExitStack, servers: Servers, reads: Sequence[Read]
+) -> postgres.Snapshot | None:
+    if servers.postgres is None or not any(read.source.table for read in reads):
+        return None
+    return stack.enter_context(postgres.snapshot(servers.postgres))
+
+
+def _plan(
+    snapshot: postgres.Snapshot | None, servers: Servers, reads: Sequence[Read]
+) -> list[Plan]:
     plans: list[Plan] = []
     for read in reads:
         time = read.source.time
@@ -119,6 +129,17 @@ def _plan(stack: ExitStack, servers: Servers, reads: list[Read]) -> list[Plan]:
             plan = mongo.plan_read(uri, read.source, time, read.window, outside=read.outside)
             plans.append(plan)
     return plans
+
+
+def _rows(snapshot: postgres.Snapshot | None, plans: Sequence[Plan]) -> list[int]:
+    """How many rows the servers count of each read."""
+    counts = []
+    for plan in plans:
+        if isinstance(plan, mongo.MongoRead):
+            counts.append(plan.rows)
+        elif snapshot is not None:
+            counts.append(snapshot.rows(plan))
+    return counts
 
 
 def _parts(plan: Plan) -> int:

@@ -84,8 +84,8 @@ class PostgresRead:
     queries: tuple[str, ...]
     prologue: tuple[str, ...]
     """What each connection says first, to read the state that the rows were counted in."""
-    rows: int
-    """Rows the server counts in the same snapshot."""
+    count: str
+    """The query that counts the rows."""
 
 
 @contextmanager
@@ -128,8 +128,16 @@ class Snapshot:
         query = sql.SQL(statement(whole)).format(**parts)
         pages = self._pages(relation) if paged else 0
         queries = [query] if pages <= PAGES_PER_READ else _by_pages(paged or whole, parts, pages)
+        count = sql.SQL(statement("extract/count")).format(rows=query)
         texts = tuple(q.as_string(self.connection) for q in queries)
-        return PostgresRead(texts, self.prologue, self._count(query))
+        return PostgresRead(texts, self.prologue, count.as_string(self.connection))
+
+    def rows(self, read: PostgresRead) -> int:
+        """How many rows the server counts in the snapshot."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(read.count)
+            (count,) = cursor.fetchone() or (0,)
+        return int(count)
 
     def _pages(self, relation: sql.Identifier) -> int:
         with self.connection.cursor() as cursor:
@@ -137,12 +145,6 @@ class Snapshot:
             cursor.execute(statement("extract/pages"), {"relation": quoted})
             (pages,) = cursor.fetchone() or (0,)
         return int(pages)
-
-    def _count(self, rows: sql.Composed) -> int:
-        with self.connection.cursor() as cursor:
-            cursor.execute(sql.SQL(statement("extract/count")).format(rows=rows))
-            (count,) = cursor.fetchone() or (0,)
-        return int(count)
 
 
 def _templates(window: Window | None, *, outside: bool) -> tuple[str, str | None]:
