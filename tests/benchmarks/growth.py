@@ -4,9 +4,10 @@
 
 Runs the pipeline on markets of 1, 4 and 16 times as many users and interactions, of equally many
 items, and prints seconds and peak memory of each stage. A stage's exponent is the slope of log
-seconds over log interactions: 1 is in proportion. It is given twice: over all sizes, and between
-the two largest, where what every run costs, such as the start of Spark, counts least. Writes
-Markdown and JSON to build/bench. Nothing is asserted on time.
+seconds over log interactions: 1 is in proportion. It is given over all sizes, between the two
+largest, where what every run costs, such as the start of Spark, counts least, and for the floor of
+the stage between the two largest: what `implicit`, COPY and the machine's caches do by themselves.
+Writes Markdown and JSON to build/bench. Nothing is asserted on time.
 """
 
 import argparse
@@ -28,37 +29,44 @@ def arg_parser() -> argparse.ArgumentParser:
 
 
 def main(*, sizes: Sequence[str], seed: int) -> None:
-    found = {size: compared(size, ["ours"], seed)[0]["ours"] for size in sizes}
-    text = table(found)
+    found = {size: compared(size, ["ours", "floor"], seed)[0] for size in sizes}
+    ours, floor = ({size: each[way] for size, each in found.items()} for way in ("ours", "floor"))
+    text = table(ours, floor)
     write(text)
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / "growth.md").write_text(text + "\n", encoding="utf-8")
-    figures = {size: vars(each) for size, each in found.items()}
+    figures = {size: {way: vars(m) for way, m in each.items()} for size, each in found.items()}
     (FOLDER / "growth.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
-def table(found: Mapping[str, Measured]) -> str:
+def table(ours: Mapping[str, Measured], floor: Mapping[str, Measured]) -> str:
     """Seconds, GiB in brackets, and exponents by stage, in Markdown."""
-    heads = [f"{size}: {SIZES[size][2]:,}" for size in found]
-    lines = [
-        "| stage | " + " | ".join((*heads, "exponent", "of the last two")) + " |",
-        "|---" * (len(heads) + 3) + "|",
-    ]
+    heads = [f"{size}: {SIZES[size][2]:,}" for size in ours]
+    heads += ["exponent", "of the last two", "its floor's"]
+    lines = ["| stage | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
     for name, steps in STAGES.items():
-        seconds = {size: each.stage(name) or 0.0 for size, each in found.items()}
+        seconds, least = (seconds_of(name, way) for way in (ours, floor))
         if all(seconds.values()):
-            peaks = [max(each.peak_gib.get(step, 0.0) for step in steps) for each in found.values()]
-            lines.append(line(name, seconds, peaks))
-    whole = {size: each.whole for size, each in found.items()}
-    peaks = [max(each.peak_gib.values()) for each in found.values()]
-    return "\n".join([*lines, line("**all**", whole, peaks)])
+            peaks = [max(each.peak_gib.get(step, 0.0) for step in steps) for each in ours.values()]
+            lines.append(line(name, seconds, peaks, least))
+    whole, least = ({size: each.whole for size, each in way.items()} for way in (ours, floor))
+    peaks = [max(each.peak_gib.values()) for each in ours.values()]
+    return "\n".join([*lines, line("**all**", whole, peaks, least)])
 
 
-def line(name: str, seconds: Mapping[str, float], peaks: Sequence[float]) -> str:
+def seconds_of(name: str, way: Mapping[str, Measured]) -> dict[str, float]:
+    """A stage's seconds by size, 0 where the way does not have it."""
+    return {size: each.stage(name) or 0.0 for size, each in way.items()}
+
+
+def line(
+    name: str, seconds: Mapping[str, float], peaks: Sequence[float], least: Mapping[str, float]
+) -> str:
     """A line of the table."""
     shown = [f"{v:.1f} ({peak:.2f})" for v, peak in zip(seconds.values(), peaks, strict=True)]
-    sizes = list(seconds)
-    slopes = [exponent(seconds, part) for part in (sizes, sizes[-2:])]
+    last = list(seconds)[-2:]
+    slopes = [exponent(seconds, part) for part in (list(seconds), last)]
+    slopes.append(exponent(least, last) if all(least.values()) else "")
     return f"| {name} | " + " | ".join((*shown, *slopes)) + " |"
 
 
