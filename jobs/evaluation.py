@@ -22,7 +22,6 @@ from recsys.models.contract import Model
 from recsys.ranking.bands import bands_of, members_of
 from recsys.ranking.blend import Blend, WeightedSum
 from recsys.ranking.choice import Choice
-from recsys.ranking.features import Facts
 from recsys.ranking.scoring import Scorer
 from recsys.ranking.stack import choose_blend
 
@@ -103,12 +102,10 @@ def try_stack(
     training = data.training(split.train)
     models = fitted(training, config, steps, "")
     scorer = Scorer.of(models, known, data.shape[1])
-    facts = Facts.of(training)
     blends: dict[str, Blend] = {
         name: WeightedSum(np.eye(len(models))[place].tolist()) for place, name in enumerate(models)
     }
-    bands = bands_of(np.diff(training.history.indptr))
-    blends[BLEND] = choice.blend(scorer, facts, bands, config.ranking.candidates)
+    blends[BLEND] = choice.blend(scorer, training, config.ranking.candidates)
     seen = split.train.item_lists(users)
     with steps.step("rank"):
         lists = ranked_lists(scorer, blends, users, seen, k)

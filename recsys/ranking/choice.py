@@ -8,8 +8,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from recsys.config import Ranking
-from recsys.interactions.training import Ints
-from recsys.ranking.bands import BANDS, UNSEEN
+from recsys.interactions.training import Ints, Training
+from recsys.ranking.bands import BANDS, UNSEEN, bands_of
 from recsys.ranking.blend import Blend, ByBand, RankFusion, WeightedSum
 from recsys.ranking.examples import PLACES, Examples
 from recsys.ranking.features import Facts
@@ -78,13 +78,16 @@ class Choice(BaseModel):
         orders = dict.fromkeys(BANDS, order)
         return cls(generators=(generator,), orders=orders, base=(1.0,))
 
-    def blend(self, scorer: Scorer, facts: Facts, bands: Ints, most: int) -> Blend:
+    def blend(self, scorer: Scorer, training: Training, most: int) -> Blend:
         """The blend itself.
 
-        bands: (users,) each user's place in `BANDS`. most: candidates of each generator.
+        training: what is known of users and items. most: candidates of each generator.
         """
-        learned = Learned(self.rankers, self.base, most, scorer, facts)
-        ways: dict[Method, Blend] = {"learned": learned, "fusion": RankFusion(most)}
+        ways: dict[Method, Blend] = {"fusion": RankFusion(most)}
+        if self.rankers:
+            facts = Facts.of(training)
+            ways["learned"] = Learned(self.rankers, self.base, most, scorer, facts)
+        bands = bands_of(np.diff(training.history.indptr))
         orders = [self.orders[name] for name in BANDS]
         blends = [ways.get(order.method, WeightedSum(order.weights)) for order in orders]
         return ByBand(blends, bands)

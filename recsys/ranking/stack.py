@@ -70,8 +70,7 @@ class Ranker:
     ) -> Self:
         """The two stages of a date. most: candidates of each generator."""
         scorer = Scorer.of(models, available, training.history.shape[1])
-        facts, bands = Facts.of(training), bands_of(np.diff(training.history.indptr))
-        return cls(scorer, choice.blend(scorer, facts, bands, most))
+        return cls(scorer, choice.blend(scorer, training, most))
 
     def top_n(self, users: Ints, excluded: ItemLists, n: int) -> Iterator[TopN]:
         """The n best available items of each user, block by block.
