@@ -1,5 +1,6 @@
 """A run's lists, read back from Postgres to be compared with others."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -30,6 +31,8 @@ class KeptRun:
 
     run_id: int
     as_of: date
+    methods: Mapping[str, str]
+    """How the lists of each band of users were ordered."""
 
 
 def kept_run(uri: SecretStr, run_id: int) -> KeptRun:
@@ -74,13 +77,14 @@ def _kept(connection: Connection, run_id: int) -> KeptRun:
         raise RunNotThereError(
             f"there is no run {run_id}; `recsys runs` lists those that there are"
         )
-    found, as_of, status = row
+    found, as_of, status, orders = row
     if status in _WITHOUT_LISTS:
         raise RunNotThereError(
             f"run {run_id} {_WITHOUT_LISTS[status]}, so its lists are not there; `recsys runs` "
             "lists those that there are"
         )
-    return KeptRun(int(found), as_of)
+    methods = {band: order["method"] for band, order in (orders or {}).items()}
+    return KeptRun(int(found), as_of, methods)
 
 
 def _readable(id_type: IdType) -> IdType:

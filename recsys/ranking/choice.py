@@ -99,6 +99,11 @@ class Choice(BaseModel):
         users = sum(count for _, count in known)
         return sum(figure * count for figure, count in known) / users if users else None
 
+    @property
+    def methods(self) -> Mapping[str, str]:
+        """How the lists of each band are ordered."""
+        return {band: order.method for band, order in self.orders.items()}
+
     def summary(self) -> str:
         """One line a band."""
         return "\n".join(f"{band}: {order.reason}" for band, order in self.orders.items())

@@ -18,7 +18,7 @@ from jobs.io.warm import warm_start
 from jobs.rank_lists import list_maker
 from jobs.sandbox.seed import DIRTY, make_market, planted_groups
 from recsys import columns as c
-from recsys.config import Contracts, Gates
+from recsys.config import Contracts, Gates, Ranking
 from recsys.errors import HeldError
 from recsys.evaluation.metrics import as_ranked, find_hits, recall
 from recsys.interactions.training import ItemLists
@@ -99,7 +99,12 @@ def test_a_night_end_to_end(market_run: Pipeline, capsys: pytest.CaptureFixture[
         )
     assert ours >= 3 * baseline
 
-    market_run.run(END, gates=OPEN_GATES)
+    drift_alone = OPEN_GATES.model_copy(update={"max_score_drift": Gates().max_score_drift})
+    market_run.run(END, gates=drift_alone, ranking=Ranking(method="fusion"))
+    audit = market_run.query(
+        "SELECT audit -> 'score_drift' FROM recs.run ORDER BY run_id DESC LIMIT 1"
+    )
+    assert audit == [(None,)]
     everything = planted_groups(USERS, ITEMS_MADE, SEED).blocks_everything
     assert market_run.lists()[everything] == []
     assert market_run.query("SELECT count(*) FROM recs.top_n(%s, 20)", (everything,)) == [(0,)]
