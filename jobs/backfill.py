@@ -125,15 +125,8 @@ def _timed(run_day: RunDay, day: Day) -> Day:
 
 def run_in_process_of_its_own(day: Day, config: Path | None = None) -> Ended:
     """Runs a date with `recsys nightly`; its log goes nowhere but for the error."""
-    command = [
-        sys.executable,
-        "-m",
-        "jobs.cli.main",
-        "nightly",
-        "--as-of",
-        f"{day.as_of}",
-        "--full",
-    ]
+    command = [sys.executable, "-m", "jobs.cli.main", "nightly", "--as-of", f"{day.as_of}"]
+    command += ["--full"]
     command += [] if day.promote else ["--no-promote"]
     command += [] if config is None else ["--config", str(config)]
     done = subprocess.run(

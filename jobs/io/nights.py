@@ -1,7 +1,7 @@
 """What earlier nights left in the lake that a night can go on with."""
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 
 import pyarrow as pa
@@ -29,14 +29,17 @@ def decided(arguments: RunArguments) -> Night:
     fingerprint, every = config.lists_fingerprint(), config.nights.full_every
     if arguments.full or every == 1:
         return Night(fingerprint=fingerprint)
-    found = complete(arguments.lake, config.generators.used(), as_of)
+    since = as_of - timedelta(days=every - 1)
+    found = complete(arguments.lake, config.generators.used(), since, as_of)
     return decide(as_of, every, fingerprint, found)
 
 
-def complete(lake: Lake, generators: Collection[str], before: date) -> Mapping[date, Night]:
-    """The nights before a date of which everything is there, and was made in the same night."""
+def complete(
+    lake: Lake, generators: Collection[str], since: date, before: date
+) -> Mapping[date, Night]:
+    """The nights of some dates of which everything is there, and was made in the same night."""
     found = {}
-    for day in (day for day in days(lake, TOP_N.name) if day < before):
+    for day in (day for day in days(lake, TOP_N.name) if since <= day < before):
         tables = [lake.as_of(name, day) for name in (INTERACTIONS.name, ITEMS.name)]
         made = [model_partition(lake, name, day) for name in (*generators, CHOICE)]
         made.append(lake.as_of(TOP_N.name, day))

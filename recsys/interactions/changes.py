@@ -96,10 +96,10 @@ def moved_square(matrix: sparse.csr_matrix, earlier: Ints) -> sparse.csr_matrix:
 
     matrix: (m, m) in the earlier order. earlier: (n,) ascending earlier rows, -1 in between.
     """
-    columns = np.full(matrix.shape[1], -1, np.int64)
-    columns[earlier[earlier >= 0]] = np.flatnonzero(earlier >= 0)
     if np.array_equal(earlier, np.arange(matrix.shape[0])):
         return matrix
+    columns = np.full(matrix.shape[1], -1, np.int64)
+    columns[earlier[earlier >= 0]] = np.flatnonzero(earlier >= 0)
     lengths = np.diff(matrix.indptr)
     new = columns[matrix.indices]
     lines = np.repeat(np.arange(matrix.shape[0]), lengths)

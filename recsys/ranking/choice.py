@@ -219,7 +219,7 @@ def within_error(
     """Whether a method is best by no more than one standard error of its gain over the next one.
 
     figures: means of `measured` over the users. The rule is Breiman's (1984, 3.4.3): what costs
-    more must gain more than chance gives, or chance switches it on and off from night to night.
+    more must gain more than chance gives.
     """
     others = {other: figure for other, figure in figures.items() if other != name}
     if figures.get(name, -1.0) <= max(others.values()):
