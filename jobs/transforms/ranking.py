@@ -24,7 +24,7 @@ from recsys.ranking.stack import Ranker
 from recsys.ranking.topn import TopN
 from recsys.schemas import TOP_N
 
-_USERS_A_BATCH: Final = 8 * BLOCK
+USERS_A_BATCH: Final = 8 * BLOCK
 """Users whose histories a task holds at once."""
 _OF_USERS: Final = [c.USER_ROW, c.USER_ID, c.ITEM_ROWS, c.BLOCKED_ROWS]
 
@@ -45,7 +45,7 @@ class ListMaker:
 
         due: (all users,) who gets a list.
         """
-        read = pq.ParquetFile(file).iter_batches(_USERS_A_BATCH, columns=_OF_USERS)
+        read = pq.ParquetFile(file).iter_batches(USERS_A_BATCH, columns=_OF_USERS)
         wanted = (batch.filter(pa.array(due[batch[c.USER_ROW].to_numpy()])) for batch in read)
         schema = TOP_N.arrow(self.ids)
         # One row group for many blocks of users: small ones are slow to write and to read.

@@ -33,6 +33,7 @@ from jobs.nightly import run_steps
 from jobs.sandbox import servers
 from jobs.settings import Settings, load_config
 from jobs.spark import numbered_tasks, session
+from jobs.transforms.ranking import USERS_A_BATCH
 from recsys import columns as c
 from recsys.interactions.matrices import list_arrays
 from recsys.models.contract import Rows
@@ -170,7 +171,6 @@ def scoring(root: Path) -> None:
     vectors = FactorModel(model.user_factors, model.item_factors)
     scorer = Scorer.of({"als": vectors}, available, len(available))
     ranker = Ranker(scorer, WeightedSum((1.0,)))
-    parts = np.array_split(users, np.arange(BLOCK, len(users), BLOCK))
     items = np.ascontiguousarray(model.item_factors.T)
 
     def lists(part: Rows) -> None:
@@ -183,11 +183,12 @@ def scoring(root: Path) -> None:
         model.user_factors[part[0] : part[-1] + 1] @ items
 
     ways: dict[str, Callable[[], object]] = {
-        "our lists": lambda: in_processes(lists, parts),
+        # A task of Spark opens so many users at once, and what scores them takes block by block.
+        "our lists": lambda: in_processes(lists, split(users, USERS_A_BATCH)),
         "implicit's lists": lambda: model.recommend(
             users, matrix, N=LENGTH, filter_already_liked_items=True
         ),
-        "the product alone": lambda: in_processes(product, parts),
+        "the product alone": lambda: in_processes(product, split(users, BLOCK)),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     say({"begin": "scoring"})
@@ -199,6 +200,10 @@ def scoring(root: Path) -> None:
                 seconds[name].append(time.monotonic() - begin)
     for name, rounds in seconds.items():
         say({"end": name, "seconds": median(rounds)})
+
+
+def split(users: Rows, most: int) -> list[Rows]:
+    return np.array_split(users, np.arange(most, len(users), most))
 
 
 def in_processes(work: Callable[[Rows], None], parts: Sequence[Rows]) -> None:
