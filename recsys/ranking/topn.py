@@ -35,9 +35,12 @@ def select(scored: Scored, blend: Blend, available: Rows, n: int) -> TopN:
     columns = best_columns(totals, min(n, totals.shape[1]))
     values = np.take_along_axis(totals, columns, axis=1)
     kept = values > -np.inf
+    sources = np.zeros(columns.shape, np.int16)
+    if len(scored.scores) > 1:
+        sources = blend.shares(scored, columns).argmax(axis=0).astype(np.int16)
     return TopN(
         offsets=np.concatenate([[0], np.cumsum(kept.sum(axis=1))]),
         item_rows=available[columns[kept]],
         scores=values[kept],
-        sources=blend.shares(scored, columns).argmax(axis=0)[kept].astype(np.int16),
+        sources=sources[kept],
     )
