@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -83,7 +84,8 @@ def publish(
 ) -> Published:
     """Loads a run's lists beside the published ones, audits them, and points lookups at them.
 
-    audit: None publishes the run as history, which leaves the live run alone.
+    audit: called in another thread while the lists are loaded; None publishes the run as history,
+    which leaves the live run alone.
     Until the last transaction commits nothing of the run can be seen; whatever an earlier
     publication left behind is removed first. Raises HeldError where the audit finds a violation:
     the run is kept with its figures, and what was live stays live.
@@ -93,9 +95,12 @@ def publish(
         with connection:
             run_id = _open_run(connection, record)
         partition = sql.Identifier(f"user_list_run_{run_id}")
-        _load(uri, connection, partition, run_id, ids, tables.lists)
-        _ingest(uri, "quarantined_row", run_id, _quarantined(tables.quarantine, run_id))
-        found = audit(_live_run(connection)) if audit else None
+        # The audit reads the lake and the live lists, and the load waits for Postgres.
+        with ThreadPoolExecutor(1) as auditor:
+            audited = auditor.submit(audit, _live_run(connection)) if audit else None
+            _load(uri, connection, partition, run_id, ids, tables.lists)
+            _ingest(uri, "quarantined_row", run_id, _quarantined(tables.quarantine, run_id))
+            found = audited.result() if audited else None
         with connection:
             published = _complete(connection, partition, run_id, found)
             _add_fallback(connection, run_id, ids, tables.fallback)

@@ -1,5 +1,6 @@
 """What analysts see of the rows that a run could not use, and for how long."""
 
+import time
 from typing import Any
 
 import psycopg2
@@ -65,7 +66,11 @@ def test_a_held_run_shows_its_rows_and_a_retired_one_has_none(postgres_uri: Secr
 
 def test_rows_of_a_publication_that_broke_off_are_never_seen(postgres_uri: SecretStr) -> None:
     def killed(_: int | None) -> Any:
-        assert query(postgres_uri, "SELECT count(*) FROM recs.quarantined_row") == [(1,)]
+        # The audit runs beside the load.
+        deadline = time.monotonic() + 60
+        while query(postgres_uri, "SELECT count(*) FROM recs.quarantined_row") != [(1,)]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         assert query(postgres_uri, ROWS) == []
         raise KeyboardInterrupt
 
