@@ -13,12 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.io import lookup
-from jobs.io.features import interactions
+from jobs.io.features import interactions, read_choice
 from jobs.io.lake import Lake
 from jobs.sandbox import servers
 from jobs.settings import load_config, load_settings
 from recsys import columns as c
 from recsys.errors import DataError
+from recsys.ranking.choice import Choice
 from recsys.schemas import ITEMS, TOP_N
 
 _USERS_SHOWN: Final = 5
@@ -37,7 +38,7 @@ def demo_report() -> None:
     if not live:
         raise DataError("no run is live; run `recsys nightly --as-of DATE` first")
     (run,) = live
-    console.print(_facts(run))
+    console.print(_facts(run, read_choice(lake, run.as_of)))
     items = lake.as_of(ITEMS.name, run.as_of).read(ITEMS, ids)
     users = interactions(lake, run.as_of, ids)
     lists = lake.as_of(TOP_N.name, run.as_of).read(TOP_N, ids)
@@ -59,20 +60,16 @@ def _without_password(uri: SecretStr) -> str:
     return str(make_dsn(**{key: value for key, value in parts.items() if key != "password"}))
 
 
-def _facts(run: lookup.Run) -> Table:
+def _facts(run: lookup.Run, choice: Choice) -> Table:
     table = Table(title=f"run {run.run_id} as of {run.as_of}", show_header=False)
     stats = run.stats
-    for group in ("read", "rejected", "matrix", "models"):
-        facts = "\n".join(f"{name}  {_fact(value)}" for name, value in stats[group].items())
+    for group in ("read", "rejected", "matrix"):
+        facts = "\n".join(f"{name}  {value:,}" for name, value in stats[group].items())
         table.add_row(group, facts or "none")
+    table.add_row("models", ", ".join(choice.generators))
+    table.add_row("order", choice.summary())
     table.add_row("lists", f"{stats['lists']:,}")
     return table
-
-
-def _fact(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{v} {k}" for k, v in value.items())
-    return f"{value:,}"
 
 
 def _active_users(lists: pa.Table) -> list[str]:

@@ -117,5 +117,6 @@ def test_what_a_run_published_can_be_looked_at(
     secret = environment | {"RECSYS_POSTGRES_URI": uri}
     report = runner.invoke(app, ["demo-report"], env=secret).stdout
     assert "a user with everything blocked: no rows" in report
+    assert "{" not in report
     assert "psql" in report
     assert "pa55word" not in report
