@@ -18,14 +18,14 @@ N_ITEMS = 23
 Scores = npt.NDArray[np.float32]
 
 
-def whole_numbers(seed: int, lines: int, closed: int) -> Scored:
+def whole_numbers(seed: int, lines: int, closed: int, generators: int = 2) -> Scored:
     """Small whole numbers: scores are exact and ties are common."""
     rng = np.random.default_rng(seed)
-    scores = [rng.integers(-2, 3, (lines, N_ITEMS)).astype(np.float32) for _ in range(2)]
+    scores = [rng.integers(-2, 3, (lines, N_ITEMS)).astype(np.float32) for _ in range(generators)]
     places = rng.integers(0, lines, closed), rng.integers(0, N_ITEMS, closed)
     for part in scores:
         part[places] = -np.inf
-    moments = [(np.zeros(lines), np.ones(lines))] * 2
+    moments = [(np.zeros(lines), np.ones(lines))] * generators
     return Scored(np.arange(lines), scores, moments)
 
 
@@ -68,16 +68,21 @@ def test_a_block_without_lines_has_no_best_columns() -> None:
     n=st.integers(1, N_ITEMS + 3),
     closed=st.integers(0, 80),
     lines=st.integers(1, 7),
+    weights=st.sampled_from([(2.0,), (2.0, 1.0)]),
 )
-def test_lists_equal_their_definition(seed: int, n: int, closed: int, lines: int) -> None:
-    scored, available = whole_numbers(seed, lines, closed), np.arange(N_ITEMS) * 3 + 1
-    found = select(scored, WeightedSum((2.0, 1.0)), available, n)
-    total = 2 * scored.scores[0] + scored.scores[1]
+def test_lists_equal_their_definition(
+    seed: int, n: int, closed: int, lines: int, weights: tuple[float, ...]
+) -> None:
+    scored = whole_numbers(seed, lines, closed, len(weights))
+    available = np.arange(N_ITEMS) * 3 + 1
+    found = select(scored, WeightedSum(weights), available, n)
+    parts = [weight * part for weight, part in zip(weights, scored.scores, strict=True)]
+    total = sum(parts, np.zeros((lines, N_ITEMS), np.float32))
     for line, (start, end) in enumerate(pairwise(found.offsets)):
         wanted = by_definition(total[line], closed_of(scored, line), n)
         assert found.item_rows[start:end].tolist() == available[wanted].tolist()
         assert found.scores[start:end].tolist() == total[line, wanted].tolist()
-        shares = np.stack([2 * scored.scores[0][line, wanted], scored.scores[1][line, wanted]])
+        shares = np.stack([part[line, wanted] for part in parts])
         assert found.sources[start:end].tolist() == shares.argmax(axis=0).tolist()
 
 
