@@ -93,7 +93,7 @@ CREATE TABLE recs.forgotten_user (
     user_id :user_id_type PRIMARY KEY,
     forgotten_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE recs.forgotten_user IS 'Users whose own lists must not be used any more.';
+COMMENT ON TABLE recs.forgotten_user IS 'Users whose lists are not published any more.';
 
 CREATE VIEW recs.list_item AS
 SELECT
@@ -161,38 +161,19 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION recs.forget_user IS 'Deletes the user''s lists and quarantined rows; later lists are not used.';
 
--- Answers from the user's own list, else from the segment's if there is one, else from everybody's. A
--- user whose own list is empty gets nothing: everything was seen, blocked or unavailable, and popular
--- items would be too.
-CREATE FUNCTION recs.top_n(
-    for_user :user_id_type, n integer DEFAULT 20, segment text DEFAULT NULL
-)
-RETURNS TABLE (rank integer, item_id :item_id_type, score real, source text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan
-AS $$
+-- The lookup names the live run's table, as the search for it among the partitions is a fifth of the
+-- cost. It answers from the user's own list, else from the segment's if there is one, else from
+-- everybody's. A user whose own list is empty gets nothing: everything was seen, blocked or
+-- unavailable, and popular items would be too.
+CREATE FUNCTION recs.write_lookup(run bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $write$
 DECLARE
-    live_run bigint;
-    names text[];
-    forgotten boolean;
-    blocked :item_id_type[];
-BEGIN
-    -- Read first: with the run as a parameter, only the live run's partition is opened.
-    SELECT p.run_id INTO live_run FROM recs.live AS p;
-    SELECT
-        r.models,
-        EXISTS (SELECT FROM recs.forgotten_user AS f WHERE f.user_id = for_user),
-        ARRAY(SELECT b.item_id FROM recs.blocked AS b WHERE b.user_id = for_user)
-    INTO names, forgotten, blocked
-    FROM recs.run AS r
-    WHERE r.run_id = live_run;
-
     -- unnest gives places in their order, and only as many as the limit asks for; each is looked for
     -- among the removed items by key, where NOT EXISTS would read all of them.
-    IF NOT forgotten THEN
+    own CONSTANT text := $own$
         RETURN QUERY
-        SELECT (row_number() OVER ())::integer, e.item_id, e.score, names[e.source + 1]
+        SELECT e.item_id, e.score, (%2$s)[e.source + 1]
         FROM (
             SELECT
                 unnest(own.item_ids) AS item_id,
@@ -200,24 +181,42 @@ BEGIN
                 unnest(own.sources) AS source
             FROM (
                 SELECT l.item_ids, l.scores, l.sources
-                FROM recs.user_list AS l
+                FROM %1$s AS l
                 WHERE l.run_id = live_run AND l.user_id = for_user
                 LIMIT 1
             ) AS own
         ) AS e
         WHERE (SELECT true FROM recs.removed_item AS x WHERE x.item_id = e.item_id) IS NULL
-            AND e.item_id <> ALL (blocked)
+            AND e.item_id <> ALL (
+                ARRAY(SELECT b.item_id FROM recs.blocked AS b WHERE b.user_id = for_user)
+            )
         LIMIT greatest(n, 0);
         IF NOT FOUND THEN
-            PERFORM FROM recs.user_list AS l WHERE l.run_id = live_run AND l.user_id = for_user;
+            PERFORM FROM %1$s AS l WHERE l.run_id = live_run AND l.user_id = for_user;
         END IF;
-        IF FOUND THEN
-            RETURN;
-        END IF;
+    $own$;
+    lookup CONSTANT text := $lookup$
+CREATE OR REPLACE FUNCTION recs.listed(for_user :user_id_type, n integer, segment text)
+RETURNS TABLE (item_id :item_id_type, score real, source text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 20
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    live_run bigint;
+BEGIN
+    SELECT p.run_id INTO live_run FROM recs.live AS p;
+    IF live_run = %1$L THEN
+        %2$s
+    ELSE
+        %3$s
+    END IF;
+    IF FOUND THEN
+        RETURN;
     END IF;
 
     RETURN QUERY
-    SELECT (row_number() OVER ())::integer, e.item_id, e.score, e.source
+    SELECT e.item_id, e.score, e.source
     FROM (
         SELECT
             unnest(chosen.item_ids) AS item_id,
@@ -226,16 +225,44 @@ BEGIN
         FROM (
             SELECT f.segment, f.item_ids, f.scores
             FROM recs.fallback_list AS f
-            WHERE f.run_id = live_run AND f.segment IN ('all', top_n.segment)
+            WHERE f.run_id = live_run AND f.segment IN ('all', listed.segment)
             ORDER BY f.segment = 'all'
             LIMIT 1
         ) AS chosen
     ) AS e
     WHERE (SELECT true FROM recs.removed_item AS x WHERE x.item_id = e.item_id) IS NULL
-        AND e.item_id <> ALL (blocked)
+        AND e.item_id <> ALL (
+            ARRAY(SELECT b.item_id FROM recs.blocked AS b WHERE b.user_id = for_user)
+        )
     LIMIT greatest(n, 0);
 END
-$$;
+$$
+    $lookup$;
+    named CONSTANT text := to_regclass('recs.user_list_run_' || run);
+    names CONSTANT text[] := (SELECT r.models FROM recs.run AS r WHERE r.run_id = run);
+BEGIN
+    EXECUTE format(
+        lookup,
+        run,
+        format(own, coalesce(named, 'recs.user_list'), format('%L::text[]', names)),
+        format(own, 'recs.user_list', 'SELECT r.models FROM recs.run AS r WHERE r.run_id = live_run')
+    );
+END
+$write$;
+COMMENT ON FUNCTION recs.write_lookup IS 'Writes the table of a run into the lookup; where another run is live, it finds that one''s.';
+SELECT recs.write_lookup(NULL);
+COMMENT ON FUNCTION recs.listed IS 'What recs.top_n gives, without the rank.';
+
+-- Not SECURITY DEFINER and without SET, so that Postgres puts it into the caller's statement.
+CREATE FUNCTION recs.top_n(
+    for_user :user_id_type, n integer DEFAULT 20, segment text DEFAULT NULL
+)
+RETURNS TABLE (rank integer, item_id :item_id_type, score real, source text)
+LANGUAGE sql STABLE ROWS 20
+BEGIN ATOMIC
+    SELECT l.rank::integer, l.item_id, l.score, l.source
+    FROM recs.listed(for_user, n, segment) WITH ORDINALITY AS l (item_id, score, source, rank);
+END;
 COMMENT ON FUNCTION recs.top_n IS 'The n best items for a user, best first; the only thing an app calls.';
 
 ALTER SCHEMA recs OWNER TO recsys_writer;
@@ -246,6 +273,8 @@ ALTER TABLE recs.user_list OWNER TO recsys_writer;
 ALTER TABLE recs.fallback_list OWNER TO recsys_writer;
 ALTER TABLE recs.live OWNER TO recsys_writer;
 ALTER VIEW recs.list_item OWNER TO recsys_writer;
+ALTER FUNCTION recs.write_lookup OWNER TO recsys_writer;
+ALTER FUNCTION recs.listed OWNER TO recsys_writer;
 ALTER FUNCTION recs.top_n OWNER TO recsys_writer;
 ALTER TABLE recs.switch OWNER TO recsys_writer;
 ALTER TABLE recs.blocked OWNER TO recsys_writer;
@@ -257,9 +286,9 @@ ALTER FUNCTION recs.block OWNER TO recsys_writer;
 ALTER FUNCTION recs.remove_item OWNER TO recsys_writer;
 ALTER FUNCTION recs.forget_user OWNER TO recsys_writer;
 
-REVOKE ALL ON FUNCTION recs.top_n FROM public;
+REVOKE ALL ON FUNCTION recs.write_lookup, recs.listed, recs.top_n FROM public;
 GRANT USAGE ON SCHEMA recs TO recsys_analyst, recsys_app;
-GRANT EXECUTE ON FUNCTION recs.top_n TO recsys_analyst, recsys_app;
+GRANT EXECUTE ON FUNCTION recs.listed, recs.top_n TO recsys_analyst, recsys_app;
 GRANT SELECT ON recs.run, recs.user_list, recs.fallback_list, recs.live, recs.list_item
     TO recsys_analyst;
 REVOKE ALL ON FUNCTION recs.block, recs.remove_item, recs.forget_user FROM public;

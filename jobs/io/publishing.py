@@ -109,6 +109,7 @@ def publish(
                     f"run {run_id}: Postgres holds {published.users} lists of {expected}; nothing "
                     "was published, run the step again"
                 )
+            _run(connection, "publish/forget_listed", partition=partition)
             if found and not found.violations:
                 _switch(connection, run_id, "published")
         _retire(connection, keep_runs)

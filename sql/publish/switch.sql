@@ -5,4 +5,5 @@ recorded AS (
     SELECT before.run_id, %(run_id)s, %(reason)s FROM before
 )
 INSERT INTO recs.live (run_id) VALUES (%(run_id)s)
-ON CONFLICT (one) DO UPDATE SET run_id = excluded.run_id, switched_at = now()
+ON CONFLICT (one) DO UPDATE SET run_id = excluded.run_id, switched_at = now();
+SELECT recs.write_lookup(%(run_id)s)

@@ -64,8 +64,7 @@ SELECT DISTINCT 1 + (random() * (%(users)s - 1))::int, 1 + (random() * {ITEMS - 
 FROM generate_series(1, {BLOCKS});
 INSERT INTO recs.removed_item (item_id)
 SELECT DISTINCT 1 + (random() * {ITEMS - 1})::int FROM generate_series(1, {REMOVED});
-INSERT INTO recs.forgotten_user (user_id)
-SELECT DISTINCT 1 + (random() * (%(users)s - 1))::int FROM generate_series(1, {FORGOTTEN})
+SELECT recs.forget_user(1 + (random() * (%(users)s - 1))::int) FROM generate_series(1, {FORGOTTEN})
 """  # noqa: S608 - constants of this file
 
 

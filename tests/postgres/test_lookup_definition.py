@@ -72,16 +72,17 @@ def made_up(random: Random) -> Published:
 
 
 def fill(uri: SecretStr, made: Published) -> None:
-    """Publishes the lists; the forgotten users' too, as a run that was made before they left."""
+    """Publishes the lists; one user is forgotten while the run is made, the other afterwards."""
+    before, after = made.forgotten
     segments = {name[2:]: items for name, items in made.fallback.items() if name != "all"}
     fallback = popular(Ids(), *made.fallback["all"], **segments)
+    query(uri, f"SELECT recs.forget_user({before})", "recsys_moderator")
     publish(uri, Ids(), RECORD, tables(Ids(), lists(Ids(), *made.own.items()), fallback), passed, 3)
+    query(uri, f"SELECT recs.forget_user({after})", "recsys_moderator")
     with connect(uri) as connection, connection.cursor() as cursor:
-        cursor.execute("TRUNCATE recs.blocked, recs.removed_item, recs.forgotten_user")
         cursor.executemany("INSERT INTO recs.blocked VALUES (%s, %s)", list(made.blocked))
-        for table, ids in {"removed_item": made.removed, "forgotten_user": made.forgotten}.items():
-            rows = [(number,) for number in ids]
-            cursor.executemany(f"INSERT INTO recs.{table} VALUES (%s)", rows)  # noqa: S608
+        removed = [(item,) for item in made.removed]
+        cursor.executemany("INSERT INTO recs.removed_item VALUES (%s)", removed)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -138,3 +139,19 @@ def test_a_session_that_has_planned_it_sees_the_next_run_and_tombstones(
         assert items() == [13]
         query(postgres_uri, "SELECT recs.forget_user(1)", "recsys_moderator")
         assert items() == [70, 71]
+
+
+def test_a_transaction_keeps_its_run_through_a_switch(postgres_uri: SecretStr) -> None:
+    go(postgres_uri, (1, [10, 11]), (2, []))
+    with connect(postgres_uri) as session, session.cursor() as cursor:
+        session.set_session(isolation_level="REPEATABLE READ")
+
+        def rows(user: int) -> list[Row]:
+            cursor.execute("SELECT * FROM recs.top_n(%s, 5)", (user,))
+            return cursor.fetchall()
+
+        before = [rows(user) for user in (1, 2, 3)]
+        go(postgres_uri, (1, [12]), (2, [20]))
+        assert [rows(user) for user in (1, 2, 3)] == before
+        session.rollback()
+        assert [item for _, item, *_ in rows(1)] == [12]

@@ -171,12 +171,14 @@ def test_an_upgrade_keeps_published_history(bare_postgres_uri: SecretStr) -> Non
                 list_hash)
             SELECT '2026-01-01', 'published', 'h', '1', '{als}', '{}', 'old'
             FROM generate_series(1, 2);
+            SET ROLE recsys_writer;
             CREATE TABLE recs.user_list_run_1 PARTITION OF recs.user_list FOR VALUES IN (1);
             CREATE TABLE recs.user_list_run_2 PARTITION OF recs.user_list FOR VALUES IN (2);
             INSERT INTO recs.user_list
             VALUES (1, 5, '{50}', '{1}', '{0}'), (1, 6, '{}', '{}', '{}'),
                 (2, 5, '{50,51}', '{1,0.5}', '{0,0}');
-            INSERT INTO recs.live (run_id) VALUES (1)"""
+            INSERT INTO recs.live (run_id) VALUES (1);
+            RESET ROLE"""
         )
     assert migrate(bare_postgres_uri, Ids()) == [path.stem for path in later]
     assert items_of(bare_postgres_uri, 5) == ["50"]
