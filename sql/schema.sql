@@ -176,15 +176,11 @@ DECLARE
         SELECT e.item_id, e.score, (%2$s)[e.source + 1]
         FROM (
             SELECT
-                unnest(own.item_ids) AS item_id,
-                unnest(own.scores) AS score,
-                unnest(own.sources) AS source
-            FROM (
-                SELECT l.item_ids, l.scores, l.sources
-                FROM %1$s AS l
-                WHERE l.run_id = live_run AND l.user_id = for_user
-                LIMIT 1
-            ) AS own
+                unnest(l.item_ids) AS item_id,
+                unnest(l.scores) AS score,
+                unnest(l.sources) AS source
+            FROM %1$s AS l
+            WHERE l.run_id = live_run AND l.user_id = for_user
         ) AS e
         WHERE (SELECT true FROM recs.removed_item AS x WHERE x.item_id = e.item_id) IS NULL
             AND e.item_id <> ALL (
@@ -240,12 +236,15 @@ $$
     $lookup$;
     named CONSTANT text := to_regclass('recs.user_list_run_' || run);
     names CONSTANT text[] := (SELECT r.models FROM recs.run AS r WHERE r.run_id = run);
+    -- The limit keeps subplans from being copied into every partition.
+    found CONSTANT text := '(SELECT p.* FROM recs.user_list AS p
+            WHERE p.run_id = live_run AND p.user_id = for_user LIMIT 1)';
 BEGIN
     EXECUTE format(
         lookup,
         run,
-        format(own, coalesce(named, 'recs.user_list'), format('%L::text[]', names)),
-        format(own, 'recs.user_list', 'SELECT r.models FROM recs.run AS r WHERE r.run_id = live_run')
+        format(own, coalesce(named, found), format('%L::text[]', names)),
+        format(own, found, 'SELECT r.models FROM recs.run AS r WHERE r.run_id = live_run')
     );
 END
 $write$;
