@@ -13,22 +13,22 @@ DECLARE
     -- among the removed items by key, where NOT EXISTS would read all of them.
     own CONSTANT text := $own$
         RETURN QUERY
-        SELECT e.item_id, e.score, (%2$s)[e.source + 1]
+        SELECT e.item_id, e.score, (%3$s)[e.source + 1]
         FROM (
             SELECT
                 unnest(l.item_ids) AS item_id,
                 unnest(l.scores) AS score,
                 unnest(l.sources) AS source
             FROM %1$s AS l
-            WHERE l.run_id = live_run AND l.user_id = for_user
+            WHERE l.run_id = %2$s AND l.user_id = for_user
         ) AS e
         WHERE (SELECT true FROM recs.removed_item AS x WHERE x.item_id = e.item_id) IS NULL
             AND e.item_id <> ALL (
                 ARRAY(SELECT b.item_id FROM recs.blocked AS b WHERE b.user_id = for_user)
             )
-        LIMIT greatest(n, 0);
+        LIMIT n;
         IF NOT FOUND THEN
-            PERFORM FROM %1$s AS l WHERE l.run_id = live_run AND l.user_id = for_user;
+            PERFORM FROM %1$s AS l WHERE l.run_id = %2$s AND l.user_id = for_user;
         END IF;
     $own$;
     lookup CONSTANT text := $lookup$
@@ -42,7 +42,7 @@ DECLARE
     live_run bigint;
 BEGIN
     SELECT p.run_id INTO live_run FROM recs.live AS p;
-    IF live_run = %1$L THEN
+    IF live_run = %1$s THEN
         %2$s
     ELSE
         %3$s
@@ -70,7 +70,7 @@ BEGIN
         AND e.item_id <> ALL (
             ARRAY(SELECT b.item_id FROM recs.blocked AS b WHERE b.user_id = for_user)
         )
-    LIMIT greatest(n, 0);
+    LIMIT n;
 END
 $$
     $lookup$;
@@ -83,8 +83,10 @@ BEGIN
     EXECUTE format(
         lookup,
         run,
-        format(own, coalesce(named, found), format('%L::text[]', names)),
-        format(own, found, 'SELECT r.models FROM recs.run AS r WHERE r.run_id = live_run')
+        format(own, coalesce(named, found), run, format('%L::text[]', names)),
+        format(
+            own, found, 'live_run', 'SELECT r.models FROM recs.run AS r WHERE r.run_id = live_run'
+        )
     );
 END
 $write$;
@@ -92,7 +94,8 @@ COMMENT ON FUNCTION recs.write_lookup IS 'Writes the table of a run into the loo
 ALTER FUNCTION recs.write_lookup OWNER TO recsys_writer;
 REVOKE ALL ON FUNCTION recs.write_lookup FROM public;
 
-SELECT recs.write_lookup((SELECT p.run_id FROM recs.live AS p));
+-- No run has the number 0.
+SELECT recs.write_lookup(coalesce((SELECT p.run_id FROM recs.live AS p), 0));
 COMMENT ON FUNCTION recs.listed IS 'What recs.top_n gives, without the rank.';
 ALTER FUNCTION recs.listed OWNER TO recsys_writer;
 REVOKE ALL ON FUNCTION recs.listed FROM public;
@@ -106,5 +109,6 @@ RETURNS TABLE (rank integer, item_id :item_id_type, score real, source text)
 LANGUAGE sql STABLE ROWS 20
 BEGIN ATOMIC
     SELECT l.rank::integer, l.item_id, l.score, l.source
-    FROM recs.listed(for_user, n, segment) WITH ORDINALITY AS l (item_id, score, source, rank);
+    FROM recs.listed(for_user, greatest(n, 0), segment)
+        WITH ORDINALITY AS l (item_id, score, source, rank);
 END;

@@ -1,6 +1,7 @@
 """Held runs, rollback, and what vanishes from lists at once."""
 
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
@@ -121,6 +122,18 @@ def test_a_forgotten_user_gets_popular_items_even_from_later_runs(postgres_uri: 
     assert items_of(postgres_uri, 1) == ["70", "71"]
     assert items_of(postgres_uri, 1, 10, "c=de") == ["80", "71", "81"]
     assert items_of(postgres_uri, 2) == ["22"]
+
+
+def test_a_publication_waits_for_who_is_forgetting_a_user(postgres_uri: SecretStr) -> None:
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with ThreadPoolExecutor(1) as pool, connect(postgres_uri) as forgetting:
+        forgetting.cursor().execute("SELECT recs.forget_user(1)")
+        published = pool.submit(go, postgres_uri, (1, [10]), (2, [20]))
+        while query(postgres_uri, waiting) == [(0,)]:
+            assert not published.done()
+        forgetting.commit()
+        published.result()
+    assert query(postgres_uri, "SELECT user_id FROM recs.user_list") == [(2,)]
 
 
 @pytest.mark.parametrize(
