@@ -161,7 +161,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION recs.forget_user IS 'Deletes the user''s lists and quarantined rows; later lists are not used.';
 
--- The lookup names the live run's table, as the search for it among the partitions is a fifth of the
+-- The lookup names the live run's table, because to find it among the partitions is a tenth of the
 -- cost. It answers from the user's own list, else from the segment's if there is one, else from
 -- everybody's. A user whose own list is empty gets nothing: everything was seen, blocked or
 -- unavailable, and popular items would be too.

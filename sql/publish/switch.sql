@@ -1,4 +1,5 @@
--- Points lookups at a run and records it. Parameters: run_id, reason.
+-- Points lookups at a run, records it, and writes its table into the lookup. Parameters: run_id,
+-- reason.
 WITH before AS (SELECT max(l.run_id) AS run_id FROM recs.live AS l),
 recorded AS (
     INSERT INTO recs.switch (from_run, to_run, reason)

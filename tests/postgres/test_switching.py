@@ -70,6 +70,23 @@ def test_rollback_goes_back_step_by_step(postgres_uri: SecretStr) -> None:
         switching.rollback(postgres_uri, 77)
 
 
+def test_the_lookup_opens_the_live_runs_table_alone(postgres_uri: SecretStr) -> None:
+    opened = """SELECT DISTINCT relname FROM pg_locks JOIN pg_class ON pg_class.oid = relation
+        WHERE pid = pg_backend_pid() AND relkind IN ('r', 'p') AND relname LIKE 'user\\_list%'"""
+
+    def tables() -> list[tuple[str]]:
+        with connect(postgres_uri) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT * FROM recs.top_n(1, 5)")
+            cursor.execute(opened)
+            return cursor.fetchall()
+
+    go(postgres_uri, (1, [10]))
+    go(postgres_uri, (1, [11]))
+    assert tables() == [("user_list_run_2",)]
+    switching.rollback(postgres_uri, 1)
+    assert tables() == [("user_list_run_1",)]
+
+
 def test_a_removal_that_broke_off_is_finished_by_the_next_publication(
     postgres_uri: SecretStr,
 ) -> None:
