@@ -43,8 +43,8 @@ class FactorModel:
         return np.asarray(scores if len(users) == BLOCK else scores[users % BLOCK])
 
     def restricted(self, items: Rows) -> Self:
-        """The model of some items alone."""
-        return type(self)(self.user_factors, np.ascontiguousarray(self.item_factors[items]))
+        """The model of some items alone, its items laid out for products."""
+        return type(self)(self.user_factors, np.asfortranarray(self.item_factors[items]))
 
     def arrays(self) -> dict[str, Factors]:
         """The arrays to keep."""

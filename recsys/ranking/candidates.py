@@ -10,7 +10,7 @@ from recsys.interactions.training import Ints
 from recsys.models.contract import Scores
 from recsys.ranking.scoring import Scored
 
-_GROUPS: Final = 8
+_GROUPS: Final = 4
 """Groups of columns for each column wanted."""
 _COLUMN: Final = np.uint64(0xFFFFFFFF)
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from recsys.interactions.training import Ints, ItemLists
 from recsys.models.contract import Model, Rows, Scores
@@ -48,7 +49,9 @@ class Standardised:
         size = np.linalg.norm(users, axis=1) * np.sqrt(np.trace(covariance))
         deviation[deviation <= _FLAT * size] = 0.0
         scaled = (users * _inverse(deviation)[:, np.newaxis]).astype(np.float32)
-        return cls(FactorModel(scaled, centred.astype(np.float32)), (users @ middle, deviation))
+        return cls(
+            FactorModel(scaled, centred.astype(np.float32, order="F")), (users @ middle, deviation)
+        )
 
     def scores(self, users: Rows) -> tuple[Scores, Floats, Floats]:
         """(u, items) scores of deviation 1, the caller's own; (u,) mean and (u,) deviation of the
@@ -115,7 +118,7 @@ class Scorer:
         """
         offsets, rows = excluded
         cuts = np.flatnonzero(np.diff(users // BLOCK)) + 1
-        with threadpool_limits(limits=1, user_api="blas"):
+        with _threadpools().limit(limits=1, user_api="blas"):
             for start, end in zip([0, *cuts], [*cuts, len(users)], strict=True):
                 block = users[start:end]
                 bounds = offsets[start : end + 1]
@@ -130,6 +133,12 @@ class Scorer:
                     scores=[scores for scores, _, _ in parts],
                     moments=[(mean, deviation) for _, mean, deviation in parts],
                 )
+
+
+@cache
+def _threadpools() -> ThreadpoolController:
+    """Numpy's among them; to look for all libraries of the process takes milliseconds."""
+    return ThreadpoolController()
 
 
 def _inverse(values: Floats) -> Floats:
