@@ -1,5 +1,9 @@
 """The lists before they are published: the `topn` table of the lake."""
 
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -27,6 +31,8 @@ STRANGERS: Final = "lists of users who are no active members"
 FORGOTTEN: Final = "share of active members without a list"
 EXCLUDED: Final = "entries that the user has seen or blocked"
 
+_LISTS_AT_ONCE: Final = 16_384
+"""Enough for looking up items to pay, and few enough for sorting them to be quick."""
 _NONE: Final[Bounds] = (None, 0)
 _REMEDY: Final = "run rank_lists again; such lists must not be published"
 
@@ -59,7 +65,7 @@ def figures(rows: pa.Table, terms: Terms) -> Figures:
         EMPTY: m.share(m.apart(lengths == 0), len(lengths)),
         **_scores(rows),
         **_members(rows, terms),
-        **_entries(rows, lengths, terms),
+        **_entries(rows, terms),
     }
 
 
@@ -87,70 +93,67 @@ def _members(rows: pa.Table, terms: Terms) -> Figures:
     }
 
 
-def _entries(rows: pa.Table, lengths: npt.NDArray[np.int64], terms: Terms) -> Figures:
-    """What holds of single entries, each taken as one number: row of its user, row of its item."""
-    items = pc.list_flatten(rows[c.ITEM_IDS])
-    index = terms.known.items if terms.known.items is not None else pc.unique(items)
-    item_rows = pc.fill_null(pc.index_in(items, value_set=index), -1).to_numpy().astype(np.int64)
-    lines = np.repeat(np.arange(rows.num_rows), lengths)
-    listed = np.sort(_codes(lines, item_rows, len(index)))
-    return {
-        REPEATED: m.apart((listed[1:] == listed[:-1]) & (listed[1:] % (len(index) + 1) > 0)),
-        UNAVAILABLE: _unavailable(item_rows, terms),
-        **_excluded(rows, listed, index, terms),
-    }
+def _entries(rows: pa.Table, terms: Terms) -> Figures:
+    """What holds of single entries, counted in some lists at a time, on all cores."""
+    index = terms.known.items
+    if index is None:
+        index = pc.unique(pc.list_flatten(rows[c.ITEM_IDS]))
+    barred = _barred(rows, terms.known.matrix)
+    starts = range(0, rows.num_rows, _LISTS_AT_ONCE)
+    parts = ([lists.slice(start, _LISTS_AT_ONCE) for lists in barred] for start in starts)
+    lists = (rows[c.ITEM_IDS].slice(start, _LISTS_AT_ONCE) for start in starts)
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        counted = list(threads.map(partial(_counted, index, terms.known.available), lists, parts))
+    names = (REPEATED, UNAVAILABLE, *([EXCLUDED] if barred else []))
+    return {name: float(sum(counts[i] for counts in counted)) for i, name in enumerate(names)}
 
 
-def _unavailable(item_rows: npt.NDArray[np.int64], terms: Terms) -> float:
-    available = terms.known.available
-    hidden = ~available[item_rows] if available is not None else False
-    return m.apart((item_rows < 0) | hidden)
-
-
-def _excluded(
-    rows: pa.Table, listed: npt.NDArray[np.int64], index: pa.Array, terms: Terms
-) -> Figures:
-    """Entries that stand in the matrix of the same run as touched or blocked.
-
-    listed: (entries,) codes of the lists' rows and the items.
-    """
-    matrix = terms.known.matrix
+def _barred(rows: pa.Table, matrix: pa.Table | None) -> list[pa.Array]:
+    """(lists,) item rows that the matrix of the same run has as touched, and as blocked, by the
+    list's user; null where it does not know the user."""
     if matrix is None:
-        return {}
+        return []
     places = pc.index_in(rows[c.USER_ID], value_set=matrix[c.USER_ID].combine_chunks())
-    lines, items = np.divmod(listed, len(index) + 1)
-    users = pc.fill_null(places, -1).to_numpy().astype(np.int64)[lines]
-    known = (users >= 0) & (items > 0)
-    shown = _ascending(_codes(users, items - 1, len(index))[known])
-    barred = [_matrix_codes(matrix, name, len(index)) for name in (c.ITEM_ROWS, c.BLOCKED_ROWS)]
-    return {EXCLUDED: float(sum(m.apart(_among(shown, codes)) for codes in barred))}
+    names = (c.ITEM_ROWS, c.BLOCKED_ROWS)
+    return [matrix[n].combine_chunks().take(places.combine_chunks()) for n in names]
 
 
-def _matrix_codes(matrix: pa.Table, name: str, items: int) -> npt.NDArray[np.int64]:
-    lengths, rows = m.flat(matrix[name])
-    return _codes(np.repeat(np.arange(len(lengths)), lengths), rows.astype(np.int64), items)
+def _counted(
+    index: pa.Array,
+    available: npt.NDArray[np.bool_] | None,
+    lists: pa.ChunkedArray,
+    barred: Sequence[pa.Array],
+) -> tuple[int, int, int]:
+    """Entries that repeat one of the same list, that are not available, that are barred.
+
+    Each entry is taken as one number: place of its list, row of its item.
+    """
+    rows = pc.fill_null(pc.index_in(pc.list_flatten(lists), value_set=index), -1).to_numpy()
+    hidden = rows < 0 if available is None else (rows < 0) | ~available[rows]
+    listed = np.sort(_codes(m.lengths(lists), rows, len(index)))
+    known = listed % (len(index) + 1) > 0
+    repeated = (listed[1:] == listed[:-1]) & known[1:]
+    codes = (_codes(*m.flat(each), len(index)) for each in barred)
+    found = sum(np.count_nonzero(_among(listed, each)) for each in codes)
+    return int(np.count_nonzero(repeated)), int(np.count_nonzero(hidden)), int(found)
 
 
 def _codes(
-    users: npt.NDArray[np.int64], items: npt.NDArray[np.int64], size: int
+    lengths: npt.NDArray[np.int64], items: npt.NDArray[np.integer], size: int
 ) -> npt.NDArray[np.int64]:
-    """(entries,) one number a pair of rows; a row of -1 stays apart from every other."""
-    return users * (size + 1) + items + 1
+    """(entries,) one number a place of a list and row of an item; -1 stays apart from every row."""
+    return np.repeat(np.arange(len(lengths)) * (size + 1), lengths) + (items + 1)
 
 
 def _among(codes: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """(codes,) whether each of the codes, which ascend, is one of the others."""
     if not len(others):
         return np.zeros(len(codes), np.bool_)
-    ordered = _ascending(others)
+    # Most tables are in order as they are, and looking is ten times cheaper than sorting.
+    ordered = others if np.all(others[1:] >= others[:-1]) else np.sort(others)
     places = np.minimum(np.searchsorted(ordered, codes), len(ordered) - 1)
     among: npt.NDArray[np.bool_] = ordered[places] == codes
     return among
-
-
-def _ascending(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The codes in order; most tables are in it as they are, and looking is ten times cheaper."""
-    return codes if np.all(codes[1:] >= codes[:-1]) else np.sort(codes)
 
 
 CONTRACT: Final = Contract(TOP_N, rules, figures)

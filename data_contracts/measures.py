@@ -197,10 +197,15 @@ def unknown_shares(rows: pa.Table, known: Iterable[tuple[str, pa.Array | None]])
     }
 
 
-def flat(lists: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+def flat(lists: pa.ChunkedArray | pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
     """(rows,) the length of each list, and (entries,) all of their values in order."""
-    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy().astype(np.int64)
-    return lengths, pc.list_flatten(lists).to_numpy()
+    return lengths(lists), pc.list_flatten(lists).to_numpy()
+
+
+def lengths(lists: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.int64]:
+    """(rows,) the length of each list; 0 of a null."""
+    found = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    return np.asarray(found, np.int64)
 
 
 def count(mask: pa.ChunkedArray) -> float:

@@ -87,7 +87,9 @@ class Known:
 def interactions(lake: Lake, as_of: date, ids: Ids) -> pa.Table:
     """The `interactions` table in order of user_row."""
     read = lake.as_of(INTERACTIONS.name, as_of).read(INTERACTIONS, ids)
-    return read.sort_by(c.USER_ROW)
+    rows = read[c.USER_ROW].to_numpy()
+    # Files come in the order of their parts; to sort what is sorted copies every history.
+    return read if np.all(rows[1:] > rows[:-1]) else read.sort_by(c.USER_ROW)
 
 
 def model_partition(lake: Lake, name: str, as_of: date) -> Partition:
@@ -126,6 +128,8 @@ def read_choice(lake: Lake, as_of: date) -> Choice:
 
 def descriptions(profiles: pa.Table, id_column: str, index: IdIndex) -> Descriptions:
     """The profiles in the order of an index; several of one id add up, those of others fall out."""
+    if not len(profiles):
+        return Descriptions.blank(len(index))
     rows = index.rows(profiles[id_column]).to_pylist()
     text = [""] * len(index)
     tags: list[list[str]] = [[] for _ in range(len(index))]

@@ -158,8 +158,12 @@ def _with_strangers(
     model: FactorModel, training: Training, touched: np.ndarray, seed: int
 ) -> FactorModel:
     """Places users and items that nobody has seen act, where something is written of them."""
+    liked = np.bincount(
+        training.history.indices, training.history.data > 0, len(model.item_factors)
+    )
+    if touched.all() and liked.all():
+        return model
     profiles = content.vectors(training.items, training.users, content.Config(), seed)
-    liked = np.bincount(training.history.indices, training.history.data > 0, len(profiles.items))
     return FactorModel(
         mapped(profiles.users, model.user_factors, touched >= WARM, touched == 0),
         mapped(profiles.items, model.item_factors, liked >= WARM, liked == 0),

@@ -90,7 +90,8 @@ class Choice(BaseModel):
         bands = bands_of(np.diff(training.history.indptr))
         orders = [self.orders[name] for name in BANDS]
         blends = [ways.get(order.method, WeightedSum(order.weights)) for order in orders]
-        return ByBand(blends, bands)
+        one = len({(order.method, order.weights) for order in orders}) == 1
+        return blends[0] if one else ByBand(blends, bands)
 
     @property
     def measured(self) -> float | None:
