@@ -19,6 +19,7 @@ MORE_ROWS: Final = "rows, against growth"
 REJECTED: Final = "rejected share"
 DUPLICATES: Final = "duplicate share"
 _MISSING: Final = "missing"
+_ROWS_IN_CACHE: Final = 32_768
 
 
 # --- what follows from the schema -----------------------------------------------------------------
@@ -156,28 +157,41 @@ def _fingerprints(rows: pa.Table, key: Sequence[str]) -> npt.NDArray[np.uint64]:
     The mixing is that of splitmix64 (Steele et al. 2014). Of 4 million distinct keys two are taken
     for equal with a chance below one in a million.
     """
-    mixed = np.zeros(rows.num_rows, np.uint64)
-    for name in key:
-        mixed = (mixed ^ _words(rows[name])) + np.uint64(0x9E3779B97F4A7C15)
+    columns = pa.table([_coded(rows[name]) for name in key], list(key))
+    hashes = np.empty(rows.num_rows, np.uint64)
+    start = 0
+    for batch in columns.to_batches(max_chunksize=_ROWS_IN_CACHE):
+        hashes[start : start + batch.num_rows] = _mixed([_words(each) for each in batch.columns])
+        start += batch.num_rows
+    return hashes
+
+
+def _mixed(columns: Sequence[npt.NDArray[np.uint64]]) -> npt.NDArray[np.uint64]:
+    mixed = np.zeros_like(columns[0])
+    for words in columns:
+        mixed = (mixed ^ words) + np.uint64(0x9E3779B97F4A7C15)
         mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         mixed ^= mixed >> np.uint64(31)
     return mixed
 
 
-def _words(column: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
-    """(rows,) the values as 64-bit words; equal words for equal values, one of its own for null."""
+def _coded(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """Texts as numbers, null among them; other columns as they are."""
     if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.int64())
-    words: npt.NDArray[np.uint64]
-    if pa.types.is_floating(column.type):
-        words = column.to_numpy().astype(np.float64).view(np.uint64)
-    elif pa.types.is_integer(column.type):
-        words = pc.fill_null(column.cast(pa.int64()), -(2**63)).to_numpy().view(np.uint64)
+        return column.cast(pa.int64())
+    if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
+        return column
+    return column.combine_chunks().dictionary_encode(null_encoding="encode").indices
+
+
+def _words(values: pa.Array) -> npt.NDArray[np.uint64]:
+    """(rows,) the values as 64-bit words; equal words for equal values, one of its own for null."""
+    if pa.types.is_floating(values.type):
+        numbers = values.to_numpy(zero_copy_only=False).astype(np.float64)
     else:
-        codes = column.combine_chunks().dictionary_encode(null_encoding="encode").indices
-        words = codes.to_numpy().astype(np.uint64)
-    return words
+        numbers = pc.fill_null(values.cast(pa.int64()), -(2**63)).to_numpy()
+    return np.asarray(numbers.view(np.uint64))
 
 
 def unknown_share(ids: pa.ChunkedArray, known: pa.Array | None) -> float | None:
