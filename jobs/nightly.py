@@ -2,12 +2,18 @@
 
 import importlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from jobs.entrypoint import RunArguments
+import pyarrow as pa
 
-#: Modules of the jobs. They are imported when they run: some take seconds to load.
+from jobs.entrypoint import RunArguments
+from jobs.settings import Settings
+from jobs.spark import executor_errors, numbered_tasks, session
+
+START: Final = "start"
+#: Modules of the jobs.
 STEPS: Final = (
     "extract_sources",
     "check_sources",
@@ -19,14 +25,50 @@ STEPS: Final = (
     "check_lists",
     "publish_lists",
 )
+#: What tasks of Spark load in their own processes.
+_OF_TASKS: Final = ("jobs.io.extraction", "jobs.transforms.histories", "jobs.transforms.ranking")
 
 
 def run_steps(
     arguments: RunArguments, started: Callable[[str], None]
 ) -> Iterator[tuple[str, float]]:
-    """Runs each job; `started` hears of it before, and its name and seconds come after."""
-    for name in STEPS:
+    """Gets ready and runs each job; `started` hears of it before, and its name and seconds come
+    after."""
+    for name in (START, *STEPS):
         started(name)
         begin = time.monotonic()
-        importlib.import_module(f"jobs.{name}").main(arguments)
+        if name == START:
+            get_ready(arguments.settings)
+        else:
+            importlib.import_module(f"jobs.{name}").main(arguments)
         yield name, time.monotonic() - begin
+
+
+def get_ready(settings: Settings) -> None:
+    """Starts Spark, which leaves a core idle for seconds, and imports the jobs meanwhile.
+
+    Only this thread imports packages with cycles among their modules, as that of the contracts: two
+    that do can get half-loaded ones.
+    """
+    with ThreadPoolExecutor(1) as threads:
+        spark = threads.submit(_start_spark, settings)
+        _load(STEPS, "jobs.")
+        spark.result()
+
+
+def _start_spark(settings: Settings) -> None:
+    """The driver, and a process for each core that has loaded what tasks need."""
+    spark = session("nightly", settings)
+
+    def load(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        _load(_OF_TASKS)
+        yield from batches
+
+    with executor_errors():
+        tasks = numbered_tasks(spark, spark.sparkContext.defaultParallelism)
+        tasks.mapInArrow(load, tasks.schema).count()
+
+
+def _load(modules: Iterable[str], prefix: str = "") -> None:
+    for name in modules:
+        importlib.import_module(prefix + name)

@@ -36,7 +36,7 @@ FOLDER: Final = Path(__file__).parents[2] / "build" / "bench"
 SAMPLE_SECONDS: Final = 0.1
 #: The stages that ways have in common, and the steps of ours that make them up.
 STAGES: Final = {
-    "start Spark": ("start Spark",),
+    "start Spark": ("start Spark", "start"),
     "extract": ("extract", "extract_sources"),
     "contracts": ("check_sources", "check_matrix", "check_lists"),
     "matrix": ("build_interactions",),

@@ -105,8 +105,6 @@ def start_spark(settings: Settings) -> None:
 def ours(root: Path, day: str = f"{DAY}", full: str = "") -> None:
     """The nightly jobs, contracts and gates included. full: "full" to make everything anew."""
     arguments = replace(arguments_of(root, date.fromisoformat(day)), full=full == "full")
-    with stage("start Spark"):
-        start_spark(arguments.settings)
     steps = run_steps(arguments, lambda name: say({"begin": name}))
     for name, seconds in steps:
         say({"end": name, "seconds": seconds})
