@@ -1,5 +1,6 @@
 """The nightly run without a scheduler: the same jobs, in order, in one process."""
 
+import gc
 import importlib
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -62,6 +63,8 @@ def _start_spark(settings: Settings) -> None:
 
     def load(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         _load(_OF_TASKS)
+        # Workers collect garbage after every task, and need not look at modules each time.
+        gc.freeze()
         yield from batches
 
     with executor_errors():

@@ -146,7 +146,8 @@ class Sifter:
 def packed(table: pa.Table) -> bytes:
     """A table as Arrow's stream format: how tables travel through Spark as single values."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table)
     return bytes(sink.getvalue())
 
