@@ -130,6 +130,8 @@ def _reasons(
 
 
 def _first(reasons: pa.Array, wrong: pa.Array, reason: str) -> pa.Array:
+    if not pc.any(wrong).as_py():
+        return reasons
     return pc.if_else(pc.and_(wrong, reasons.is_null()), reason, reasons)
 
 

@@ -24,8 +24,8 @@ from recsys.raw_rows import AsRead, flatten, raw_batch
 from recsys.schemas import TIMESTAMP, Table
 from recsys.window import Window
 
-PAGES_PER_READ: Final = 8_192
-"""64 MB: large enough to amortise a connection, small enough to spread over executors."""
+PAGES_PER_READ: Final = 4_096
+"""32 MB: large enough to amortise a connection, small enough to spread over executors."""
 
 ATTEMPTS: Final = 4
 CONNECT_SECONDS: Final = 10
