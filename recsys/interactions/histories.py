@@ -81,7 +81,7 @@ def histories(evidence: Evidence, users: int, terms: Terms) -> Histories:
     """
     blocks = evidence.kinds == BLOCK
     offsets, blocked = _distinct_pairs(evidence.of(blocks), users)
-    events = evidence.of(~blocks)
+    events = evidence.of(~blocks) if blocks.any() else evidence
     distinct = _distinct_events(events)
     pairs = _starts(distinct.users, distinct.items)
     weights, earlier = (
@@ -112,7 +112,7 @@ def _distinct_events(events: Evidence) -> Evidence:
     order = _ordered(events, bits)
     ordered = events.of(order)
     firsts = _starts(ordered.users, ordered.items, ordered.kinds, ordered.occurred, bits[order])
-    distinct = ordered.of(firsts)
+    distinct = ordered.of(firsts) if len(firsts) < len(order) else ordered
     known = np.maximum(distinct.known, distinct.occurred)
     return Evidence(**{**vars(distinct), "known": known})
 
@@ -124,7 +124,7 @@ def _ordered(events: Evidence, bits: Ints) -> Ints:
     """
     items, kinds = (int(column.max(initial=0)) + 1 for column in (events.items, events.kinds))
     keys = (events.users * items + events.items) * kinds + events.kinds
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(keys)
     same = np.diff(keys[order]) == 0
     several = np.concatenate([same, [False]]) | np.concatenate([[False], same])
     places = order[several[: len(order)]]

@@ -96,9 +96,9 @@ def _confidence(liked: sparse.csr_matrix, config: Config) -> sparse.csr_matrix:
     """(users, items) 1 + alpha * weight; the discounts have mean 1 over all cells."""
     users = np.bincount(liked.indices, minlength=liked.shape[1])
     discounts = np.maximum(users, 1.0) ** -config.popularity_exponent
-    cells = discounts[liked.indices]
-    weights = liked.data * (cells / max(cells.mean() if len(cells) else 1.0, 1e-9))
-    liked.data = (1.0 + config.alpha * weights).astype(np.float32)
+    mean = (users @ discounts) / max(liked.nnz, 1)
+    scale = (config.alpha * discounts / max(mean, 1e-9)).astype(np.float32)
+    liked.data = np.float32(1) + liked.data * scale[liked.indices]
     return liked
 
 
