@@ -21,8 +21,8 @@ from pyspark.sql import SparkSession
 from jobs.entrypoint import RunArguments, job_parser, run
 from jobs.io.lake import DataFile, Partition
 from jobs.run_stats import no_events
-from jobs.spark import executor_errors, numbered_tasks, session, task_numbers
-from jobs.transforms.histories import PART, HistoryMaker
+from jobs.spark import executor_errors, in_arrow, numbered_tasks, session, task_numbers
+from jobs.transforms.histories import COUNTS, PART, HistoryMaker
 from jobs.transforms.raw_files import Judge, RawFile, Rejects, Share, Sifter, shares, unpacked
 from recsys import columns as c
 from recsys.ids import IdIndex
@@ -89,7 +89,7 @@ def _write_quarantine(
 
         with executor_errors():
             tasks = numbered_tasks(spark, len(files))
-            told = tasks.mapInArrow(sift, Sifter.SPARK_SCHEMA).toArrow()
+            told = in_arrow(tasks, sift, Sifter.SCHEMA).toArrow()
         rejects = [Rejects.model_validate_json(text) for text in told["rejects"].to_pylist()]
         draft.files += [file for each in rejects for file in each.files]
         reasons = sum((Counter(each.reasons) for each in rejects), Counter())
@@ -150,13 +150,12 @@ def _write_interactions(
             yield from shared.value.write(batches)
 
         tasks = numbered_tasks(spark, len(files))
-        evidence = tasks.mapInArrow(gather, HistoryMaker.EVIDENCE_SCHEMA)
+        evidence = in_arrow(tasks, gather, HistoryMaker.EVIDENCE)
         by_user = evidence.repartitionById(maker.parts, PART)
         with executor_errors():
-            written = by_user.mapInArrow(write, HistoryMaker.WRITTEN_SCHEMA).toArrow()
+            written = in_arrow(by_user, write, HistoryMaker.WRITTEN).toArrow()
         draft.files += [DataFile.model_validate(row) for row in written.to_pylist()]
-        totals = ("pairs", "events", "distinct_events")
-        draft.stats |= {name: pc.sum(written[name]).as_py() or 0 for name in totals}
+        draft.stats |= {name: pc.sum(written[name]).as_py() or 0 for name in COUNTS}
     log.info("interactions: %s", draft.stats)
 
 

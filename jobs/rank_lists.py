@@ -15,7 +15,7 @@ from jobs.entrypoint import RunArguments, job_parser, run
 from jobs.io.features import CHOICE, Known, model_partition, read_choice, read_model
 from jobs.io.lake import DataFile, Draft
 from jobs.io.nights import facts, moved_since, recorded, unavailable_since
-from jobs.spark import executor_errors, numbered_tasks, session, task_numbers
+from jobs.spark import executor_errors, in_arrow, numbered_tasks, session, task_numbers
 from jobs.transforms.ranking import ListKeeper, ListMaker
 from recsys import columns as c
 from recsys.ids import IdIndex
@@ -81,7 +81,7 @@ def _keep_lists(
 
     with executor_errors():
         numbers = numbered_tasks(spark, tasks)
-        copied = numbers.mapInArrow(copy, ListKeeper.SPARK_SCHEMA).toArrow()
+        copied = in_arrow(numbers, copy, ListKeeper.SCHEMA).toArrow()
     draft.files += [DataFile.model_validate(row) for row in copied.drop(["kept"]).to_pylist()]
     return np.asarray(copied["kept"].combine_chunks().flatten().to_numpy(), np.int64)
 
@@ -144,7 +144,7 @@ def _write_lists(
 
     with executor_errors():
         tasks = numbered_tasks(spark, len(files))
-        written = tasks.mapInArrow(write, DataFile.SPARK_SCHEMA).collect()
+        written = in_arrow(tasks, write, DataFile.SCHEMA).collect()
     draft.files += [DataFile(**row.asDict()) for row in written]
 
 

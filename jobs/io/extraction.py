@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 
 from jobs.io import mongo, postgres
 from jobs.io.lake import DataFile, Draft, Partition, write_part
-from jobs.spark import executor_errors, numbered_tasks, task_numbers
+from jobs.spark import executor_errors, in_arrow, numbered_tasks, task_numbers
 from recsys import columns as c
 from recsys.config import Ids, Source
 from recsys.errors import IncompleteReadError, MissingIdError
@@ -166,7 +166,7 @@ def _run(
 
     with executor_errors():
         tasks = numbered_tasks(spark, len(parts))
-        files = tasks.mapInArrow(write, DataFile.SPARK_SCHEMA).collect()
+        files = in_arrow(tasks, write, DataFile.SCHEMA).collect()
     return [DataFile(**row.asDict()) for row in files]
 
 

@@ -39,16 +39,17 @@ class DataFile(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    SPARK_SCHEMA: ClassVar[str] = "name string, rows long, bytes long"
+    SCHEMA: ClassVar[pa.Schema] = pa.schema(
+        {"name": pa.string(), "rows": pa.int64(), "bytes": pa.int64()}
+    )
 
     name: str
     rows: int
     bytes: int
 
     def as_batch(self) -> pa.RecordBatch:
-        """One row of SPARK_SCHEMA: how an executor tells the driver what it wrote."""
-        schema = pa.schema([("name", pa.string()), ("rows", pa.int64()), ("bytes", pa.int64())])
-        return pa.RecordBatch.from_pylist([self.model_dump()], schema=schema)
+        """One row of SCHEMA: how an executor tells the driver what it wrote."""
+        return pa.RecordBatch.from_pylist([self.model_dump()], schema=self.SCHEMA)
 
 
 class Manifest(BaseModel):

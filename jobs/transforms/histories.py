@@ -20,6 +20,8 @@ from recsys.schemas import EVENT_SOURCES, INTERACTIONS
 
 #: Number of a range of users, all of whose evidence comes to one task.
 PART: Final = "part"
+#: What a file of histories holds, as a task tells it.
+COUNTS: Final = ("pairs", "events", "distinct_events")
 _CONTENT: Final = "evidence"
 _EVIDENCE: Final = pa.schema(
     {
@@ -48,9 +50,9 @@ class HistoryMaker:
     terms: Terms
     folder: Path
 
-    EVIDENCE_SCHEMA: ClassVar[str] = f"{PART} int, {_CONTENT} binary"
-    WRITTEN_SCHEMA: ClassVar[str] = (
-        f"{DataFile.SPARK_SCHEMA}, pairs long, events long, distinct_events long"
+    EVIDENCE: ClassVar[pa.Schema] = pa.schema({PART: pa.int32(), _CONTENT: pa.binary()})
+    WRITTEN: ClassVar[pa.Schema] = pa.unify_schemas(
+        [DataFile.SCHEMA, pa.schema(dict.fromkeys(COUNTS, pa.int64()))]
     )
 
     @property
@@ -77,12 +79,9 @@ class HistoryMaker:
         found = histories(_numbered_from(first, evidence), count, self.terms)
         table = self._rows(found, first, count)
         file = write_part(self.folder, f"part-{part:05d}", table.schema, table.to_batches())
-        counts = {
-            "pairs": len(found.items),
-            "events": found.events,
-            "distinct_events": found.distinct_events,
-        }
-        yield pa.RecordBatch.from_pylist([file.model_dump() | counts])
+        counts = (len(found.items), found.events, found.distinct_events)
+        told = file.model_dump() | dict(zip(COUNTS, counts, strict=True))
+        yield pa.RecordBatch.from_pylist([told], schema=self.WRITTEN)
 
     def _of_file(self, file: RawFile) -> pa.Table:
         rows = self.judge.usable(file)
@@ -106,9 +105,8 @@ class HistoryMaker:
         ends = np.cumsum(counts)
         wanted = np.arange(self.parts) if every else np.flatnonzero(counts)
         content = [packed(ordered.slice(ends[p] - counts[p], counts[p])) for p in wanted]
-        return pa.RecordBatch.from_arrays(
-            [pa.array(wanted, pa.int32()), pa.array(content, pa.binary())], [PART, _CONTENT]
-        )
+        columns = [pa.array(wanted, pa.int32()), pa.array(content, pa.binary())]
+        return pa.RecordBatch.from_arrays(columns, schema=self.EVIDENCE)
 
     def _rows(self, found: Histories, first: int, count: int) -> pa.Table:
         rows = np.arange(first, first + count, dtype=np.int32)

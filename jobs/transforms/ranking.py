@@ -101,7 +101,7 @@ class ListKeeper:
     """Ids of the items of earlier lists that cannot be recommended any more."""
     ids: Ids
 
-    SPARK_SCHEMA: ClassVar[str] = f"{DataFile.SPARK_SCHEMA}, kept array<long>"
+    SCHEMA: ClassVar[pa.Schema] = DataFile.SCHEMA.append(pa.field("kept", pa.list_(pa.int64())))
 
     def copy(self, files: Sequence[str], folder: Path) -> pa.RecordBatch:
         """Writes the lists that are kept out of some files as one; tells its name, and the rows of
@@ -118,7 +118,7 @@ class ListKeeper:
 
         file = write_part(folder, "kept", TOP_N.arrow(self.ids), lists())
         told = file.model_dump() | {"kept": np.concatenate(kept)}
-        return pa.RecordBatch.from_pylist([told])
+        return pa.RecordBatch.from_pylist([told], schema=self.SCHEMA)
 
     def _good(self, lists: pa.RecordBatch, rows: Ints) -> Mask:
         """(lists,) which are kept. rows: of their users, -1 of those that are gone."""

@@ -101,7 +101,9 @@ class Sifter:
     shares: tuple[Share, ...]
     folder: Path
 
-    SPARK_SCHEMA: ClassVar[str] = "rejects string, users binary, items binary"
+    SCHEMA: ClassVar[pa.Schema] = pa.schema(
+        {"rejects": pa.string(), "users": pa.binary(), "items": pa.binary()}
+    )
 
     def sift(self, number: int) -> pa.RecordBatch:
         """One row for a share: `Rejects` as JSON, and the distinct ids as `packed`."""
@@ -119,7 +121,7 @@ class Sifter:
             "users": [packed(self._distinct(c.USER_ID, users))],
             "items": [packed(self._distinct(c.ITEM_ID, items))],
         }
-        return pa.RecordBatch.from_pydict(told)
+        return pa.RecordBatch.from_pydict(told, schema=self.SCHEMA)
 
     def _quarantined(self, rows: pa.Table, source: str) -> pa.Table:
         rejected = ev.rejected(rows)

@@ -24,6 +24,7 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 from psycopg2.extras import execute_values
 from pydantic import SecretStr
+from pyspark.sql import SparkSession
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
@@ -32,7 +33,7 @@ from jobs.io.features import interactions
 from jobs.nightly import run_steps
 from jobs.sandbox import servers
 from jobs.settings import Settings, load_config
-from jobs.spark import numbered_tasks, session
+from jobs.spark import in_arrow, numbered_tasks, session
 from jobs.transforms.ranking import USERS_A_BATCH
 from recsys import columns as c
 from recsys.interactions.matrices import list_arrays
@@ -99,7 +100,8 @@ def start_spark(settings: Settings) -> None:
     """The driver and a Python worker for each core, as every pass over Arrow batches needs them."""
     spark = session("benchmark", settings)
     cores = spark.sparkContext.defaultParallelism
-    numbered_tasks(spark, cores).mapInArrow(lambda batches: batches, "id long").count()
+    ids = pa.schema({"id": pa.int64()})
+    in_arrow(numbered_tasks(spark, cores), lambda batches: batches, ids).count()
 
 
 def ours(root: Path, day: str = f"{DAY}", full: str = "") -> None:
@@ -117,7 +119,9 @@ def tutorial(root: Path) -> None:
     settings = settings_of(root)
     uri = settings.require_postgres().get_secret_value()
     with stage("start Spark"):
-        spark = session("tutorial", settings)
+        # Not our session: its JVM has no second compiler, and Spark's own ALS needs it.
+        builder = SparkSession.builder.master("local[*]").config("spark.driver.memory", "4g")
+        spark = builder.getOrCreate()
         spark.range(1).count()
     with stage("extract"), psycopg2.connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT user_id::int, item_id::int, 1.0::real FROM market.interactions")

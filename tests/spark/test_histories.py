@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from jobs.io.lake import write_part
-from jobs.spark import numbered_tasks, task_numbers
+from jobs.spark import in_arrow, numbered_tasks, task_numbers
 from jobs.transforms.histories import PART, HistoryMaker
 from jobs.transforms.raw_files import Judge, RawFile, Rejects, Share, Sifter, shares, unpacked
 from recsys import columns as c
@@ -69,7 +69,7 @@ def sifted(
     def sift(tasks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from map(sifter.sift, task_numbers(tasks))
 
-    told = numbered_tasks(spark, len(files)).mapInArrow(sift, Sifter.SPARK_SCHEMA).toArrow()
+    told = in_arrow(numbered_tasks(spark, len(files)), sift, Sifter.SCHEMA).toArrow()
     return told, [Rejects.model_validate_json(text) for text in told["rejects"].to_pylist()]
 
 
@@ -87,9 +87,9 @@ def written(
         for number in task_numbers(batches):
             yield from maker.evidence(number)
 
-    evidence = numbered_tasks(spark, len(tasks)).mapInArrow(gather, HistoryMaker.EVIDENCE_SCHEMA)
+    evidence = in_arrow(numbered_tasks(spark, len(tasks)), gather, HistoryMaker.EVIDENCE)
     by_user = evidence.repartitionById(maker.parts, PART)
-    told = by_user.mapInArrow(maker.write, HistoryMaker.WRITTEN_SCHEMA).toArrow().to_pylist()
+    told = in_arrow(by_user, maker.write, HistoryMaker.WRITTEN).toArrow().to_pylist()
     assert len(told) == -(-len(users) // 2)
     return pa.concat_tables(
         [pq.read_table(folder / name) for name in sorted(row["name"] for row in told)]
