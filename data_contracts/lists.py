@@ -1,6 +1,5 @@
 """The lists before they are published: the `topn` table of the lake."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -102,7 +101,7 @@ def _entries(rows: pa.Table, terms: Terms) -> Figures:
     starts = range(0, rows.num_rows, _LISTS_AT_ONCE)
     parts = ([lists.slice(start, _LISTS_AT_ONCE) for lists in barred] for start in starts)
     lists = (rows[c.ITEM_IDS].slice(start, _LISTS_AT_ONCE) for start in starts)
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(pa.cpu_count()) as threads:
         counted = list(threads.map(partial(_counted, index, terms.known.available), lists, parts))
     names = (REPEATED, UNAVAILABLE, *([EXCLUDED] if barred else []))
     return {name: float(sum(counts[i] for counts in counted)) for i, name in enumerate(names)}

@@ -1,6 +1,5 @@
 """Figures of a table in few vectorised passes."""
 
-import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -153,7 +152,7 @@ def rejected_share(rows: pa.Table) -> float:
 def duplicate_share(rows: pa.Table, key: Sequence[str]) -> float:
     """The share of rows that repeat the key of another."""
     hashes = _fingerprints(rows, key)
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(pa.cpu_count()) as threads:
         repeated = sum(threads.map(partial(_repeated, hashes), range(2**_PART_BITS)))
     return share(repeated, rows.num_rows)
 
@@ -172,7 +171,7 @@ def _fingerprints(rows: pa.Table, key: Sequence[str]) -> npt.NDArray[np.uint64]:
     """
     columns = pa.table([_coded(rows[name]) for name in key], list(key))
     batches = columns.to_batches(max_chunksize=_ROWS_IN_CACHE)
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(pa.cpu_count()) as threads:
         return np.concatenate([np.empty(0, np.uint64), *threads.map(_mixed, batches)])
 
 
