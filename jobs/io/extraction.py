@@ -88,9 +88,9 @@ def extract(
     """Writes every read to its partition, or none of those whose rows do not add up.
 
     All tables of Postgres are read in one snapshot, whose rows the server counts meanwhile, and
-    Spark starts only when it is known that every source can be read. Raises IncompleteReadError
-    where a read returned another number of rows than the server counted, MissingIdError for a
-    profile document without its id.
+    Spark is asked for only when it is known that every source can be read. Raises
+    IncompleteReadError where a read returned another number of rows than the server counted,
+    MissingIdError for a profile document without its id.
     """
     with ExitStack() as stack:
         snapshot = _snapshot(stack, servers, reads)

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg2
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 
@@ -19,12 +20,14 @@ from jobs.io.postgres import connect
 from jobs.io.publishing import Audit, Auditor, Published, RunRecord, RunTables, publish
 from jobs.settings import Settings
 from recsys.config import Config, Ids
-from recsys.errors import ConfigError, RecsysError, SchemaError
+from recsys.errors import ConfigError, PostgresUnavailableError, RecsysError, SchemaError
 from recsys.schemas import FALLBACK, QUARANTINE, TOP_N
 
 DAY = date(2026, 1, 1)
 RECORD = RunRecord(DAY, "hash", "1.0", ("als", "popularity"), {"read": {}})
 BIGINT = Ids()
+#: How many tables of lists there are.
+TABLES = "SELECT count(*) FROM pg_class WHERE relname LIKE 'user\\_list\\_run\\_%' AND relkind='r'"
 
 
 def lists(ids: Ids, *rows: tuple[Any, list[Any]]) -> ds.Dataset:
@@ -188,12 +191,31 @@ def test_a_failed_load_leaves_the_live_lists_and_nothing_else(postgres_uri: Secr
     assert items_of(postgres_uri, 2) == ["70", "71"]
     go(postgres_uri, (2, [22]))
     assert items_of(postgres_uri, 2) == ["22"]
-    kept = (
-        "SELECT count(*) FROM pg_class WHERE relname LIKE 'user\\_list\\_run\\_%' AND relkind='r'"
-    )
-    assert query(postgres_uri, kept) == [(2,)]
+    assert query(postgres_uri, TABLES) == [(2,)]
     states = query(postgres_uri, "SELECT run_id, status FROM recs.run ORDER BY run_id")
     assert (states[0], len(states)) == ((live.run_id, "published"), 2)
+
+
+def test_lists_of_several_files_are_published_as_a_whole_or_not_at_all(
+    postgres_uri: SecretStr, tmp_path: Path
+) -> None:
+    files = [str(tmp_path / f"{n}.parquet") for n in range(3)]
+    for n, file in enumerate(files):
+        pq.write_table(lists(BIGINT, (2 * n, [10 + n]), (2 * n + 1, [20 + n])).to_table(), file)
+    dataset = ds.dataset(files, schema=TOP_N.arrow(BIGINT))
+    made = tables(BIGINT, dataset, popular(BIGINT, 70))
+    assert publish(postgres_uri, BIGINT, RECORD, made, passed, 7).users == 6
+    assert [items_of(postgres_uri, user)[0] for user in range(6)] == [
+        "10", "20", "11", "21", "12", "22",
+    ]  # fmt: skip
+    more = lists(BIGINT, (0, [30]), (1, [31])).to_table()
+    pq.write_table(more, files[0])
+    Path(files[1]).unlink()
+    with pytest.raises(PostgresUnavailableError, match=files[1]):
+        publish(postgres_uri, BIGINT, RECORD, made, passed, 7)
+    assert items_of(postgres_uri, 0) == ["10"]
+    go(postgres_uri, (0, [40]))
+    assert query(postgres_uri, TABLES) == [(2,)]
 
 
 def test_only_the_newest_runs_are_kept(postgres_uri: SecretStr) -> None:
