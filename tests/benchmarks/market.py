@@ -102,10 +102,15 @@ def _interactions(who: Ints, what: Ints, kinds: Ints, ago: Ints, day: date) -> p
 
 
 def fill(uri: SecretStr, tables: dict[str, pa.Table]) -> None:
-    """Creates the source tables and loads them."""
+    """Creates the source tables, loads them and tidies up, which else the first reader would do."""
     with connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute(with_id_types(statement("market/create"), Ids()))
     add(uri, tables)
+    with connect(uri) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM (ANALYZE)")
+            cursor.execute("CHECKPOINT")
 
 
 def add(uri: SecretStr, tables: dict[str, pa.Table]) -> None:
