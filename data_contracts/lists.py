@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Final
 
 import numpy as np
@@ -97,12 +96,14 @@ def _entries(rows: pa.Table, terms: Terms) -> Figures:
     index = terms.known.items
     if index is None:
         index = pc.unique(pc.list_flatten(rows[c.ITEM_IDS]))
-    barred = _barred(rows, terms.known.matrix)
-    starts = range(0, rows.num_rows, _LISTS_AT_ONCE)
-    parts = ([lists.slice(start, _LISTS_AT_ONCE) for lists in barred] for start in starts)
-    lists = (rows[c.ITEM_IDS].slice(start, _LISTS_AT_ONCE) for start in starts)
+    listed, barred = rows[c.ITEM_IDS], _barred(rows, terms.known.matrix)
+
+    def count(start: int) -> tuple[int, int, int]:
+        lists, *others = (each.slice(start, _LISTS_AT_ONCE) for each in (listed, *barred))
+        return _counted(lists, others, index, terms.known.available)
+
     with ThreadPoolExecutor(pa.cpu_count()) as threads:
-        counted = list(threads.map(partial(_counted, index, terms.known.available), lists, parts))
+        counted = list(threads.map(count, range(0, rows.num_rows, _LISTS_AT_ONCE)))
     names = (REPEATED, UNAVAILABLE, *([EXCLUDED] if barred else []))
     return {name: float(sum(counts[i] for counts in counted)) for i, name in enumerate(names)}
 
@@ -118,10 +119,10 @@ def _barred(rows: pa.Table, matrix: pa.Table | None) -> list[pa.Array]:
 
 
 def _counted(
-    index: pa.Array,
-    available: npt.NDArray[np.bool_] | None,
     lists: pa.ChunkedArray,
     barred: Sequence[pa.Array],
+    index: pa.Array,
+    available: npt.NDArray[np.bool_] | None,
 ) -> tuple[int, int, int]:
     """Entries that repeat one of the same list, that are not available, that are barred.
 
