@@ -26,6 +26,8 @@ from recsys.errors import HeldError, IncompleteReadError, PostgresUnavailableErr
 log = logging.getLogger(__name__)
 
 _ROWS_PER_BATCH: Final = 8_192
+_MOST_LOADERS: Final = 8
+"""Connections that load at once, on a machine of many cores: the server has apps to answer too."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def _load(
         _run(connection, "publish/create_partition", partition=partition, run_id=number)
         _retype(connection, partition, _loadable(ids.user), _loadable(ids.item), ids)
     # What one of the files leaves behind where another fails is in no partition that anybody sees.
-    with ThreadPoolExecutor(pa.cpu_count()) as loaders:
+    with ThreadPoolExecutor(min(pa.cpu_count(), _MOST_LOADERS)) as loaders:
         files = lists.get_fragments()
         readers = (file.scanner(batch_size=_ROWS_PER_BATCH).to_reader() for file in files)
         list(loaders.map(partial(_ingest, uri, partition.strings[0], run_id), readers))
