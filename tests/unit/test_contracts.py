@@ -256,6 +256,28 @@ def test_columns_are_held_to_their_schema(contract: Contract, column: Any) -> No
         assert f"nulls in {column.name}" in broken_rules(contract, empty, circumstances)
 
 
+def test_entries_are_counted_in_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "_LISTS_AT_ONCE", 3)
+    rows = good(lists.CONTRACT)
+    for place, items_of_list in {1: "i4 i4", 5: "i2 i1", 7: "i5 i0", 9: "i3 i3"}.items():
+        rows[place][c.ITEM_IDS] = items_of_list.split()
+    found = lists.figures(table(lists.CONTRACT, rows), terms(lists.CONTRACT))
+    # Everybody has touched i0 and i2 and blocked i1.
+    counts = {lists.REPEATED: 2, lists.EXCLUDED: 3, lists.UNAVAILABLE: 1}
+    assert {name: found[name] for name in counts} == counts
+
+
+def test_rows_that_repeat_one_of_another_batch_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measures, "_ROWS_IN_CACHE", 4)
+    texts = pa.array([None if n % 7 == 0 else f"u{n % 7}" for n in range(30)])
+    values = pa.array([None if n % 3 == 0 else n % 3 for n in range(30)], pa.float64())
+    moments = pa.array([n % 3 for n in range(30)], pa.timestamp("us", "UTC"))
+    rows = pa.table({"text": texts, "value": values, "moment": moments})
+    assert measures.duplicate_share(rows, ["text"]) == 23 / 30
+    assert measures.duplicate_share(rows, ["moment"]) == 27 / 30
+    assert measures.duplicate_share(rows, ["text", "value"]) == 9 / 30
+
+
 @pytest.mark.parametrize("column", [c.SCORES, c.SOURCES, c.PROPENSITIES])
 def test_every_array_of_a_list_has_its_length(column: str) -> None:
     uneven = one(**{column: [1]})(good(lists.CONTRACT))
