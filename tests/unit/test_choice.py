@@ -5,12 +5,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from recsys.config import Ranking
 from recsys.evaluation.metrics import find_hits, ndcg
+from recsys.interactions.training import Descriptions, Training
+from recsys.models.factors import FactorModel
 from recsys.ranking.bands import BANDS, bands_of
-from recsys.ranking.choice import Choice, choose, within_error
+from recsys.ranking.choice import Choice, Order, choose, within_error
 from recsys.ranking.examples import PLACES, Examples
+from recsys.ranking.scoring import Scorer
+from recsys.ranking.stack import Ranker
 
 ITEMS, USERS, GOOD, NOISE = 60, 240, 0, 1
 NAMES = ("good", "noise")
@@ -114,6 +119,26 @@ def test_each_band_gets_what_did_best_for_it() -> None:
     assert orders["cold"].validation["good"] < orders["cold"].validation["noise"]
     assert orders["unseen"].users == 0
     assert (orders["unseen"].method, orders["unseen"].measured) == ("sum", None)
+
+
+def test_each_band_is_ordered_in_its_own_way() -> None:
+    items = np.arange(12, dtype=np.float32)[:, np.newaxis]
+    everybody = np.ones((2, 1), np.float32)
+    models = {"up": FactorModel(everybody, items), "down": FactorModel(everybody, -items)}
+    touched = sparse.csr_matrix(([1.0] * 7, ([0] * 6 + [1], [1, 2, 3, 4, 5, 6, 3])), (2, 12))
+    blank = Descriptions.blank
+    training = Training(
+        touched, np.zeros(7, np.float32), blank(12), blank(2), np.full(2, -1, np.int32)
+    )
+    scorer = Scorer.of(models, np.arange(12), 12)
+    orders = {
+        band: Order(method="single", weights=weights, validation={}, users=0, reason="")
+        for band, weights in zip(BANDS, [(1.0, 0.0), (0.0, 1.0), (0.0, 1.0)], strict=True)
+    }
+    choice = Choice(generators=("up", "down"), orders=orders, base=(1.0, 1.0))
+    ranker = Ranker(scorer, choice.blend(scorer, training, 5))
+    (lists,) = ranker.top_n(np.arange(2), (np.zeros(3, np.int64), np.empty(0, np.int64)), 2)
+    assert lists.item_rows.tolist() == [11, 10, 0, 1]
 
 
 def test_the_same_seed_chooses_the_same_and_it_survives_being_kept() -> None:

@@ -2,16 +2,18 @@ import json
 import threading
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from jobs.io.lake import MANIFEST, Lake
+from jobs.io.features import interactions
+from jobs.io.lake import MANIFEST, Lake, write_part
 from recsys import columns as c
 from recsys.config import Ids
 from recsys.errors import MissingPartitionError, SchemaError
-from recsys.schemas import ITEMS
+from recsys.schemas import INTERACTIONS, ITEMS
 from recsys.window import Window, midnight
 
 DAY = date(2026, 1, 2)
@@ -109,3 +111,15 @@ def test_arrays_come_back_without_pickle(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Object arrays"), partition.replace() as draft:
         draft.write_arrays({"a": objects})
     np.testing.assert_array_equal(partition.arrays()["a"], np.arange(3))
+
+
+def test_histories_come_in_the_order_of_their_users(tmp_path: Path) -> None:
+    lake, schema = Lake(tmp_path), INTERACTIONS.arrow(Ids())
+    lists = (c.ITEM_ROWS, c.WEIGHTS, c.AGES, c.EARLIER_WEIGHTS, c.BLOCKED_ROWS)
+    empty: dict[str, Any] = {name: [] for name in lists}
+    with lake.as_of(INTERACTIONS.name, DAY).replace() as draft:
+        for part, users in enumerate([[2, 3], [0, 1]]):
+            rows = [{c.USER_ROW: n, c.USER_ID: n, c.ACTIVE: True, **empty} for n in users]
+            batches = pa.Table.from_pylist(rows, schema).to_batches()
+            draft.files.append(write_part(draft.folder, f"part-{part}", schema, batches))
+    assert interactions(lake, DAY, Ids())[c.USER_ROW].to_pylist() == [0, 1, 2, 3]
