@@ -139,9 +139,9 @@ def by_implicit(
 
     The first step solves the users for given items, so nothing of users need be kept.
     """
-    from implicit.cpu.als import AlternatingLeastSquares  # noqa: PLC0415 - a second, for fits alone
+    from recsys.models.gathering_als import GatheringALS  # noqa: PLC0415 - a second, for fits alone
 
-    model = AlternatingLeastSquares(
+    model = GatheringALS(
         factors=config.factors,
         regularization=config.regularization,
         alpha=1.0,

@@ -12,6 +12,7 @@ from recsys.interactions.training import Descriptions, Training
 from recsys.models import als, cold, content, graph, item_item, popularity, segment, trending
 from recsys.models.contract import Model
 from recsys.models.factors import BLOCK
+from recsys.models.gathering_als import LONG, GatheringALS
 from recsys.models.neighbours import strongest
 from recsys.models.registry import GENERATORS
 
@@ -138,6 +139,29 @@ def test_als_is_implicits_own_for_users_with_enough_items() -> None:
     assert 0 < warm.sum() < len(warm)
     np.testing.assert_array_equal(model.user_factors[warm], own.user_factors[warm])
     np.testing.assert_array_equal(model.item_factors, own.item_factors)
+
+
+def test_als_solves_long_rows_as_implicit_does_on_any_number_of_threads() -> None:
+    rng = np.random.default_rng(8)
+    cells = rng.random((LONG + 900, 12)) < np.where(np.arange(12) < 3, 0.95, 0.2)
+    confidence = sparse.csr_matrix(np.where(cells, 1 + 4 * rng.random(cells.shape), 0), dtype="f4")
+    assert (np.bincount(confidence.indices) >= LONG).sum() == 3
+
+    begun = rng.random((12, 4))
+
+    def fit(kind: type, **more: object) -> AlternatingLeastSquares:
+        with threadpool_limits(1, "blas"):
+            model = kind(factors=4, alpha=1.0, iterations=6, random_state=7, **more)
+            model.item_factors = begun.astype(model.dtype)
+            model.fit(confidence, show_progress=False)
+        return model
+
+    own = fit(AlternatingLeastSquares, dtype=np.float64)
+    one, many = (fit(GatheringALS, num_threads=threads) for threads in (1, 3))
+    expected = own.user_factors @ own.item_factors.T
+    assert one.user_factors @ one.item_factors.T == pytest.approx(expected, abs=0.02)
+    np.testing.assert_array_equal(one.item_factors, many.item_factors)
+    np.testing.assert_array_equal(one.user_factors, many.user_factors)
 
 
 def test_folding_in_solves_the_normal_equations() -> None:
