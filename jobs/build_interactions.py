@@ -69,7 +69,7 @@ def _raw_files(arguments: RunArguments) -> list[RawFile]:
 
 def _files_of(source: str, partition: Partition, *, dated: bool = True) -> list[RawFile]:
     files = partition.manifest().files
-    return [RawFile(source, str(partition.path / f.name), f.rows, dated) for f in files]
+    return [RawFile(source, partition.path / f.name, f.rows, dated) for f in files]
 
 
 def _overlap(one: Window, other: Window) -> bool:

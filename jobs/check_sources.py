@@ -146,7 +146,7 @@ def _unchecked(arguments: RunArguments, place: str, others: Iterable[EventCheck]
 
 
 def _label(lake: Lake, place: str, window: Window) -> str:
-    return str(lake.window(place, window).path.relative_to(lake.root))
+    return lake.place(lake.window(place, window).path)
 
 
 def _trailing(

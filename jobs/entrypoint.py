@@ -8,12 +8,15 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 
+from jobs.io.files import fresh, is_local
 from jobs.io.lake import Lake
+from jobs.io.locks import by_postgres
 from jobs.settings import Settings, load_config, load_settings
 from recsys.config import Config
-from recsys.errors import RecsysError
+from recsys.errors import LakeUnavailableError, RecsysError
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -32,9 +35,27 @@ class RunArguments:
     full: bool = False
     """Whether everything is made anew, whatever `nights.full_every` says."""
 
-    @property
+    @cached_property
     def lake(self) -> Lake:
-        return Lake(self.settings.lake)
+        return lake_of(self.settings)
+
+
+def lake_of(settings: Settings) -> Lake:
+    """The lake, with locks that all who write to it see.
+
+    Raises LakeUnavailableError where it is elsewhere and does not answer.
+    """
+    root = settings.lake
+    if is_local(root):
+        return Lake(root)
+    try:
+        fresh(root).exists()
+    except Exception as error:  # each file system has its own
+        raise LakeUnavailableError(
+            f"the lake {root} does not answer ({error}); check RECSYS_LAKE, and address and "
+            "credentials of its server in the environment"
+        ) from error
+    return Lake(root, by_postgres(settings.require_postgres))
 
 
 Job = Callable[[RunArguments], None]

@@ -10,12 +10,11 @@ from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 from pydantic import SecretStr
 
 from jobs.entrypoint import RunArguments, job_parser, run
 from jobs.io.features import read_choice
+from jobs.io.files import parquet
 from jobs.io.population import active_users, available_items
 from jobs.io.published import kept_run, read_lists
 from jobs.io.publishing import Audit, RunRecord, RunTables, publish
@@ -36,7 +35,7 @@ def main(arguments: RunArguments) -> None:
     uri = arguments.settings.require_postgres()
     partition = lake.as_of(TOP_N.name, as_of)
     for file in partition.files():
-        TOP_N.check(pq.read_schema(file), config.ids)
+        TOP_N.check(parquet(file).schema_arrow, config.ids)
     record = RunRecord(
         as_of=as_of,
         config_hash=config.fingerprint(),
@@ -46,9 +45,9 @@ def main(arguments: RunArguments) -> None:
     )
     refused = lake.as_of(QUARANTINE.name, as_of)
     tables = RunTables(
-        lists=ds.dataset(partition.files(), schema=TOP_N.arrow(config.ids)),
+        lists=partition.dataset(TOP_N, config.ids),
         fallback=lake.as_of(FALLBACK.name, as_of).read(FALLBACK, config.ids),
-        quarantine=ds.dataset(refused.files(), schema=QUARANTINE.arrow(config.ids)),
+        quarantine=refused.dataset(QUARANTINE, config.ids),
     )
     audit = partial(_audit, arguments, uri) if arguments.promote else None
     published = publish(uri, config.ids, record, tables, audit, config.lists.keep_runs)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
+from upath import UPath
 
 from jobs.entrypoint import RunArguments, job_parser, run
 from jobs.io.features import CHOICE, Known, model_partition, read_choice, read_model
@@ -127,7 +128,7 @@ def _explorer(
 
 
 def _write_lists(
-    spark: SparkSession, files: Sequence[str], due: Mask, maker: ListMaker, draft: Draft
+    spark: SparkSession, files: Sequence[UPath], due: Mask, maker: ListMaker, draft: Draft
 ) -> None:
     """Each task reads one file of histories and writes its users' lists as one; only names and
     counts come back.

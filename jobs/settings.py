@@ -4,8 +4,11 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+from fsspec import get_filesystem_class
 from pydantic import BaseModel, ConfigDict, SecretStr
+from upath import UPath
 
 from recsys.config import Config, parse_config
 from recsys.errors import ConfigError, SettingsError
@@ -16,6 +19,7 @@ LAKE: Final = "RECSYS_LAKE"
 SANDBOX: Final = "RECSYS_SANDBOX"
 CONFIG: Final = "RECSYS_CONFIG"
 SPARK_MASTER: Final = "RECSYS_SPARK_MASTER"
+_HERE: Final = ("file", "local")
 _REMEDY: Final = 'set it, or start the embedded servers: eval "$(recsys sandbox env)"'
 
 
@@ -26,7 +30,8 @@ class Settings(BaseModel):
 
     postgres_uri: SecretStr | None
     mongo_uri: SecretStr | None
-    lake: Path
+    lake: UPath
+    """A folder of this machine, or a URI that fsspec knows."""
     sandbox: Path
     config: Path
     submitted: bool
@@ -48,7 +53,7 @@ def load_settings() -> Settings:
     return Settings(
         postgres_uri=_secret(POSTGRES_URI),
         mongo_uri=_secret(MONGO_URI),
-        lake=Path(os.environ.get(LAKE, ".lake")).absolute(),
+        lake=lake_path(os.environ.get(LAKE, ".lake")),
         sandbox=Path(os.environ.get(SANDBOX, ".sandbox")).absolute(),
         config=Path(os.environ.get(CONFIG, "recsys.toml")).absolute(),
         submitted="PYSPARK_GATEWAY_PORT" in os.environ,
@@ -68,6 +73,26 @@ def load_config(path: Path | None = None) -> Config:
         own = values.get("generators", {})
         values["generators"] = own | {n: sections[n] | own.get(n, {}) for n in sections}
     return parse_config(values, path.name)
+
+
+def lake_path(place: str) -> UPath:
+    """Where a lake is: a folder of this machine, or a URI such as s3://bucket/lake.
+
+    Raises SettingsError where nothing here can reach it.
+    """
+    if "://" not in place:
+        return UPath(Path(place).absolute())
+    if urlsplit(place).password:
+        raise SettingsError(f"{LAKE} holds a password; leave it to the environment of its server")
+    try:
+        path = UPath(place)
+        if path.protocol in _HERE:
+            return UPath(path.path)
+        get_filesystem_class(path.protocol)
+    except (ValueError, ImportError) as error:
+        scheme, _, _ = place.partition("://")
+        raise SettingsError(f"{LAKE} is at {scheme}://, which cannot be used: {error}") from None
+    return path
 
 
 def tuned_path(config: Path) -> Path:

@@ -54,7 +54,7 @@ def session(name: str, settings: Settings) -> SparkSession:
     spark = builder.getOrCreate()
     context = spark.sparkContext
     context.setLogLevel("ERROR")
-    if _local(str(context.master)):
+    if is_local_master(str(context.master)):
         # The default of 200 suits a cluster; here an empty task costs more than its rows.
         spark.conf.set("spark.sql.shuffle.partitions", 2 * context.defaultParallelism)
     else:
@@ -64,10 +64,11 @@ def session(name: str, settings: Settings) -> SparkSession:
 
 def _started_here(master: str) -> dict[str, str]:
     """Settings of a session that spark-submit did not configure."""
-    return {"spark.master": master} | (_LOCAL if _local(master) else {})
+    return {"spark.master": master} | (_LOCAL if is_local_master(master) else {})
 
 
-def _local(master: str) -> bool:
+def is_local_master(master: str) -> bool:
+    """Whether executors run inside the driver."""
     return master.startswith("local")
 
 

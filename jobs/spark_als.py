@@ -11,15 +11,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
 from pyspark.ml.recommendation import ALS
 from pyspark.sql import DataFrame, SparkSession
 from scipy import sparse
+from upath import UPath
 
+from jobs.io.files import is_local, remove
 from jobs.settings import Settings
-from jobs.spark import session
+from jobs.spark import is_local_master, session
 from recsys import columns as c
 from recsys.models.als import Config
 from recsys.models.factors import FactorModel, Factors
@@ -106,8 +109,17 @@ def _factors(found: DataFrame, rows: int, length: int) -> Factors:
 
 @contextmanager
 def _checkpoints(spark: SparkSession, settings: Settings) -> Iterator[None]:
-    """A folder that driver and executors share, for as long as it is needed."""
-    settings.lake.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="checkpoints-", dir=settings.lake) as folder:
-        spark.sparkContext.setCheckpointDir(folder)
+    """A folder that driver and executors share, for as long as it is needed.
+
+    That of a lake elsewhere is reached by Hadoop's own client.
+    """
+    context = spark.sparkContext
+    apart = not is_local(settings.lake) and is_local_master(str(context.master))
+    place = UPath(tempfile.gettempdir()) if apart else settings.lake
+    folder = place / f"checkpoints-{uuid4().hex}"
+    folder.mkdir(parents=True)
+    try:
+        context.setCheckpointDir(str(folder))
         yield
+    finally:
+        remove(folder)

@@ -121,6 +121,12 @@ class SandboxError(OutageError):
     exit_code = 33
 
 
+class LakeUnavailableError(OutageError):
+    """The lake is elsewhere and cannot be reached."""
+
+    exit_code = 34
+
+
 class PrerequisiteError(RecsysError):
     """Something this machine must have is missing."""
 

@@ -11,12 +11,14 @@ import pytest
 from psycopg2 import sql
 from pydantic import SecretStr
 from pyspark.sql import SparkSession
+from upath import UPath
 
 from jobs.io.migrations import migrate
 from jobs.sandbox import servers
 from jobs.settings import Settings, load_config
 from jobs.spark import session
 from recsys.config import Config, Ids
+from tests.object_store import ObjectStore, started
 
 REPOSITORY = Path(__file__).parents[1]
 _TEMPLATE = "recsys_template"
@@ -63,6 +65,19 @@ def mongo_uri(endpoints: servers.Endpoints) -> SecretStr:
 
 
 @pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """A server that speaks S3."""
+    with started(tmp_path_factory.mktemp("objects")) as store:
+        yield store
+
+
+@pytest.fixture
+def bucket(object_store: ObjectStore) -> UPath:
+    """An empty place in an object store that nothing else uses."""
+    return object_store.folder(f"test-{next(_numbers)}")
+
+
+@pytest.fixture(scope="session")
 def config() -> Config:
     """The configuration that the repository ships."""
     return load_config(REPOSITORY / "recsys.toml")
@@ -74,7 +89,7 @@ def settings(postgres_uri: SecretStr, mongo_uri: SecretStr, tmp_path: Path) -> S
     return Settings(
         postgres_uri=postgres_uri,
         mongo_uri=mongo_uri,
-        lake=tmp_path / "lake",
+        lake=UPath(tmp_path / "lake"),
         sandbox=tmp_path / "sandbox",
         config=REPOSITORY / "recsys.toml",
         submitted=False,
@@ -88,7 +103,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     settings = Settings(
         postgres_uri=None,
         mongo_uri=None,
-        lake=nowhere,
+        lake=UPath(nowhere),
         sandbox=nowhere,
         config=nowhere,
         submitted=False,

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
+from jobs.entrypoint import lake_of
 from jobs.io import lookup
 from jobs.io.features import interactions, read_choice
-from jobs.io.lake import Lake
 from jobs.sandbox import servers
 from jobs.settings import load_config, load_settings
 from recsys import columns as c
@@ -33,7 +33,7 @@ def demo_report() -> None:
     Example: recsys demo-report
     """
     settings, ids, console = load_settings(), load_config().ids, Console()
-    uri, lake = settings.require_postgres(), Lake(settings.lake)
+    uri, lake = settings.require_postgres(), lake_of(settings)
     live = [run for run in lookup.runs(uri, 100) if run.live]
     if not live:
         raise DataError("no run is live; run `recsys nightly --as-of DATE` first")

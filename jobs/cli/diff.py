@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.cli.titles import titles_of
+from jobs.entrypoint import lake_of
 from jobs.io.lake import Lake
 from jobs.io.population import active_users, activity, available_items
 from jobs.io.published import KeptRun, kept_run, read_lists
@@ -35,7 +36,7 @@ def diff(
     Example: recsys diff 3 4
     """
     settings, config, console = load_settings(), load_config(), Console()
-    uri, lake = settings.require_postgres(), Lake(settings.lake)
+    uri, lake = settings.require_postgres(), lake_of(settings)
     runs = [kept_run(uri, run) for run in (before, after)]
     earlier, later = (
         read_lists(uri, run, config.ids, config.gates.depth) for run in (before, after)

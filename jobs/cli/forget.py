@@ -5,8 +5,8 @@ from typing import Annotated
 import pyarrow as pa
 import typer
 
+from jobs.entrypoint import lake_of
 from jobs.io.erasure import erase
-from jobs.io.lake import Lake
 from jobs.settings import load_config, load_settings
 from recsys.errors import DataError
 from recsys.ids import canonical_ids
@@ -25,7 +25,7 @@ def forget_user(
     (known,) = canonical_ids(pa.array([user], pa.string()), config.ids.user).to_pylist()
     if known is None:
         raise DataError(f"{user!r} is not a {config.ids.user}, which [ids] says user ids are")
-    done = erase(settings.require_postgres(), Lake(settings.lake), config, known)
+    done = erase(settings.require_postgres(), lake_of(settings), config, known)
     typer.echo(f"{done.rewritten} partitions rewritten, {done.dropped} matrices and models dropped")
     if done.left:
         raise DataError(f"a search still finds {user} in {done.left} rows; run the command again")

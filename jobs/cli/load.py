@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from jobs.io.lake import Lake
+from jobs.entrypoint import lake_of
 from jobs.io.migrations import migrate
 from jobs.io.mongo import database
 from jobs.io.postgres import connect
@@ -134,7 +134,7 @@ def _load(market: Market) -> None:
         _bars() as progress,
     ):
         demo.load(market, ids, connection, mongo, progress)
-    Lake(settings.lake).clear()
+    lake_of(settings).clear()
     migrate(settings.require_postgres(), ids, recreate=True)
     console = Console()
     console.print(_summary(market))

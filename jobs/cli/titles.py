@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from jobs.entrypoint import lake_of
 from jobs.io import lookup
-from jobs.io.lake import Lake
 from jobs.settings import load_config, load_settings
 from recsys import columns as c
 from recsys.schemas import ITEMS
@@ -15,7 +15,7 @@ def titles_of(item_ids: Sequence[str]) -> dict[str, str]:
     live = [run for run in lookup.runs(settings.require_postgres(), 100) if run.live]
     if not live:
         return {}
-    partition = Lake(settings.lake).as_of(ITEMS.name, live[0].as_of)
+    partition = lake_of(settings).as_of(ITEMS.name, live[0].as_of)
     if not partition.exists():
         return {}
     wanted = set(item_ids)

@@ -5,15 +5,14 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from data_contracts.measures import type_violations
 from data_contracts.rules import Verdict, Violation
-from jobs.io.lake import MANIFEST, DataFile, Draft, Lake, Partition
+from jobs.io.files import parquet
+from jobs.io.lake import Lake, Partition
 from recsys.config import Ids
 from recsys.errors import ContractError
 from recsys.schemas import Table
@@ -53,15 +52,9 @@ def stage_partition(lake: Lake, stage: Stage, as_of: date) -> Partition:
     return lake.as_of(f"{CONTRACTS}/{stage}", as_of)
 
 
-def days(lake: Lake, table: str) -> list[date]:
-    """The dates for which a table has a complete partition, in order."""
-    found = (lake.root / table).glob(f"as_of=*/{MANIFEST}")
-    return sorted(date.fromisoformat(path.parent.name.removeprefix("as_of=")) for path in found)
-
-
 def earlier_rows(lake: Lake, table: str, as_of: date, runs: int) -> list[int]:
     """Rows of the last `runs` partitions before a date, oldest first, out of their manifests."""
-    earlier = [day for day in days(lake, table) if day < as_of][-runs:]
+    earlier = [day for day in lake.days(table) if day < as_of][-runs:]
     return [lake.as_of(table, day).manifest().rows for day in earlier]
 
 
@@ -77,11 +70,11 @@ def read_present(
     schema = pa.schema([wanted.field(name) for name in names])
     parts = []
     for file in (file for partition in partitions for file in partition.files()):
-        parquet = pq.ParquetFile(file)
-        found = parquet.schema_arrow
+        opened = parquet(file)
+        found = opened.schema_arrow
         if type_violations(table, ids, found):
-            return parquet.read([name for name in names if name in found.names]), found
-        parts.append(parquet.read(names).cast(schema))
+            return opened.read([name for name in names if name in found.names]), found
+        parts.append(opened.read(names).cast(schema))
     return pa.concat_tables([schema.empty_table(), *parts]), wanted
 
 
@@ -97,7 +90,8 @@ def keep(
     Raises ContractError naming table, rule, observed value, limit, and what to do.
     """
     with stage_partition(lake, stage, as_of).replace() as draft:
-        _write(draft, verdicts)
+        kept = json.dumps([v.result for v in verdicts], indent=1, sort_keys=True)
+        draft.write_text(RESULTS, kept, rows=len(verdicts))
         draft.stats["violations"] = [_facts(each) for v in verdicts for each in v.violations]
         draft.stats["events"] = {name: check.stats() for name, check in (events or {}).items()}
     for violation in (each for verdict in verdicts for each in verdict.of("warn")):
@@ -118,17 +112,10 @@ def _facts(violation: Violation) -> dict[str, Any]:
     }
 
 
-def _write(draft: Draft, verdicts: Sequence[Verdict]) -> None:
-    path = draft.folder / RESULTS
-    text = json.dumps([v.result for v in verdicts], indent=1, sort_keys=True)
-    path.write_text(text, encoding="utf-8")
-    draft.files.append(DataFile(name=RESULTS, rows=len(verdicts), bytes=path.stat().st_size))
-
-
 def results(partition: Partition) -> list[dict[str, Any]]:
     """Great Expectations' results of a check, one a table."""
     (file,) = partition.files()
-    kept: list[dict[str, Any]] = json.loads(Path(file).read_text(encoding="utf-8"))
+    kept: list[dict[str, Any]] = json.loads(file.read_bytes())
     return kept
 
 
@@ -137,7 +124,7 @@ def event_checks(lake: Lake, name: str, as_of: date) -> Mapping[date, EventCheck
 
     A check that failed does not count: its events are looked at again.
     """
-    others = [day for day in days(lake, f"{CONTRACTS}/sources") if day != as_of]
+    others = [day for day in lake.days(f"{CONTRACTS}/sources") if day != as_of]
     stats = {day: stage_partition(lake, "sources", day).manifest().stats for day in others}
     return {
         day: EventCheck.from_stats(of_day["events"][name])

@@ -1,18 +1,17 @@
 """Erasing a person: from the lake, the models, the quarantine and every kept run, with proof."""
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import SecretStr
+from upath import UPath
 
 from jobs.io.features import MODELS
+from jobs.io.files import read_table, remove
 from jobs.io.lake import Lake, Partition, write_part
 from jobs.io.postgres import connect
 from jobs.io.statements import statement
@@ -56,15 +55,15 @@ def mentions(uri: SecretStr, lake: Lake, config: Config, user: UserId) -> int:
         cursor.execute(statement("lookup/mentions"), {"user_id": user})
         (published,) = cursor.fetchone() or (0,)
     files = (file for partition in lake.partitions() for file in _tables(partition))
-    return int(published) + sum(_rows_of(pq.read_table(file), config, user) for file in files)
+    return int(published) + sum(_rows_of(read_table(file), config, user) for file in files)
 
 
 def _rows_of(table: pa.Table, config: Config, user: UserId) -> int:
     return int(pc.sum(_names(table, config, user)).as_py() or 0)
 
 
-def _tables(partition: Partition) -> list[Path]:
-    return [Path(file) for file in partition.files() if file.endswith(".parquet")]
+def _tables(partition: Partition) -> list[UPath]:
+    return [file for file in partition.files() if file.suffix == ".parquet"]
 
 
 def _drop_matrices(lake: Lake, user: UserId) -> int:
@@ -73,18 +72,18 @@ def _drop_matrices(lake: Lake, user: UserId) -> int:
         if partition.path.parent.name != INTERACTIONS.name:
             continue
         if any(
-            pc.any(pc.equal(pq.read_table(f)[c.USER_ID], user)).as_py() for f in _tables(partition)
+            pc.any(pc.equal(read_table(f)[c.USER_ID], user)).as_py() for f in _tables(partition)
         ):
             models = (lake.root / MODELS).glob(f"*/{partition.path.name}")
             for folder in (partition.path, *models):
-                shutil.rmtree(folder)
+                remove(folder)
                 dropped += 1
     return dropped
 
 
 def _rewrite(partition: Partition, config: Config, user: UserId) -> bool:
     """Replaces a partition by one without the rows that name the user, if it has such rows."""
-    tables = [(file, pq.read_table(file)) for file in _tables(partition)]
+    tables = [(file, read_table(file)) for file in _tables(partition)]
     if not any(_rows_of(table, config, user) for _, table in tables):
         return False
     stats = partition.manifest().stats

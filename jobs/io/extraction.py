@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import SecretStr
 from pyspark.sql import SparkSession
+from upath import UPath
 
 from jobs.io import mongo, postgres
+from jobs.io.files import read_table
 from jobs.io.lake import DataFile, Draft, Partition, write_part
 from jobs.spark import executor_errors, in_arrow, numbered_tasks, task_numbers
 from recsys import columns as c
@@ -55,7 +55,7 @@ class Part:
     source: Source
     table: Table
     plan: Plan
-    folder: Path
+    folder: UPath
 
 
 @dataclass(frozen=True)
@@ -199,5 +199,5 @@ def _rejected(read: Read, draft: Draft, ids: Ids) -> Mapping[str, int]:
     return {entry["values"]: entry["counts"] for entry in counts}
 
 
-def _rejects(path: Path) -> pa.Table:
-    return pq.read_table(path, columns=_REJECTION, filters=~pc.field(c.REJECT_REASON).is_null())
+def _rejects(file: UPath) -> pa.Table:
+    return read_table(file, columns=_REJECTION, filters=~pc.field(c.REJECT_REASON).is_null())

@@ -5,24 +5,24 @@ ones and then replaces the manifest, so a reader sees the one or the other, and 
 manifest names are never read.
 """
 
-import fcntl
-import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any, ClassVar, Final
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
+from upath import UPath
 
+from jobs.io.files import dataset, fresh, put, read_table, remove
+from jobs.io.locks import Locks, by_file
 from recsys.config import Ids
 from recsys.errors import MissingPartitionError, SchemaError
 from recsys.schemas import Table
@@ -70,7 +70,7 @@ class Manifest(BaseModel):
 class Draft:
     """A partition being written: put files into `folder`, list them, and leave facts in `stats`."""
 
-    folder: Path
+    folder: UPath
     files: list[DataFile] = field(default_factory=list)
     stats: dict[str, Any] = field(default_factory=dict)
 
@@ -82,38 +82,50 @@ class Draft:
     def write_arrays(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Adds named arrays as one npz file, without pickle."""
         path = self.folder / ARRAYS
-        np.savez(path, allow_pickle=False, **arrays)
+        with path.open("wb") as out:
+            np.savez(out, allow_pickle=False, **arrays)
         rows = max((len(array) for array in arrays.values()), default=0)
         self.files.append(DataFile(name=path.name, rows=rows, bytes=path.stat().st_size))
+
+    def write_text(self, name: str, text: str, rows: int) -> None:
+        """Adds a text file. rows: how many things it tells of."""
+        content = text.encode()
+        (self.folder / name).write_bytes(content)
+        self.files.append(DataFile(name=name, rows=rows, bytes=len(content)))
 
 
 @dataclass(frozen=True)
 class Partition:
     """One partition's folder. It may not exist yet."""
 
-    path: Path
+    path: UPath
     label: str
+    locks: Locks = by_file
 
     def manifest(self) -> Manifest:
         """Raises MissingPartitionError where no job has completed this partition."""
         try:
-            return Manifest.model_validate_json((self.path / MANIFEST).read_bytes())
+            return Manifest.model_validate_json(fresh(self.path / MANIFEST).read_bytes())
         except FileNotFoundError:
             message = f"{self.label} is not in the lake; run the job that writes it first"
             raise MissingPartitionError(message) from None
 
     def exists(self) -> bool:
-        return (self.path / MANIFEST).is_file()
+        return fresh(self.path / MANIFEST).is_file()
 
-    def files(self) -> list[str]:
-        """Paths of the Parquet files, in reading order."""
-        return [str(self.path / file.name) for file in self.manifest().files]
+    def files(self) -> list[UPath]:
+        """The files, in reading order."""
+        return [self.path / file.name for file in self.manifest().files]
+
+    def dataset(self, table: Table, ids: Ids) -> ds.Dataset:
+        """All rows, to be read a file at a time."""
+        return dataset(self.files(), table.arrow(ids))
 
     def read(self, table: Table, ids: Ids) -> pa.Table:
         """All rows, checked against the table's schema."""
         schema = table.arrow(ids)
         read = pa.concat_tables(
-            [pq.read_table(f, schema=schema) for f in self.files()] or [schema.empty_table()]
+            [read_table(f, schema=schema) for f in self.files()] or [schema.empty_table()]
         )
         if read.num_rows != (rows := self.manifest().rows):
             raise SchemaError(f"{self.label}: {read.num_rows} rows read, manifest says {rows}")
@@ -122,7 +134,7 @@ class Partition:
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The named arrays of a model."""
         (file,) = self.files()
-        with np.load(file, allow_pickle=False) as arrays:
+        with file.open("rb") as source, np.load(source, allow_pickle=False) as arrays:
             return dict(arrays)
 
     @contextmanager
@@ -132,15 +144,17 @@ class Partition:
         A second writer of the same partition waits for the first one to end or to die.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        with _locked(self.path):
-            folder = Path(tempfile.mkdtemp(prefix="gen-", dir=self.path))
-            folder.chmod(0o755)
+        with self.locks(self.path) as check_held:
+            folder = self.path / f"gen-{uuid4().hex}"
+            folder.mkdir()
             draft, started = Draft(folder), time.monotonic()
             try:
                 yield draft
+                check_held()
                 self._commit(draft, time.monotonic() - started)
             except BaseException:
-                shutil.rmtree(folder, ignore_errors=True)
+                with suppress(OSError):
+                    remove(folder)
                 raise
 
     def _commit(self, draft: Draft, seconds: float) -> None:
@@ -149,51 +163,59 @@ class Partition:
         )
         files_in_order = tuple(sorted(files, key=lambda file: file.name))
         manifest = Manifest(files=files_in_order, stats=draft.stats, seconds=round(seconds, 3))
-        beside = draft.folder / MANIFEST
-        with beside.open("w", encoding="utf-8") as out:
-            out.write(manifest.model_dump_json(indent=1))
-            out.flush()
-            os.fsync(out.fileno())
-        beside.replace(self.path / MANIFEST)
-        for old in self.path.glob("gen-*"):
-            if old != draft.folder:
-                shutil.rmtree(old, ignore_errors=True)
+        content = manifest.model_dump_json(indent=1).encode()
+        put(self.path / MANIFEST, content, draft.folder / f"{MANIFEST}.new")
+        for old in fresh(self.path).glob("gen-*"):
+            if old.name != draft.folder.name:
+                with suppress(OSError):
+                    remove(old)
 
 
 @dataclass(frozen=True)
 class Lake:
     """The root folder of all partitions."""
 
-    root: Path
+    root: UPath
+    locks: Locks = by_file
 
     def clear(self) -> None:
         """Removes every table: what was read from sources that have been replaced is no history."""
         for partition in self.partitions():
-            shutil.rmtree(partition.path, ignore_errors=True)
+            remove(partition.path)
 
     @contextmanager
     def locked(self, folder: str) -> Iterator[None]:
         """Waits until nobody else holds this folder of the lake, and holds it."""
         path = self.root / folder
         path.mkdir(parents=True, exist_ok=True)
-        with _locked(path):
+        with self.locks(path):
             yield
 
     def as_of(self, table: str, day: date) -> Partition:
         """The partition of a table that belongs to one run date."""
         label = f"{table} as of {day:%Y-%m-%d}"
-        return Partition(self.root / table / f"as_of={day:%Y-%m-%d}", label)
+        return Partition(self.root / table / f"as_of={day:%Y-%m-%d}", label, self.locks)
 
     def window(self, table: str, window: Window) -> Partition:
         """The partition of raw events that arrived within a window of whole days."""
         start = "" if window.unbounded else window.start.strftime(_DAY)
         span = f"{start}..{window.end.strftime(_DAY)}"
-        return Partition(self.root / table / f"window={span}", f"{table} {span}")
+        return Partition(self.root / table / f"window={span}", f"{table} {span}", self.locks)
 
     def partitions(self) -> list[Partition]:
         """Every complete partition of every table."""
-        paths = sorted(manifest.parent for manifest in self.root.glob(f"**/{MANIFEST}"))
-        return [Partition(path, str(path.relative_to(self.root))) for path in paths]
+        manifests = fresh(self.root).glob(f"**/{MANIFEST}")
+        paths = sorted((manifest.parent for manifest in manifests), key=str)
+        return [Partition(path, self.place(path), self.locks) for path in paths]
+
+    def place(self, path: UPath) -> str:
+        """A path as seen from the root."""
+        return str(path.relative_to(self.root))
+
+    def days(self, table: str) -> list[date]:
+        """The dates for which a table is complete, in order."""
+        found = fresh(self.root / table).glob(f"as_of=*/{MANIFEST}")
+        return sorted(date.fromisoformat(path.parent.name.removeprefix("as_of=")) for path in found)
 
     def events_of(self, table: str, mapping: str) -> str:
         """Name of the part of a raw table that was read under one mapping of the source.
@@ -204,15 +226,8 @@ class Lake:
 
     def windows(self, table: str) -> list[Window]:
         """The windows of a table that are complete, in order."""
-        found = (self.root / table).glob(f"window=*/{MANIFEST}")
+        found = fresh(self.root / table).glob(f"window=*/{MANIFEST}")
         return sorted(_parse_window(path.parent.name) for path in found)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    with (folder / _LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _parse_window(folder: str) -> Window:
@@ -224,24 +239,26 @@ def _parse_window(folder: str) -> Window:
 
 
 def write_part(
-    folder: Path, name: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]
+    folder: UPath, name: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]
 ) -> DataFile:
     """Writes batches as one Parquet file and counts the rows.
 
     Runs on executors too: a retried task writes a second file, and only the file whose name
     reaches the manifest counts.
     """
-    handle, unused = tempfile.mkstemp(prefix=f"{name}-", suffix=".parquet", dir=folder)
-    os.close(handle)
-    path = Path(unused)
-    path.chmod(0o644)
+    file = folder / f"{name}-{uuid4().hex}.parquet"
     rows = 0
-    dictionaries = _texts(schema)
-    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=dictionaries) as writer:
+    with pq.ParquetWriter(
+        file.path,
+        schema,
+        filesystem=file.fs,
+        compression="zstd",
+        use_dictionary=_texts(schema),
+    ) as writer:
         for batch in batches:
             writer.write_batch(batch)
             rows += batch.num_rows
-    return DataFile(name=path.name, rows=rows, bytes=path.stat().st_size)
+    return DataFile(name=file.name, rows=rows, bytes=file.stat().st_size)
 
 
 def _texts(schema: pa.Schema) -> list[str]:

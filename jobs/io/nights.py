@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
+from upath import UPath
 
 from jobs.entrypoint import RunArguments
-from jobs.io.contracts import days
 from jobs.io.features import CHOICE, Known, interactions, model_partition
+from jobs.io.files import dataset
 from jobs.io.lake import Lake, Partition
 from recsys import columns as c
 from recsys.errors import MissingPartitionError
@@ -39,7 +39,7 @@ def complete(
 ) -> Mapping[date, Night]:
     """The nights of some dates of which everything is there, and was made in the same night."""
     found = {}
-    for day in (day for day in days(lake, TOP_N.name) if since <= day < before):
+    for day in (day for day in lake.days(TOP_N.name) if since <= day < before):
         tables = [lake.as_of(name, day) for name in (INTERACTIONS.name, ITEMS.name)]
         made = [model_partition(lake, name, day) for name in (*generators, CHOICE)]
         made.append(lake.as_of(TOP_N.name, day))
@@ -102,12 +102,12 @@ def _acted_since(arguments: RunArguments, earlier: date) -> pa.Array:
     for name in config.sources.configured():
         if name in EVENT_SOURCES and (files := list(_event_files(arguments, name))):
             schema = RAW[name].arrow(config.ids)
-            scan = ds.dataset(files, schema, format="parquet").scanner([c.USER_ID], filter=news)
+            scan = dataset(files, schema).scanner([c.USER_ID], filter=news)
             found += [pc.unique(batch[c.USER_ID]) for batch in scan.to_batches()]
     return pc.drop_null(pc.unique(pa.chunked_array(found)))
 
 
-def _event_files(arguments: RunArguments, name: str) -> Iterable[str]:
+def _event_files(arguments: RunArguments, name: str) -> Iterable[UPath]:
     config, lake = arguments.config, arguments.lake
     place = lake.events_of(RAW[name].name, config.source_fingerprint(name))
     end = midnight(arguments.as_of)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import date
 
 from jobs.entrypoint import RunArguments
-from jobs.io.contracts import days
 from jobs.io.features import MODELS, Known, read_model
 from recsys import columns as c
 from recsys.ids import IdIndex
@@ -35,7 +34,7 @@ def warm_start(arguments: RunArguments, known: Known) -> WarmStart | None:
     if section.engine != "implicit":
         return None
     lake, ids = arguments.lake, arguments.config.ids
-    for day in reversed([d for d in days(lake, f"{MODELS}/als") if d < arguments.as_of]):
+    for day in reversed([d for d in lake.days(f"{MODELS}/als") if d < arguments.as_of]):
         model = read_model(lake, "als", day)
         if isinstance(model, FactorModel) and model.item_factors.shape[1] == section.factors:
             theirs = lake.as_of(ITEMS.name, day).read(ITEMS, ids)[c.ITEM_ID]

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from upath import UPath
 
 from jobs.io.lake import DataFile, write_part
 from jobs.transforms.raw_files import Judge, RawFile, Share, packed, unpacked
@@ -48,7 +48,7 @@ class HistoryMaker:
     size: int
     """Users a part; part p holds the rows from p * size on."""
     terms: Terms
-    folder: Path
+    folder: UPath
 
     EVIDENCE: ClassVar[pa.Schema] = pa.schema({PART: pa.int32(), _CONTENT: pa.binary()})
     WRITTEN: ClassVar[pa.Schema] = pa.unify_schemas(

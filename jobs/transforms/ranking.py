@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from typing import ClassVar, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from upath import UPath
 
+from jobs.io.files import parquet
 from jobs.io.lake import DataFile, write_part
 from recsys import columns as c
 from recsys.config import Ids
@@ -40,12 +40,12 @@ class ListMaker:
     explorer: Explorer | None
     """Who gives places to new items; None where none get any."""
 
-    def write(self, file: str, due: Mask, folder: Path) -> DataFile:
+    def write(self, file: UPath, due: Mask, folder: UPath) -> DataFile:
         """Writes the lists of the users of one file of the `interactions` table.
 
         due: (all users,) who gets a list.
         """
-        read = pq.ParquetFile(file).iter_batches(USERS_A_BATCH, columns=_OF_USERS)
+        read = parquet(file).iter_batches(USERS_A_BATCH, columns=_OF_USERS)
         wanted = (batch.filter(pa.array(due[batch[c.USER_ROW].to_numpy()])) for batch in read)
         schema = TOP_N.arrow(self.ids)
         # One row group for many blocks of users: small ones are slow to write and to read.
@@ -103,14 +103,14 @@ class ListKeeper:
 
     SCHEMA: ClassVar[pa.Schema] = DataFile.SCHEMA.append(pa.field("kept", pa.list_(pa.int64())))
 
-    def copy(self, files: Sequence[str], folder: Path) -> pa.RecordBatch:
+    def copy(self, files: Sequence[UPath], folder: UPath) -> pa.RecordBatch:
         """Writes the lists that are kept out of some files as one; tells its name, and the rows of
         the users whose lists they are."""
         kept: list[Ints] = [np.empty(0, np.int64)]
 
         def lists() -> Iterator[pa.RecordBatch]:
             for file in files:
-                for batch in pq.ParquetFile(file).iter_batches():
+                for batch in parquet(file).iter_batches():
                     rows = self.users.places(batch[c.USER_ID])
                     good = self._good(batch, rows)
                     kept.append(rows[good])

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import ClassVar, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
+from upath import UPath
 
+from jobs.io.files import read_table
 from jobs.io.lake import DataFile, write_part
 from recsys import columns as c
 from recsys.config import Config
@@ -26,7 +26,7 @@ class RawFile:
     """One file of a raw table."""
 
     source: str
-    path: str
+    path: UPath
     rows: int
     dated: bool = True
     """Of events: whether their times can be used."""
@@ -69,8 +69,8 @@ class Judge:
         wanted = RAW[file.source].arrow(self.config.ids)
         if file.source not in EVENT_SOURCES:
             kept = QUARANTINE.arrow(self.config.ids).names
-            return pq.read_table(file.path, schema=_only(wanted, kept))
-        events = pq.read_table(file.path, schema=wanted)
+            return read_table(file.path, schema=_only(wanted, kept))
+        events = read_table(file.path, schema=wanted)
         if not file.dated:
             return ev.undated(events)
         known = ev.known_before(events, self.config.window.before(self.as_of))
@@ -99,7 +99,7 @@ class Sifter:
 
     judge: Judge
     shares: tuple[Share, ...]
-    folder: Path
+    folder: UPath
 
     SCHEMA: ClassVar[pa.Schema] = pa.schema(
         {"rejects": pa.string(), "users": pa.binary(), "items": pa.binary()}

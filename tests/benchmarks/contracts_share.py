@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import SecretStr
+from upath import UPath
 
 from jobs.entrypoint import RunArguments
 from jobs.io.migrations import migrate
@@ -62,7 +63,7 @@ def in_this_process(root: Path, uri: SecretStr) -> Iterator[tuple[str, float]]:
     settings = Settings(
         postgres_uri=uri,
         mongo_uri=None,
-        lake=root / "lake",
+        lake=UPath(root / "lake"),
         sandbox=root,
         config=root / "recsys.toml",
         submitted=False,

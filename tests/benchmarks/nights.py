@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import SecretStr
+from upath import UPath
 
 from jobs.io.lake import Lake
 from jobs.io.migrations import migrate
@@ -56,7 +57,7 @@ def main(*, size: str, visit: int, seed: int) -> None:
             new = day_after(made, NEXT, round(SHARE * interactions), visit, seed)
             add(uri, new)
             found["changes alone"] = measured("ours", root, f"{NEXT}")
-            facts = Lake(root / "lake").as_of(TOP_N.name, NEXT).manifest().stats
+            facts = Lake(UPath(root / "lake")).as_of(TOP_N.name, NEXT).manifest().stats
             found["the same, full"] = measured("ours", root, f"{NEXT}", "full")
         finally:
             servers.down(root)

@@ -27,6 +27,7 @@ from pydantic import SecretStr
 from pyspark.sql import SparkSession
 from scipy import sparse
 from threadpoolctl import threadpool_limits
+from upath import UPath
 
 from jobs.entrypoint import RunArguments
 from jobs.io.features import interactions
@@ -84,7 +85,7 @@ def settings_of(root: Path) -> Settings:
     return Settings(
         postgres_uri=SecretStr(endpoints.postgres_uri),
         mongo_uri=None,
-        lake=root / "lake",
+        lake=UPath(root / "lake"),
         sandbox=root,
         config=root / "recsys.toml",
         submitted=False,

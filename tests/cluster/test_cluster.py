@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from upath import UPath
 
 from jobs import package
 from jobs.io import lookup
@@ -136,7 +137,7 @@ def check_als_runs_on_the_executors(night: Night) -> None:
     places = {"RECSYS_LAKE": str(lake), "RECSYS_CONFIG": str(configuration)}
     night.here("train_generators", REPOSITORY, places | night.cluster.started_by_itself("als"))
     assert len(night.cluster.by_executor("als")) == WORKERS
-    model = read_model(Lake(lake), "als", DAY).arrays()
+    model = read_model(Lake(UPath(lake)), "als", DAY).arrays()
     assert model["item_factors"].shape[1] == 8
     assert model["item_factors"].any(axis=1).mean() > 0.9
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from upath import UPath
 
 from jobs.entrypoint import RunArguments
 from jobs.nightly import run_steps
@@ -156,7 +157,7 @@ def test_a_scheduler_carries_out_a_backfill(
 
 
 def check_it_is_what_the_command_makes(pipeline: Pipeline, lake: Path) -> None:
-    settings = pipeline.settings.model_copy(update={"lake": lake})
+    settings = pipeline.settings.model_copy(update={"lake": UPath(lake)})
     run = RunArguments(END, pipeline.config, settings, OBSERVED_AT, promote=False)
     for day in DATES:
         for _ in run_steps(replace(run, as_of=day), lambda _: None):

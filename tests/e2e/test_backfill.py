@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from upath import UPath
 
 from jobs import extract_sources
 from jobs.backfill import Day, Ended, State, backfill, plan
@@ -91,7 +92,8 @@ def hashes(pipeline: Pipeline) -> dict[date, str]:
 
 def files(pipeline: Pipeline, pattern: str) -> dict[Path, tuple[int, int]]:
     """When each manifest was written, and the file that it is."""
-    found = {path: path.stat() for path in pipeline.settings.lake.glob(f"raw/{pattern}/{MANIFEST}")}
+    lake = Path(pipeline.settings.lake.path)
+    found = {path: path.stat() for path in lake.glob(f"raw/{pattern}/{MANIFEST}")}
     return {path: (stat.st_ino, stat.st_mtime_ns) for path, stat in found.items()}
 
 
@@ -171,7 +173,7 @@ def into_an_empty_lake(pipeline: Pipeline, lake: Path) -> Pipeline:
     """The same sources, with nothing read or published of them."""
     for table in ("recs.fallback_list", "recs.user_list", "recs.run"):
         pipeline.query(f"WITH gone AS (DELETE FROM {table}) SELECT 1")  # noqa: S608
-    settings = pipeline.settings.model_copy(update={"lake": lake})
+    settings = pipeline.settings.model_copy(update={"lake": UPath(lake)})
     return Pipeline(settings, pipeline.config)
 
 

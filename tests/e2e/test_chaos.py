@@ -23,6 +23,7 @@ import pytest
 from pydantic import SecretStr
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner
+from upath import UPath
 
 from jobs.cli.main import app
 from jobs.io import extraction
@@ -52,7 +53,7 @@ class Victim:
         self.folder = folder
         self.config = config
         self.endpoints = servers.up(folder)
-        self.lake = Lake(folder / "lake")
+        self.lake = Lake(UPath(folder / "lake"))
 
     @property
     def postgres(self) -> SecretStr:
@@ -253,6 +254,6 @@ def repeat_an_event(victim: Victim, times: int) -> None:
             mongo["events"].insert_many([dict(event) for _ in range(10_000)], ordered=False)
 
 
-def parts(victim: Victim, table: str) -> Iterator[Path]:
+def parts(victim: Victim, table: str) -> Iterator[UPath]:
     """Files of a table that are being written or have been."""
     return (victim.lake.root / table).glob("**/gen-*/part-*.parquet")

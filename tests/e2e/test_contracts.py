@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from upath import UPath
 
 from jobs import build_data_docs, check_lists, check_matrix, check_sources
 from jobs.entrypoint import RunArguments
@@ -33,7 +34,7 @@ class Raw:
         self.settings = Settings(
             postgres_uri=None,
             mongo_uri=None,
-            lake=folder,
+            lake=UPath(folder),
             sandbox=folder,
             config=folder,
             submitted=False,

@@ -3,11 +3,11 @@
 import json
 from datetime import date
 
-import pyarrow.parquet as pq
 from typer.testing import CliRunner
 
 from jobs.cli.main import app
 from jobs.io.erasure import mentions
+from jobs.io.files import read_table
 from jobs.io.lake import Lake
 from jobs.io.mongo import database
 from jobs.sandbox.seed import make_market
@@ -36,10 +36,10 @@ def test_nothing_is_left_of_a_forgotten_user(
     assert f"finds nothing of {user}" in result.output
     assert mentions(uri, lake, pipeline.config, user) == 0
     everything = [
-        json.dumps(pq.read_table(file).to_pylist(), default=str)
+        json.dumps(read_table(file).to_pylist(), default=str)
         for partition in lake.partitions()
         for file in partition.files()
-        if file.endswith(".parquet")
+        if file.suffix == ".parquet"
     ]
     assert not any(f'"user_id": {user},' in text for text in everything)
     assert pipeline.lists() == others

@@ -16,6 +16,7 @@ import pytest
 from psycopg2 import sql
 from pydantic import SecretStr
 from typer.testing import CliRunner
+from upath import UPath
 
 from jobs.cli.load import import_app
 from jobs.io.lake import Lake
@@ -268,7 +269,7 @@ def test_the_command_says_what_it_loaded_and_what_comes_next(
     monkeypatch.setenv(MONGO_URI, sources.mongo.get_secret_value())
     monkeypatch.setenv(CONFIG, str(REPOSITORY / "recsys.toml"))
     monkeypatch.setenv(LAKE, str(tmp_path / "lake"))
-    stale = Lake(tmp_path / "lake").as_of("items", DAY)
+    stale = Lake(UPath(tmp_path / "lake")).as_of("items", DAY)
     with stale.replace():
         pass
 

@@ -1,6 +1,5 @@
 """Between full nights who changed gets the list of a full run, and nobody else gets another."""
 
-import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -18,6 +17,7 @@ from jobs import (
 )
 from jobs.entrypoint import RunArguments
 from jobs.io.features import CHOICE, Known, model_partition, read_choice
+from jobs.io.files import remove
 from jobs.io.nights import decided, recorded
 from jobs.rank_lists import list_maker
 from jobs.sandbox.seed import make_market
@@ -154,5 +154,5 @@ def check_when_a_night_is_full(run: RunArguments) -> None:
     assert is_full(replace(run, config=longer))
     often = run.config.model_copy(update={"nights": Nights(full_every=1)})
     assert is_full(replace(run, config=often))
-    shutil.rmtree(run.lake.as_of(INTERACTIONS.name, FULL).path)
+    remove(run.lake.as_of(INTERACTIONS.name, FULL).path)
     assert is_full(run)

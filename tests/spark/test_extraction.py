@@ -14,6 +14,7 @@ from bson import Int64
 from pydantic import SecretStr
 from pymongo.errors import CursorNotFound
 from pyspark.sql import SparkSession
+from upath import UPath
 
 from jobs.io import mongo, postgres
 from jobs.io.extraction import Part, Read, Servers, extract, read_part
@@ -58,7 +59,7 @@ def rows_of(read: Read, ids: Ids = Ids()) -> list[dict[str, Any]]:  # noqa: B008
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path)
+    return Lake(UPath(tmp_path))
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
+from upath import UPath
 
+from jobs.io.files import read_table
 from jobs.io.lake import write_part
 from jobs.spark import in_arrow, numbered_tasks, task_numbers
 from jobs.transforms.histories import PART, HistoryMaker
@@ -56,15 +58,15 @@ def raw(folder: Path, files: Mapping[str, list[dict[str, Any]]], ids: Ids) -> li
     for name, rows in files.items():
         source, _, more = name.partition(".")
         table = pa.Table.from_pylist(rows, RAW[source].arrow(ids))
-        file = write_part(folder, name, table.schema, table.to_batches())
-        written.append(RawFile(source, str(folder / file.name), file.rows, more != "undated"))
+        file = write_part(UPath(folder), name, table.schema, table.to_batches())
+        written.append(RawFile(source, UPath(folder / file.name), file.rows, more != "undated"))
     return written
 
 
 def sifted(
     spark: SparkSession, judge: Judge, files: tuple[Share, ...], folder: Path
 ) -> tuple[pa.Table, list[Rejects]]:
-    sifter = Sifter(judge, files, folder)
+    sifter = Sifter(judge, files, UPath(folder))
 
     def sift(tasks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from map(sifter.sift, task_numbers(tasks))
@@ -77,7 +79,7 @@ def written(
     spark: SparkSession, judge: Judge, files: list[RawFile], users: IdIndex, items: IdIndex
 ) -> pa.Table:
     """The files of parts of two users each, in the order of their names."""
-    folder = Path(files[0].path).parent
+    folder = files[0].path.parent
     terms = Terms(RULES, AS_OF, AS_OF - timedelta(days=3))
     active = np.arange(len(users)) % 2 == 0
     tasks = shares([file for file in files if file.evidence], 3)
@@ -92,12 +94,12 @@ def written(
     told = in_arrow(by_user, maker.write, HistoryMaker.WRITTEN).toArrow().to_pylist()
     assert len(told) == -(-len(users) // 2)
     return pa.concat_tables(
-        [pq.read_table(folder / name) for name in sorted(row["name"] for row in told)]
+        [read_table(folder / name) for name in sorted(row["name"] for row in told)]
     )
 
 
 def test_small_files_are_read_together_and_large_ones_alone() -> None:
-    files = [RawFile("events", str(rows), rows) for rows in (2, 1, 9, 1, 2)]
+    files = [RawFile("events", UPath(str(rows)), rows) for rows in (2, 1, 9, 1, 2)]
     assert [[f.rows for f in share] for share in shares(files, 3)] == [[2, 1], [9], [1, 2]]
     assert shares([], 3) == ()
 

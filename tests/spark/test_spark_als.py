@@ -7,6 +7,7 @@ import pytest
 from pyspark.sql import SparkSession
 from scipy import sparse
 from threadpoolctl import threadpool_limits
+from upath import UPath
 
 from jobs import spark_als
 from jobs.fitting import fit_generator
@@ -27,7 +28,7 @@ def settings(spark: SparkSession, tmp_path: Path) -> Settings:
     return Settings(
         postgres_uri=None,
         mongo_uri=None,
-        lake=tmp_path / "lake",
+        lake=UPath(tmp_path / "lake"),
         sandbox=tmp_path,
         config=tmp_path,
         submitted=False,

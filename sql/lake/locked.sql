@@ -1,0 +1,2 @@
+-- Fails where the session that holds the locks has ended.
+SELECT 1

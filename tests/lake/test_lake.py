@@ -1,0 +1,201 @@
+import json
+import shutil
+import threading
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pydantic import SecretStr
+from upath import UPath
+
+from jobs.io.features import interactions
+from jobs.io.files import put_folder
+from jobs.io.lake import MANIFEST, Lake, write_part
+from jobs.io.locks import by_postgres
+from jobs.io.postgres import connect
+from recsys import columns as c
+from recsys.config import Ids
+from recsys.errors import MissingPartitionError, PostgresUnavailableError, SchemaError
+from recsys.schemas import INTERACTIONS, ITEMS
+from recsys.window import Window, midnight
+
+DAY = date(2026, 1, 2)
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
+    """An empty lake on this machine, and one in an object store."""
+    if request.param == "folder":
+        return Lake(UPath(tmp_path))
+    uri, bucket = map(request.getfixturevalue, ("postgres_uri", "bucket"))
+    return Lake(bucket / "lake", by_postgres(lambda: uri))
+
+
+def items(*ids: int) -> pa.Table:
+    rows = [
+        {c.ITEM_ROW: row, c.ITEM_ID: item, c.TITLE: None, c.AVAILABLE: True}
+        for row, item in enumerate(ids)
+    ]
+    return pa.Table.from_pylist(rows, schema=ITEMS.arrow(Ids()))
+
+
+def test_a_partition_is_replaced_as_a_whole(lake: Lake) -> None:
+    partition = lake.as_of("items", DAY)
+    for ids in ((1, 2), (3,)):
+        with partition.replace() as draft:
+            draft.write_table(items(*ids))
+    assert partition.read(ITEMS, Ids())[c.ITEM_ID].to_pylist() == [3]
+    assert len(list(partition.path.glob("gen-*/*"))) == 1
+
+
+def test_a_write_that_breaks_off_leaves_what_was_there(lake: Lake) -> None:
+    partition = lake.as_of("items", DAY)
+    with partition.replace() as draft:
+        draft.write_table(items(1))
+
+    def broken() -> None:
+        with partition.replace() as draft:
+            draft.write_table(items(2))
+            assert partition.read(ITEMS, Ids())[c.ITEM_ID].to_pylist() == [1]
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken()
+    assert partition.read(ITEMS, Ids())[c.ITEM_ID].to_pylist() == [1]
+    assert len(list(partition.path.glob("gen-*/*"))) == 1
+
+
+def test_a_second_writer_waits_for_the_first(lake: Lake) -> None:
+    partition = lake.as_of("items", DAY)
+    order: list[str] = []
+
+    def second() -> None:
+        with partition.replace() as draft:
+            order.append("second")
+            draft.write_table(items(2))
+
+    writer = threading.Thread(target=second)
+    with partition.replace() as draft:
+        writer.start()
+        writer.join(timeout=0.3)
+        draft.write_table(items(1))
+        order.append("first")
+    writer.join()
+    assert order == ["first", "second"]
+    assert partition.read(ITEMS, Ids())[c.ITEM_ID].to_pylist() == [2]
+
+
+def test_files_without_a_manifest_are_never_read(lake: Lake) -> None:
+    window = lake.window("raw/events", Window.before(DAY))
+    (window.path / "gen-x").mkdir(parents=True)
+    write_part(window.path / "gen-x", "part", ITEMS.arrow(Ids()), items(1).to_batches())
+    assert lake.windows("raw/events") == []
+    with pytest.raises(MissingPartitionError, match=r"raw/events \.\.2026-01-02 is not in"):
+        window.files()
+
+
+def test_windows_are_found_by_their_bounds(lake: Lake) -> None:
+    known = [Window.before(DAY), Window(midnight(DAY), midnight(date(2026, 1, 3)))]
+    for window in known:
+        with lake.window("raw/events", window).replace() as draft:
+            draft.write_table(items())
+    assert lake.windows("raw/events") == known
+
+
+def test_a_file_that_lost_rows_is_noticed(lake: Lake) -> None:
+    partition = lake.as_of("items", DAY)
+    with partition.replace() as draft:
+        draft.write_table(items(1, 2))
+    manifest = json.loads((partition.path / MANIFEST).read_text())
+    manifest["files"][0]["rows"] = 3
+    (partition.path / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(SchemaError, match="2 rows read, manifest says 3"):
+        partition.read(ITEMS, Ids())
+
+
+def test_arrays_come_back_without_pickle(lake: Lake) -> None:
+    partition = lake.as_of("models/als", DAY)
+    with partition.replace() as draft:
+        draft.write_arrays({"a": np.arange(3, dtype=np.float32)})
+    np.testing.assert_array_equal(partition.arrays()["a"], np.arange(3))
+    objects = np.array([object()])
+    with pytest.raises(ValueError, match="Object arrays"), partition.replace() as draft:
+        draft.write_arrays({"a": objects})
+    np.testing.assert_array_equal(partition.arrays()["a"], np.arange(3))
+
+
+def test_histories_come_in_the_order_of_their_users(lake: Lake) -> None:
+    schema = INTERACTIONS.arrow(Ids())
+    lists = (c.ITEM_ROWS, c.WEIGHTS, c.AGES, c.EARLIER_WEIGHTS, c.BLOCKED_ROWS)
+    empty: dict[str, Any] = {name: [] for name in lists}
+    with lake.as_of(INTERACTIONS.name, DAY).replace() as draft:
+        for part, users in enumerate([[2, 3], [0, 1]]):
+            rows = [{c.USER_ROW: n, c.USER_ID: n, c.ACTIVE: True, **empty} for n in users]
+            batches = pa.Table.from_pylist(rows, schema).to_batches()
+            draft.files.append(write_part(draft.folder, f"part-{part}", schema, batches))
+    assert interactions(lake, DAY, Ids())[c.USER_ROW].to_pylist() == [0, 1, 2, 3]
+
+
+def test_a_writer_that_lost_its_lock_changes_nothing(
+    bucket: UPath, postgres_uri: SecretStr
+) -> None:
+    partition = Lake(bucket, by_postgres(lambda: postgres_uri)).as_of("items", DAY)
+    with partition.replace() as draft:
+        draft.write_table(items(1))
+
+    def cut_off() -> None:
+        with partition.replace() as draft:
+            draft.write_table(items(2))
+            with connect(postgres_uri) as connection, connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+                )
+                assert cursor.fetchall() == [(True,)]
+
+    with pytest.raises(PostgresUnavailableError):
+        cut_off()
+    assert partition.read(ITEMS, Ids())[c.ITEM_ID].to_pylist() == [1]
+
+
+def test_a_place_is_told_from_the_root(lake: Lake) -> None:
+    with lake.as_of("models/als", DAY).replace() as draft:
+        draft.write_table(items(1))
+    (found,) = lake.partitions()
+    assert found.label == "models/als/as_of=2026-01-02"
+    assert lake.days("models/als") == [DAY]
+    lake.clear()
+    assert lake.partitions() == []
+    assert not found.exists()
+
+
+def test_pages_replace_those_of_before(lake: Lake, tmp_path: Path) -> None:
+    pages, site = tmp_path / "pages", lake.root / "docs"
+    for name in ("old", "new"):
+        (pages / "static").mkdir(parents=True)
+        (pages / "static" / f"{name}.css").write_text(name)
+        put_folder(pages, site)
+        assert (site / "static" / f"{name}.css").read_text() == name
+        shutil.rmtree(pages)
+    assert [path.name for path in (site / "static").iterdir()] == ["new.css"]
+    assert [path.name for path in lake.root.iterdir() if "docs" in path.name] == ["docs"]
+
+
+def test_what_another_machine_writes_is_seen_at_once(
+    bucket: UPath, postgres_uri: SecretStr
+) -> None:
+    # Another option makes another file system, which knows nothing of what this one does.
+    other = UPath(str(bucket), **bucket.storage_options, default_fill_cache=False)
+    here, there = (Lake(root, by_postgres(lambda: postgres_uri)) for root in (bucket, other))
+    for number, day in enumerate([DAY, DAY + timedelta(days=1)]):
+        assert len(here.days("items")) == number
+        assert not here.as_of("items", day).exists()
+        with there.as_of("items", day).replace() as draft:
+            draft.write_table(items(1))
+        assert here.days("items")[-1] == day
+        assert here.as_of("items", day).read(ITEMS, Ids()).num_rows == 1
+        with there.as_of("items", day).replace() as draft:
+            draft.write_table(items(1, 2))
+        assert here.as_of("items", day).read(ITEMS, Ids()).num_rows == 2
