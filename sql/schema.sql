@@ -173,36 +173,45 @@ DECLARE
     -- among the removed items by key, where NOT EXISTS would read all of them.
     own CONSTANT text := $own$
         RETURN QUERY
-        SELECT e.item_id, e.score, (%3$s)[e.source + 1]
+        SELECT e.item_id, e.score, (%3$s)[e.source OPERATOR(pg_catalog.+) 1]
         FROM (
             SELECT
-                unnest(l.item_ids) AS item_id,
-                unnest(l.scores) AS score,
-                unnest(l.sources) AS source
+                pg_catalog.unnest(l.item_ids) AS item_id,
+                pg_catalog.unnest(l.scores) AS score,
+                pg_catalog.unnest(l.sources) AS source
             FROM %1$s AS l
-            WHERE l.run_id = %2$s AND l.user_id = for_user
+            WHERE l.run_id OPERATOR(pg_catalog.=) %2$s
+                AND l.user_id OPERATOR(pg_catalog.=) for_user
         ) AS e
-        WHERE (SELECT true FROM recs.removed_item AS x WHERE x.item_id = e.item_id) IS NULL
-            AND e.item_id <> ALL (
-                ARRAY(SELECT b.item_id FROM recs.blocked AS b WHERE b.user_id = for_user)
+        WHERE (
+                SELECT true FROM recs.removed_item AS x
+                WHERE x.item_id OPERATOR(pg_catalog.=) e.item_id
+            ) IS NULL
+            AND e.item_id OPERATOR(pg_catalog.<>) ALL (
+                ARRAY(
+                    SELECT b.item_id FROM recs.blocked AS b
+                    WHERE b.user_id OPERATOR(pg_catalog.=) for_user
+                )
             )
         LIMIT n;
         IF NOT FOUND THEN
-            PERFORM FROM %1$s AS l WHERE l.run_id = %2$s AND l.user_id = for_user;
+            PERFORM FROM %1$s AS l
+            WHERE l.run_id OPERATOR(pg_catalog.=) %2$s
+                AND l.user_id OPERATOR(pg_catalog.=) for_user;
         END IF;
     $own$;
+    -- It runs with its owner's rights and the caller's search_path, as to set one takes time at every
+    -- call: so all it uses is named with its schema, operators too.
     lookup CONSTANT text := $lookup$
 CREATE OR REPLACE FUNCTION recs.listed(for_user :user_id_type, n integer, segment text)
 RETURNS TABLE (item_id :item_id_type, score real, source text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 20
-SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     live_run bigint;
 BEGIN
     SELECT p.run_id INTO live_run FROM recs.live AS p;
-    IF live_run = %1$s THEN
+    IF live_run OPERATOR(pg_catalog.=) %1$s THEN
         %2$s
     ELSE
         %3$s
@@ -215,20 +224,27 @@ BEGIN
     SELECT e.item_id, e.score, e.source
     FROM (
         SELECT
-            unnest(chosen.item_ids) AS item_id,
-            unnest(chosen.scores) AS score,
-            CASE chosen.segment WHEN 'all' THEN 'popular' ELSE 'segment' END AS source
+            pg_catalog.unnest(chosen.item_ids) AS item_id,
+            pg_catalog.unnest(chosen.scores) AS score,
+            CASE WHEN chosen.own THEN 'segment' ELSE 'popular' END AS source
         FROM (
-            SELECT f.segment, f.item_ids, f.scores
+            SELECT f.item_ids, f.scores, f.segment OPERATOR(pg_catalog.<>) 'all' AS own
             FROM recs.fallback_list AS f
-            WHERE f.run_id = live_run AND f.segment IN ('all', listed.segment)
-            ORDER BY f.segment = 'all'
+            WHERE f.run_id OPERATOR(pg_catalog.=) live_run
+                AND f.segment OPERATOR(pg_catalog.=) ANY (ARRAY['all', listed.segment])
+            ORDER BY f.segment OPERATOR(pg_catalog.=) 'all'
             LIMIT 1
         ) AS chosen
     ) AS e
-    WHERE (SELECT true FROM recs.removed_item AS x WHERE x.item_id = e.item_id) IS NULL
-        AND e.item_id <> ALL (
-            ARRAY(SELECT b.item_id FROM recs.blocked AS b WHERE b.user_id = for_user)
+    WHERE (
+            SELECT true FROM recs.removed_item AS x
+            WHERE x.item_id OPERATOR(pg_catalog.=) e.item_id
+        ) IS NULL
+        AND e.item_id OPERATOR(pg_catalog.<>) ALL (
+            ARRAY(
+                SELECT b.item_id FROM recs.blocked AS b
+                WHERE b.user_id OPERATOR(pg_catalog.=) for_user
+            )
         )
     LIMIT n;
 END
@@ -238,14 +254,18 @@ $$
     names CONSTANT text[] := (SELECT r.models FROM recs.run AS r WHERE r.run_id = run);
     -- The limit keeps subplans from being copied into every partition.
     found CONSTANT text := '(SELECT p.* FROM recs.user_list AS p
-            WHERE p.run_id = live_run AND p.user_id = for_user LIMIT 1)';
+            WHERE p.run_id OPERATOR(pg_catalog.=) live_run
+                AND p.user_id OPERATOR(pg_catalog.=) for_user LIMIT 1)';
 BEGIN
     EXECUTE format(
         lookup,
         run,
-        format(own, coalesce(named, found), run, format('%L::text[]', names)),
+        format(own, coalesce(named, found), run, format('%L::pg_catalog.text[]', names)),
         format(
-            own, found, 'live_run', 'SELECT r.models FROM recs.run AS r WHERE r.run_id = live_run'
+            own,
+            found,
+            'live_run',
+            'SELECT r.models FROM recs.run AS r WHERE r.run_id OPERATOR(pg_catalog.=) live_run'
         )
     );
 END

@@ -1,11 +1,15 @@
 """The lookup gives what a plain definition gives, on random lists, fallbacks and tombstones."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 import numpy as np
+import pglast
 import pytest
+from pglast.parser import parse_sql_json
 from pydantic import SecretStr
 
 from jobs.io.postgres import connect
@@ -117,6 +121,68 @@ def test_a_callers_search_path_changes_nothing(postgres_uri: SecretStr) -> None:
         assert cursor.fetchall() == [(False,)]
         cursor.execute("SELECT rank, item_id FROM recs.top_n(1, 5)")
         assert cursor.fetchall() == [(1, 11)]
+
+
+def test_what_runs_with_other_rights_sets_a_search_path_or_needs_none(
+    postgres_uri: SecretStr,
+) -> None:
+    go(postgres_uri, (1, [10]))
+    free = query(
+        postgres_uri,
+        """SELECT pg_get_functiondef(p.oid) FROM pg_proc AS p
+        WHERE pronamespace = 'recs'::regnamespace AND prosecdef AND proconfig IS NULL""",
+    )
+    ((definition,),) = free
+    assert "FUNCTION recs.listed(" in definition
+    expressions = list(found(pglast.parse_plpgsql(definition), "PLpgSQL_expr"))
+    assert len(expressions) > 5
+    for each in expressions:
+        text = each["query"]
+        parsed = parse_sql_json(text if text.startswith("SELECT") else f"SELECT {text}")
+        assert list(unqualified(json.loads(parsed))) == [], text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = b",
+        "a OPERATOR(evil.=) b",
+        "a IN (b, c)",
+        "a = ANY (b)",
+        "a IN (SELECT x.b FROM recs.x)",
+        "CASE a WHEN b THEN c END",
+        "unnest(a)",
+        "a::text",
+        "(SELECT a FROM x)",
+    ],
+)
+def test_a_name_without_its_schema_is_found(text: str) -> None:
+    assert list(unqualified(json.loads(parse_sql_json(f"SELECT {text}"))))
+
+
+def found(tree: Any, name: str) -> Iterator[dict[str, Any]]:
+    """The nodes of a name, at any depth."""
+    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+        if key == name:
+            yield value
+        if isinstance(value, dict | list):
+            yield from found(value, name)
+
+
+def unqualified(tree: Any) -> Iterator[Any]:
+    """Names of a parsed statement that a search_path could give another meaning."""
+    named = [("A_Expr", "name"), ("FuncCall", "funcname"), ("TypeName", "names")]
+    named += [("typeName", "names"), ("SubLink", "operName"), ("SortBy", "useOp")]
+    for node, field in named:
+        for each in found(tree, node):
+            parts = [part["String"]["sval"] for part in each.get(field, [])]
+            if parts and (len(parts) < 2 or parts[0] != "pg_catalog"):
+                yield parts
+    yield from (each["relname"] for each in found(tree, "RangeVar") if not each.get("schemaname"))
+    yield from (each["arg"] for each in found(tree, "CaseExpr") if "arg" in each)
+    for each in found(tree, "SubLink"):
+        if "testexpr" in each and "operName" not in each:
+            yield each["testexpr"]
 
 
 def test_a_session_that_has_planned_it_sees_the_next_run_and_tombstones(
