@@ -22,6 +22,7 @@ import pytest
 
 from jobs import package
 from jobs.sandbox.processes import find_all, last_lines, wait_until
+from tests.object_store import ObjectStore
 
 REPOSITORY: Final = Path(__file__).parents[2]
 SPARK_HOME: Final = Path(pyspark.__file__).parent
@@ -44,11 +45,8 @@ class Cluster:
     """What `make package` makes."""
     python: Path
     """What executors run: it has the dependencies of this project, but not the project."""
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The environment of its processes and its drivers."""
-        return _environment(self.folder)
+    environment: Mapping[str, str]
+    """The environment of its processes and its drivers, who may use the object store."""
 
     def submit(self, name: str, application: Path, *arguments: str) -> list[str]:
         """A command that runs an application out of the archive."""
@@ -82,6 +80,9 @@ class Cluster:
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.executor.memory": "768m",
+            # No task begins before both executors are there: one alone might do them all.
+            "spark.cores.max": str(WORKERS),
+            "spark.scheduler.minRegisteredResourcesRatio": "1",
             "spark.pyspark.driver.python": sys.executable,
             "spark.pyspark.python": str(self.python),
             "spark.ui.enabled": "false",
@@ -99,29 +100,28 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
+def cluster(object_store: ObjectStore) -> Iterator[Cluster]:
     """A cluster of its own for each test: one of them kills a worker."""
     # A run that is told to end cleans up like one that is interrupted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="recsys-cluster-") as name:
         folder = Path(name)
         try:
-            yield _started(folder)
+            yield _started(folder, {**_environment(folder), **object_store.environment})
         finally:
             _end_all(folder)
 
 
-def _started(folder: Path) -> Cluster:
-    _launch(
-        folder, "master", "master.Master", "--host", "127.0.0.1", "--port", "0", "--webui-port", "0"
-    )
+def _started(folder: Path, environment: Mapping[str, str]) -> Cluster:
+    place = ["--host", "127.0.0.1", "--port", "0", "--webui-port", "0"]
+    _launch(folder, environment, "master", "master.Master", *place)
     address = _said(folder / "master.log", r"Starting Spark master at (spark://\S+)")
     options = ["--host", "127.0.0.1", "--cores", "1", "--memory", "1g", "--webui-port", "0"]
     workers = []
     for number in range(WORKERS):
         work = folder / f"work-{number}"
         own = [*options, "--work-dir", str(work), address]
-        workers.append(_launch(folder, f"worker-{number}", "worker.Worker", *own))
+        workers.append(_launch(folder, environment, f"worker-{number}", "worker.Worker", *own))
     for number in range(WORKERS):
         _said(folder / f"worker-{number}.log", r"(Successfully registered with master)")
     return Cluster(
@@ -130,6 +130,7 @@ def _started(folder: Path) -> Cluster:
         workers=workers,
         archive=package.pack(folder / package.ARCHIVE),
         python=_bare_python(folder),
+        environment=environment,
     )
 
 
@@ -147,7 +148,9 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _launch(folder: Path, name: str, role: str, *arguments: str) -> psutil.Process:
+def _launch(
+    folder: Path, environment: Mapping[str, str], name: str, role: str, *arguments: str
+) -> psutil.Process:
     neutral = folder / name
     neutral.mkdir()
     with (folder / f"{name}.log").open("w") as log:
@@ -158,7 +161,7 @@ def _launch(folder: Path, name: str, role: str, *arguments: str) -> psutil.Proce
                 *arguments,
             ],
             cwd=neutral,
-            env=_environment(folder),
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

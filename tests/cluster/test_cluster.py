@@ -5,7 +5,7 @@ import shutil
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
@@ -41,11 +41,12 @@ BARE = "from importlib.util import find_spec as f; print(f('recsys'), f('jobs'),
 class Night:
     """A night's jobs on a lake of its own, all of them from a neutral place."""
 
-    def __init__(self, cluster: Cluster, settings: Settings, lake: Path) -> None:
+    def __init__(self, cluster: Cluster, settings: Settings, lake: UPath) -> None:
         self.cluster = cluster
         self.lake = lake
         self.uri = settings.require_postgres()
-        self.environment = cluster.environment | {
+        self.environment = {
+            **cluster.environment,
             "RECSYS_POSTGRES_URI": self.uri.get_secret_value(),
             "RECSYS_MONGO_URI": settings.require_mongo().get_secret_value(),
             "RECSYS_CONFIG": str(settings.config),
@@ -58,11 +59,20 @@ class Night:
         own = {"PYTHONPATH": str(code), **environment}
         run(command, self.cluster.folder, self.environment | own)
 
-    def submitted(self, step: str) -> None:
-        """Runs a job through spark-submit."""
+    def submitted(self, step: str, name: str) -> None:
+        """Runs a job through spark-submit. name: of the application."""
         job = REPOSITORY / "jobs" / f"{step}.py"
-        command = self.cluster.submit(step, job, *ARGUMENTS)
+        command = self.cluster.submit(name, job, *ARGUMENTS)
         run(command, self.cluster.folder, self.environment)
+
+    def spread(self, steps: Sequence[str], name: str) -> Mapping[str, Counter[str]]:
+        """Runs jobs out of the archive, Spark's on the cluster; gives their tasks by executor."""
+        for step in steps:
+            if step in SUBMITTED:
+                self.submitted(step, f"{name}-{step}")
+            else:
+                self.here(step, self.cluster.archive, {})
+        return {step: self.cluster.by_executor(f"{name}-{step}") for step in SUBMITTED}
 
     def live(self) -> tuple[str | None, int | None]:
         """Checksum and number of the lists that the newest run made live."""
@@ -90,25 +100,26 @@ def test_a_night_on_a_cluster(
     cluster: Cluster,
     settings: Settings,
     config: Config,
+    bucket: UPath,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One night three ways in one test: each takes long."""
+    """One night four ways in one test: each takes long."""
     fill(settings, config)
-    alone = Night(cluster, settings, tmp_path / "alone")
+    alone = Night(cluster, settings, UPath(tmp_path / "alone"))
     for step in STEPS:
         alone.here(step, REPOSITORY, {"RECSYS_SPARK_MASTER": "local[2]"})
     wanted = alone.live()
 
-    together = Night(cluster, settings, tmp_path / "together")
-    for step in STEPS:
-        if step in SUBMITTED:
-            together.submitted(step)
-        else:
-            together.here(step, cluster.archive, {})
+    together = Night(cluster, settings, UPath(tmp_path / "together"))
+    work = together.spread(STEPS, "together")
     assert together.live() == wanted
-    work = {step: cluster.by_executor(step) for step in SUBMITTED}
     assert len(sum(work.values(), Counter())) == WORKERS
+
+    apart = Night(cluster, settings, bucket / "lake")
+    shared = apart.spread(STEPS, "apart")
+    assert apart.live() == wanted
+    assert len(sum(shared.values(), Counter())) == WORKERS
 
     check_als_runs_on_the_executors(together)
     with power_cut(cluster, together.lake) as cut:
@@ -121,23 +132,24 @@ def test_a_night_on_a_cluster(
     assert together.live() == wanted
     with capsys.disabled():
         print(f"\n{wanted[1]} lists, checksum {wanted[0]}, by local[2] and by the cluster")  # noqa: T201
-        for step, counts in work.items():
-            print(f"{step}: tasks by executor {dict(sorted(counts.items()))}")  # noqa: T201
+        for lake, by_step in (("folder", work), ("object store", shared)):
+            for step, counts in by_step.items():
+                print(f"{lake}, {step}: tasks by executor {dict(sorted(counts.items()))}")  # noqa: T201
         print(f"the same lists while a worker was killed: tasks {dict(reasons)}")  # noqa: T201
 
 
 def check_als_runs_on_the_executors(night: Night) -> None:
     """From a process that spark-submit did not start, so with the code that it sends itself."""
     lake = night.lake.with_name("als")
-    shutil.copytree(night.lake, lake)
+    shutil.copytree(night.lake.path, lake.path)
     shipped = Path(night.environment["RECSYS_CONFIG"]).read_text(encoding="utf-8")
-    configuration = night.lake.with_name("spark.toml")
+    configuration = Path(night.lake.path).with_name("spark.toml")
     section = '[generators.als]\nengine = "spark"\nfactors = 8\niterations = 6\n'
     configuration.write_text(f"{shipped}\n{section}", encoding="utf-8")
     places = {"RECSYS_LAKE": str(lake), "RECSYS_CONFIG": str(configuration)}
     night.here("train_generators", REPOSITORY, places | night.cluster.started_by_itself("als"))
     assert len(night.cluster.by_executor("als")) == WORKERS
-    model = read_model(Lake(UPath(lake)), "als", DAY).arrays()
+    model = read_model(Lake(lake), "als", DAY).arrays()
     assert model["item_factors"].shape[1] == 8
     assert model["item_factors"].any(axis=1).mean() > 0.9
 
@@ -152,7 +164,7 @@ def fill(settings: Settings, config: Config) -> None:
 
 
 @contextmanager
-def power_cut(cluster: Cluster, lake: Path) -> Iterator[threading.Event]:
+def power_cut(cluster: Cluster, lake: UPath) -> Iterator[threading.Event]:
     """Kills a worker with all its processes while one of its tasks makes lists.
 
     That task is held up where it begins, until the other executor has written some lists.
