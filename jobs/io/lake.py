@@ -151,11 +151,11 @@ class Partition:
             try:
                 yield draft
                 check_held()
-                self._commit(draft, time.monotonic() - started)
             except BaseException:
-                with suppress(OSError):
-                    remove(folder)
+                _discard(folder)
                 raise
+            # From here on an error may come after the manifest has changed: nothing is discarded.
+            self._commit(draft, time.monotonic() - started)
 
     def _commit(self, draft: Draft, seconds: float) -> None:
         files = (
@@ -167,8 +167,7 @@ class Partition:
         put(self.path / MANIFEST, content, draft.folder / f"{MANIFEST}.new")
         for old in fresh(self.path).glob("gen-*"):
             if old.name != draft.folder.name:
-                with suppress(OSError):
-                    remove(old)
+                _discard(old)
 
 
 @dataclass(frozen=True)
@@ -228,6 +227,12 @@ class Lake:
         """The windows of a table that are complete, in order."""
         found = fresh(self.root / table).glob(f"window=*/{MANIFEST}")
         return sorted(_parse_window(path.parent.name) for path in found)
+
+
+def _discard(generation: UPath) -> None:
+    """Removes files that no manifest names; what is left is never read, and the next writer's."""
+    with suppress(Exception):  # each file system has its own
+        remove(generation)
 
 
 def _parse_window(folder: str) -> Window:

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from upath import UPath
 
 from jobs.io.features import interactions
-from jobs.io.files import put_folder
+from jobs.io.files import put, put_folder
 from jobs.io.lake import MANIFEST, Lake, write_part
 from jobs.io.locks import by_postgres
 from jobs.io.postgres import connect
@@ -66,6 +66,25 @@ def test_a_write_that_breaks_off_leaves_what_was_there(lake: Lake) -> None:
         broken()
     assert partition.read(ITEMS, Ids())[c.ITEM_ID].to_pylist() == [1]
     assert len(list(partition.path.glob("gen-*/*"))) == 1
+
+
+def test_a_partition_is_whole_where_the_answer_to_its_last_step_is_lost(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partition = lake.as_of("items", DAY)
+
+    def put_and_lose(*arguments: Any) -> None:
+        put(*arguments)
+        raise ConnectionError
+
+    def write() -> None:
+        with partition.replace() as draft:
+            draft.write_table(items(1))
+
+    monkeypatch.setattr("jobs.io.lake.put", put_and_lose)
+    with pytest.raises(ConnectionError):
+        write()
+    assert partition.read(ITEMS, Ids())[c.ITEM_ID].to_pylist() == [1]
 
 
 def test_a_second_writer_waits_for_the_first(lake: Lake) -> None:
