@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from jobs.entrypoint import RunArguments, job_parser, run
-from jobs.io.lake import DataFile, Partition
+from jobs.io.lake import Partition
+from jobs.io.manifests import DataFile
 from jobs.run_stats import no_events
 from jobs.spark import executor_errors, in_arrow, numbered_tasks, session, task_numbers
 from jobs.transforms.histories import COUNTS, PART, HistoryMaker
@@ -69,7 +70,7 @@ def _raw_files(arguments: RunArguments) -> list[RawFile]:
 
 def _files_of(source: str, partition: Partition, *, dated: bool = True) -> list[RawFile]:
     files = partition.manifest().files
-    return [RawFile(source, partition.path / f.name, f.rows, dated) for f in files]
+    return [RawFile(source, f.below(partition.path), f.rows, dated) for f in files]
 
 
 def _overlap(one: Window, other: Window) -> bool:

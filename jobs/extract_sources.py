@@ -52,11 +52,14 @@ def extract_events(arguments: RunArguments, dates: Sequence[date]) -> None:
 
 
 def missing_events(arguments: RunArguments, dates: Sequence[date]) -> list[Read]:
-    """The windows of events that the nightly runs of some dates, in order, would read."""
+    """The windows of events that the nightly runs of some dates, in order, would read.
+
+    A window whose files are damaged is read again.
+    """
     lake, reads = arguments.lake, []
     for name, source in _events(arguments).items():
         place = lake.events_of(RAW[name].name, arguments.config.source_fingerprint(name))
-        covered = lake.windows(place)
+        covered = [w for w in lake.windows(place) if lake.window(place, w).intact()]
         for day in sorted(dates):
             gaps = missing(arguments.config.window.before(day), covered)
             reads += [Read(source, RAW[name], lake.window(place, gap), gap) for gap in gaps]
@@ -138,7 +141,7 @@ def _facts(arguments: RunArguments) -> dict[str, object]:
 def _final(arguments: RunArguments, partition: Partition) -> bool:
     """Whether a snapshot was taken on its day, and the day is over: it cannot be had again."""
     day = Window.of_day(arguments.as_of)
-    if arguments.observed_at in day or not partition.exists():
+    if arguments.observed_at in day or not partition.intact():
         return False
     observed_at = partition.manifest().stats.get(OBSERVED_AT)
     if observed_at is None or datetime.fromisoformat(observed_at) not in day:

@@ -133,6 +133,12 @@ class PrerequisiteError(RecsysError):
     exit_code = 40
 
 
+class LakeFileError(PrerequisiteError):
+    """A file of the lake is damaged: cut short, changed, or not there any more."""
+
+    exit_code = 42
+
+
 class JavaMissingError(PrerequisiteError):
     """No Java runtime of a version that Spark supports is installed."""
 

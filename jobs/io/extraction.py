@@ -14,8 +14,9 @@ from pyspark.sql import SparkSession
 from upath import UPath
 
 from jobs.io import mongo, postgres
-from jobs.io.files import read_table
-from jobs.io.lake import DataFile, Draft, Partition, write_part
+from jobs.io.files import StoredFile, read_table
+from jobs.io.lake import Draft, Partition, write_part
+from jobs.io.manifests import DataFile
 from jobs.spark import executor_errors, in_arrow, numbered_tasks, task_numbers
 from recsys import columns as c
 from recsys.config import Ids, Source
@@ -187,7 +188,7 @@ def _rejected(read: Read, draft: Draft, ids: Ids) -> Mapping[str, int]:
     columns = read.table.arrow(ids)
     schema = pa.schema([columns.field(name) for name in _REJECTION])
     rejected = pa.concat_tables(
-        [schema.empty_table(), *(_rejects(draft.folder / file.name) for file in draft.files)]
+        [schema.empty_table(), *(_rejects(file.below(draft.folder)) for file in draft.files)]
     )
     if rejected.num_rows and read.table in _MUST_HAVE_IDS:
         first = rejected.slice(0, 1).to_pylist()[0]
@@ -199,5 +200,5 @@ def _rejected(read: Read, draft: Draft, ids: Ids) -> Mapping[str, int]:
     return {entry["values"]: entry["counts"] for entry in counts}
 
 
-def _rejects(file: UPath) -> pa.Table:
+def _rejects(file: StoredFile) -> pa.Table:
     return read_table(file, columns=_REJECTION, filters=~pc.field(c.REJECT_REASON).is_null())

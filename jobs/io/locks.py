@@ -3,11 +3,13 @@
 import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Final
 
 from pydantic import SecretStr
 from upath import UPath
 
+from jobs.io.files import open_closed
 from jobs.io.statements import statement
 
 _LOCK: Final = ".lock"
@@ -19,7 +21,7 @@ Locks = Callable[[UPath], AbstractContextManager[Callable[[], None]]]
 @contextmanager
 def by_file(folder: UPath) -> Iterator[Callable[[], None]]:
     """By a file of this machine, which the system lets go of when its writer ends or dies."""
-    with (folder / _LOCK).open("w") as lock:
+    with open_closed(Path((folder / _LOCK).path)) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield lambda: None
 

@@ -6,11 +6,10 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from upath import UPath
 
 from jobs.entrypoint import RunArguments
 from jobs.io.features import CHOICE, Known, interactions, model_partition
-from jobs.io.files import dataset
+from jobs.io.files import StoredFile, dataset
 from jobs.io.lake import Lake, Partition
 from recsys import columns as c
 from recsys.errors import MissingPartitionError
@@ -107,7 +106,7 @@ def _acted_since(arguments: RunArguments, earlier: date) -> pa.Array:
     return pc.drop_null(pc.unique(pa.chunked_array(found)))
 
 
-def _event_files(arguments: RunArguments, name: str) -> Iterable[UPath]:
+def _event_files(arguments: RunArguments, name: str) -> Iterable[StoredFile]:
     config, lake = arguments.config, arguments.lake
     place = lake.events_of(RAW[name].name, config.source_fingerprint(name))
     end = midnight(arguments.as_of)

@@ -21,7 +21,7 @@ from jobs import extract_sources
 from jobs.backfill import Day, Ended, State, backfill, plan
 from jobs.entrypoint import RunArguments
 from jobs.io.features import interactions
-from jobs.io.lake import MANIFEST
+from jobs.io.manifests import MANIFEST
 from jobs.nightly import run_steps
 from jobs.sandbox.market import EVENTS, Market
 from jobs.sandbox.seed import make_market
