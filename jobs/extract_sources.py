@@ -1,7 +1,7 @@
 """Copies what is new in the sources to the lake (Spark).
 
-Events are kept in windows of arrival that never change: a run reads only the days before its
-date that no earlier run has read. Everything else is read whole, once a date; what was read on
+Events are kept in windows of arrival: a run reads only the days before its date that no earlier
+run has read after they had settled. Everything else is read whole, once a date; what was read on
 that very day is kept, and a date that is over is reconstructed from what the source holds now.
 """
 
@@ -10,10 +10,11 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from jobs.entrypoint import RunArguments, job_parser, run
+from jobs.io.clocks import check_clocks
 from jobs.io.extraction import Read, Servers, extract
 from jobs.io.lake import Partition
 from jobs.spark import session
@@ -54,17 +55,41 @@ def extract_events(arguments: RunArguments, dates: Sequence[date]) -> None:
 def missing_events(arguments: RunArguments, dates: Sequence[date]) -> list[Read]:
     """The windows of events that the nightly runs of some dates, in order, would read.
 
-    A window whose files are damaged is read again.
+    Those are what no window holds yet, and the windows that have not settled or are damaged.
     """
-    lake, reads = arguments.lake, []
+    lake, config, reads = arguments.lake, arguments.config, []
+    facts = {OBSERVED_AT: arguments.observed_at.isoformat()}
     for name, source in _events(arguments).items():
-        place = lake.events_of(RAW[name].name, arguments.config.source_fingerprint(name))
-        covered = [w for w in lake.windows(place) if lake.window(place, w).intact()]
-        for day in sorted(dates):
-            gaps = missing(arguments.config.window.before(day), covered)
-            reads += [Read(source, RAW[name], lake.window(place, gap), gap) for gap in gaps]
-            covered = [*covered, *gaps]
+        place = lake.events_of(RAW[name].name, config.source_fingerprint(name))
+        covered = lake.windows(place)
+        wanted = [config.window.before(day) for day in sorted(dates)]
+        again = (w for w in covered if any(w.overlaps(other) for other in wanted))
+        windows = [w for w in again if not _complete(arguments, lake.window(place, w), w)]
+        for of_day in wanted:
+            for gap in missing(of_day, covered):
+                parts = gap.cut(_settled(arguments))
+                windows += parts
+                covered += parts
+        for window in windows:
+            partition = lake.window(place, window)
+            reads.append(Read(source, RAW[name], partition, window, facts=facts, keeps_rows=True))
     return reads
+
+
+def _settled(arguments: RunArguments) -> datetime:
+    """The midnight before which every event can be seen that had arrived."""
+    settle = timedelta(hours=arguments.config.window.settle_hours)
+    return midnight((arguments.observed_at.astimezone(UTC) - settle).date())
+
+
+def _complete(arguments: RunArguments, partition: Partition, window: Window) -> bool:
+    """Whether a window was read after it had settled, and still is as it was read."""
+    if not partition.intact():
+        return False
+    observed_at = partition.manifest().stats.get(OBSERVED_AT)
+    settle = timedelta(hours=arguments.config.window.settle_hours)
+    # An earlier version did not note it, and read every window once.
+    return observed_at is None or datetime.fromisoformat(observed_at) - window.end >= settle
 
 
 def snapshots(arguments: RunArguments) -> list[Read]:
@@ -106,6 +131,7 @@ def _extract(arguments: RunArguments, reads: list[Read]) -> None:
         settings.require_postgres() if _any_table(sources) else None,
         settings.require_mongo() if _any_collection(sources) else None,
     )
+    check_clocks(servers.postgres, servers.mongo, arguments.observed_at)
     extract(lambda: session("extract", settings), servers, reads, arguments.config.ids)
 
 

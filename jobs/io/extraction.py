@@ -16,7 +16,7 @@ from upath import UPath
 from jobs.io import mongo, postgres
 from jobs.io.files import StoredFile, read_table
 from jobs.io.lake import Draft, Partition, write_part
-from jobs.io.manifests import DataFile
+from jobs.io.manifests import LATE, DataFile
 from jobs.spark import executor_errors, in_arrow, numbered_tasks, task_numbers
 from recsys import columns as c
 from recsys.config import Ids, Source
@@ -42,6 +42,8 @@ class Read:
     """Only the rows whose time is not in the window: null, malformed, before or after it."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What else the partition's manifest says of the read."""
+    keeps_rows: bool = False
+    """Where the partition was read before and had more rows, those stay: events do not go away."""
 
 
 Plan = postgres.PostgresRead | mongo.MongoRead
@@ -107,6 +109,8 @@ def extract(
             drafts[part.read].files.append(file)
         for read, rows, draft in zip(reads, counting.result(), drafts, strict=True):
             _check(read, rows, draft, ids)
+            if read.keeps_rows and read.partition.intact():
+                _keep_rows(read, draft)
 
 
 def _snapshot(
@@ -181,6 +185,24 @@ def _check(read: Read, expected: int, draft: Draft, ids: Ids) -> None:
     rejected = _rejected(read, draft, ids)
     draft.stats |= {"source": read.source.place, "rejected": rejected, **read.facts}
     log.info("%s: %d rows from %s", read.partition.label, found, read.source.place)
+
+
+def _keep_rows(read: Read, draft: Draft) -> None:
+    """Notes how many rows came late; takes the earlier read over where the source has lost some."""
+    before = read.partition.manifest()
+    found = sum(file.rows for file in draft.files)
+    if found >= before.rows:
+        draft.stats[LATE] = found - before.rows
+        return
+    log.warning(
+        "%s: %s has %d rows where it had %d, which are kept",
+        read.partition.label,
+        read.source.place,
+        found,
+        before.rows,
+    )
+    draft.take_over(read.partition.path, before)
+    draft.stats |= read.facts
 
 
 def _rejected(read: Read, draft: Draft, ids: Ids) -> Mapping[str, int]:

@@ -73,7 +73,7 @@ def content(file: StoredFile) -> bytes:
 def parquet(file: StoredFile) -> pq.ParquetFile:
     """A Parquet file, to be read in parts; raises LakeFileError where it is damaged."""
     with _damage(file):
-        return pq.ParquetFile(_source(file), page_checksum_verification=True)
+        return pq.ParquetFile(_source(file))
 
 
 def read_table(file: StoredFile, **options: Any) -> pa.Table:
@@ -82,7 +82,7 @@ def read_table(file: StoredFile, **options: Any) -> pa.Table:
     Raises LakeFileError where it is damaged.
     """
     with _damage(file):
-        return pq.read_table(_source(file), page_checksum_verification=True, **options)
+        return pq.read_table(_source(file), **options)
 
 
 def dataset(files: Sequence[StoredFile], schema: pa.Schema) -> ds.Dataset:
@@ -90,6 +90,7 @@ def dataset(files: Sequence[StoredFile], schema: pa.Schema) -> ds.Dataset:
     for file in files:
         verify(file)
     where = files[0].path.fs if files else None
+    # It may be read much later than it was verified.
     scan = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
     form = ds.ParquetFileFormat(default_fragment_scan_options=scan)
     return ds.dataset([file.path.path for file in files], schema, form, filesystem=where)

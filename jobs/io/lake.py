@@ -76,6 +76,18 @@ class Draft:
             out.write(text.encode())
         self.files.append(DataFile(name=name, rows=rows, **out.written))
 
+    def take_over(self, folder: UPath, manifest: Manifest) -> None:
+        """Holds what a partition holds, instead of what was added."""
+        for file in self.files:
+            (self.folder / file.name).unlink()
+        self.files.clear()
+        for file in manifest.files:
+            name = file.name.rpartition("/")[2]
+            with create(self.folder / name) as out:
+                out.write(content(file.below(folder)))
+            self.files.append(file.model_copy(update={"name": name}))
+        self.stats = dict(manifest.stats)
+
 
 @dataclass(frozen=True)
 class Partition:
