@@ -44,7 +44,7 @@ class DataError(RecsysError):
 
 
 class NoEventsError(DataError):
-    """No usable event lies before the requested date."""
+    """No usable event lies before the requested date, or none that weighs anything."""
 
     exit_code = 21
 
