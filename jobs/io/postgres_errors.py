@@ -41,6 +41,7 @@ _SILENT: Final[Cause] = (
     "check that the server runs and RECSYS_POSTGRES_URI points at it",
 )
 
+_NO_SCHEMA_TEXTS: Final = ("recs.", 'schema "recs"', 'role "recsys_writer" does not exist')
 _BY_STATE: Final[Mapping[str, Cause]] = {
     "08": _SILENT,
     "22": (DataError, "Postgres refuses a value", "correct it where it comes from"),
@@ -144,8 +145,9 @@ def _fatal(said: str, text: str) -> bool:
 def _cause(state: str | None, detail: str) -> Cause | None:
     if state is None:
         return _SILENT
-    found = next((_BY_STATE[state[:n]] for n in (5, 3, 2) if state[:n] in _BY_STATE), None)
-    return _NO_SCHEMA if found is _MISSING and "recs" in detail else found
+    if any(text in detail for text in _NO_SCHEMA_TEXTS) and state[:2] in {"22", "42", "3F"}:
+        return _NO_SCHEMA
+    return next((_BY_STATE[state[:n]] for n in (5, 3, 2) if state[:n] in _BY_STATE), None)
 
 
 def first_line(error: Exception) -> str:

@@ -1,10 +1,8 @@
 """Every way in which Postgres fails a session has its own message, with what the server said."""
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import psycopg2
 import pyarrow as pa
@@ -126,29 +124,25 @@ def stopped(server: PostgresServer) -> Iterator[None]:
 
 @pytest.fixture
 def frozen_in_a_moment(
-    monkeypatch: pytest.MonkeyPatch,
+    own_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SecretStr]:
-    """A server of its own that stops soon after the test begins."""
+    """A server that stops soon after the test begins."""
     monkeypatch.setattr(liveness, "PROBE_EVERY", 0.3)
     monkeypatch.setattr(liveness, "PROBE_SECONDS", 2)
-    home = Path("/tmp") / f"recsys-frozen-{os.getpid()}"  # noqa: S108 - Postgres' user gets there
-    server = PostgresServer(home)
-    server.start()
     leave = threading.Event()
 
     def freeze() -> None:
         leave.wait(1.5)
-        with stopped(server):
+        with stopped(own_server):
             leave.wait(60)
 
     thread = threading.Thread(target=freeze)
     thread.start()
     try:
-        yield SecretStr(server.uri())
+        yield SecretStr(own_server.uri())
     finally:
         leave.set()
         thread.join()
-        server.stop()
 
 
 def test_a_server_that_stops_answering_is_an_outage(frozen_in_a_moment: SecretStr) -> None:
