@@ -2,14 +2,22 @@
 
 import os
 import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from fsspec import get_filesystem_class
 from pydantic import BaseModel, ConfigDict, SecretStr
 from upath import UPath
 
+from jobs.server_uris import (
+    ServerUri,
+    holds_a_password,
+    parse_mongo,
+    parse_postgres,
+    without_secrets,
+)
 from recsys.config import Config, parse_config
 from recsys.errors import ConfigError, SettingsError
 
@@ -20,6 +28,9 @@ SANDBOX: Final = "RECSYS_SANDBOX"
 CONFIG: Final = "RECSYS_CONFIG"
 SPARK_MASTER: Final = "RECSYS_SPARK_MASTER"
 _HERE: Final = ("file", "local")
+#: Other places where drivers look for a secret.
+_PASSWORDS: Final = ("PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_Parser = Callable[[str, str], ServerUri]
 _REMEDY: Final = 'set it, or start the embedded servers: eval "$(recsys sandbox env)"'
 
 
@@ -40,12 +51,12 @@ class Settings(BaseModel):
     """Master of a job that spark-submit did not start."""
 
     def require_postgres(self) -> SecretStr:
-        """The Postgres URI; raises SettingsError where it is unset."""
-        return _required(self.postgres_uri, POSTGRES_URI)
+        """The Postgres URI; raises SettingsError where it is unset or not one."""
+        return _required(self.postgres_uri, POSTGRES_URI, parse_postgres)
 
     def require_mongo(self) -> SecretStr:
-        """The MongoDB URI; raises SettingsError where it is unset."""
-        return _required(self.mongo_uri, MONGO_URI)
+        """The MongoDB URI; raises SettingsError where it is unset or not one."""
+        return _required(self.mongo_uri, MONGO_URI, parse_mongo)
 
 
 def load_settings() -> Settings:
@@ -81,7 +92,7 @@ def lake_path(place: str) -> UPath:
     """
     if "://" not in place:
         return UPath(Path(place).absolute())
-    if urlsplit(place).password:
+    if holds_a_password(place):
         raise SettingsError(f"{LAKE} holds a password; leave it to the environment of its server")
     try:
         path = UPath(place)
@@ -121,10 +132,25 @@ def _secret(name: str) -> SecretStr | None:
     return SecretStr(value) if value else None
 
 
-def _required(value: SecretStr | None, name: str) -> SecretStr:
+def _required(value: SecretStr | None, name: str, parse: _Parser) -> SecretStr:
     if value is None:
         raise SettingsError(f"{name} is not set; {_REMEDY}")
+    parse(value.get_secret_value(), name)
     return value
+
+
+def printable(text: str) -> str:
+    """A message without any piece of the environment's passwords."""
+    return without_secrets(text, _environment_secrets())
+
+
+def _environment_secrets() -> Iterator[str]:
+    for name, parse in ((POSTGRES_URI, parse_postgres), (MONGO_URI, parse_mongo)):
+        if value := os.environ.get(name):
+            # One that is refused reaches no driver, whose messages could quote it.
+            with suppress(SettingsError):
+                yield from parse(value, name).secrets
+    yield from (value for name in _PASSWORDS if (value := os.environ.get(name)))
 
 
 def java_command() -> str:

@@ -1,6 +1,6 @@
 """`recsys`: run the pipeline, look at what it published, keep the demo's servers and data."""
 
-import traceback
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from jobs.cli import backfill, demo, diff, evaluate, forget, load, runs, sandbox, tune
 from jobs.cli.titles import titles_of
-from jobs.entrypoint import RunArguments, report, start_log
+from jobs.entrypoint import RunArguments, report, show_traceback, start_log
 from jobs.io import lookup, migrations
 from jobs.nightly import run_steps
 from jobs.settings import load_config, load_settings
@@ -35,9 +35,8 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except RecsysError as error:
-            if ctx.params.get("debug"):
-                traceback.print_exc()
-            raise typer.Exit(report(error)) from None
+            code = report(error, debug=bool(ctx.params.get("debug")))
+            raise typer.Exit(code) from None
 
 
 app = typer.Typer(
@@ -143,8 +142,12 @@ def top(
 
 
 def main() -> None:
-    """The console script."""
-    app()
+    """Run the console script."""
+    try:
+        app()
+    except Exception as error:
+        show_traceback(type(error), error, error.__traceback__)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """MongoDB: connections, and reads of whole collections as Arrow batches."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,13 +60,16 @@ def database(uri: SecretStr) -> Iterator[Database[Document]]:
     read, SettingsError for a bad URI.
     """
     try:
-        client: MongoClient[Document] = MongoClient(
-            uri.get_secret_value(),
-            appname="recsys",
-            serverSelectionTimeoutMS=_TIMEOUT_MS,
-            connectTimeoutMS=_TIMEOUT_MS,
-        )
-    except (ConfigurationError, InvalidURI) as error:
+        # It only warns of options that it does not know, and quotes them on standard error.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            client: MongoClient[Document] = MongoClient(
+                uri.get_secret_value(),
+                appname="recsys",
+                serverSelectionTimeoutMS=_TIMEOUT_MS,
+                connectTimeoutMS=_TIMEOUT_MS,
+            )
+    except (ConfigurationError, InvalidURI, UserWarning, ValueError) as error:
         raise SettingsError(f"RECSYS_MONGO_URI is not a MongoDB URI: {error}") from None
     try:
         with client:
