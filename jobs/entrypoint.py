@@ -1,25 +1,20 @@
 """What every job's command line shares: its arguments, its log, its exit code."""
 
 import argparse
-import logging
 import sys
-import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 
 from jobs.io.files import fresh, is_local
 from jobs.io.lake import Lake
 from jobs.io.locks import by_postgres
-from jobs.settings import Settings, load_config, load_settings, printable
+from jobs.reporting import report, start_log
+from jobs.settings import Settings, load_config, load_settings
 from recsys.config import Config
 from recsys.errors import LakeUnavailableError, RecsysError
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @dataclass(frozen=True)
@@ -122,36 +117,3 @@ def run(parser: argparse.ArgumentParser, job: Job, argv: Sequence[str] | None = 
         )
     except RecsysError as error:
         sys.exit(report(error, debug=arguments.debug))
-
-
-def start_log() -> None:
-    """Sends the log to standard error, in UTC and without passwords."""
-    shown = logging.StreamHandler(sys.stderr)
-    shown.setFormatter(_Printable(LOG_FORMAT))
-    logging.basicConfig(level=logging.WARNING, handlers=[shown])
-    for name in ("jobs", "__main__"):
-        logging.getLogger(name).setLevel(logging.INFO)
-    logging.Formatter.converter = time.gmtime
-    sys.excepthook = show_traceback
-
-
-class _Printable(logging.Formatter):
-    """Formats a record, with its traceback, without passwords."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
-
-
-def report(error: RecsysError, *, debug: bool = False) -> int:
-    """Prints an error's one message, with `debug` after its traceback; gives its exit code."""
-    if debug:
-        show_traceback(type(error), error, error.__traceback__)
-    sys.stderr.write(printable(f"error: {error}\n"))
-    return error.exit_code
-
-
-def show_traceback(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
-    """Prints a traceback, and those of the errors behind it, without passwords."""
-    sys.stderr.write(printable("".join(traceback.format_exception(kind, error, trace))))

@@ -1,11 +1,13 @@
 """The only place that reads the environment: where servers, lake and config file are."""
 
+from __future__ import annotations
+
 import os
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fsspec import get_filesystem_class
 from pydantic import BaseModel, ConfigDict, SecretStr
@@ -18,8 +20,10 @@ from jobs.server_uris import (
     parse_postgres,
     without_secrets,
 )
-from recsys.config import Config, parse_config
 from recsys.errors import ConfigError, SettingsError
+
+if TYPE_CHECKING:
+    from recsys.config import Config
 
 POSTGRES_URI: Final = "RECSYS_POSTGRES_URI"
 MONGO_URI: Final = "RECSYS_MONGO_URI"
@@ -77,6 +81,9 @@ def load_config(path: Path | None = None) -> Config:
 
     What `recsys tune` left beside it counts where the configuration itself says nothing.
     """
+    # The configuration has a section for every generator, whose libraries take a second to load.
+    from recsys.config import parse_config  # noqa: PLC0415
+
     path = path or load_settings().config
     values = _read(path)
     if sections := tuned_generators(tuned_path(path)):
