@@ -22,10 +22,10 @@ class Deferred(TyperCommand):
         module, _, attribute = self._target.partition(":")
         found = getattr(import_module(module), attribute)
         if isinstance(found, typer.Typer):
-            return typer.main.get_command(found)
+            return _flowing(typer.main.get_command(found))
         alone = typer.Typer(add_completion=False)
         alone.command(self.name, context_settings={"ignore_unknown_options": self._lenient})(found)
-        return typer.main.get_command(alone)
+        return _flowing(typer.main.get_command(alone))
 
     def make_context(
         self, info_name: Any, args: list[str], parent: Any = None, **extra: Any
@@ -36,6 +36,15 @@ class Deferred(TyperCommand):
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """Completes as the command itself does."""
         return self.load().shell_complete(ctx, incomplete)
+
+
+def _flowing(command: Any) -> Any:
+    """Lets the terminal break the lines of a help text, not the source code."""
+    paragraphs = (command.help or "").split("\n\n")
+    command.help = "\n\n".join(" ".join(text.split()) for text in paragraphs)
+    for below in getattr(command, "commands", {}).values():
+        _flowing(below)
+    return command
 
 
 def by_name(commands: Sequence[Deferred]) -> dict[str, Any]:

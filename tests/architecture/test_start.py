@@ -1,8 +1,11 @@
 """A command loads what it needs when it needs it, and the list of commands needs nothing."""
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -38,6 +41,23 @@ def test_every_command_is_one_that_is_loaded_when_called() -> None:
 def test_the_list_says_of_a_command_what_its_own_help_says(name: str) -> None:
     listed, itself = DEFERRED[name], DEFERRED[name].load()
     assert " ".join(itself.help.split("\n\n")[0].split()) == listed.help
+
+
+def paths(commands: Mapping[str, Any]) -> Iterator[list[str]]:
+    for name, found in commands.items():
+        command = found.load() if isinstance(found, Deferred) else found
+        yield [name]
+        yield from ([name, *below] for below in paths(getattr(command, "commands", {})))
+
+
+@pytest.mark.parametrize("path", list(paths(COMMANDS)), ids=" ".join)
+def test_a_help_text_fills_its_lines(path: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = CliRunner().invoke(app, [*path, "--help"]).stdout
+    paragraphs = [text.splitlines() for text in re.split(r"\n\s*\n", shown.split("╭")[0].strip())]
+    # A line is short only where the next word would not have fitted.
+    for above, below in (pair for lines in paragraphs for pair in pairwise(lines)):
+        assert len(above.rstrip()) + len(below.split()[0]) >= 78, shown
 
 
 def test_the_version_is_that_of_the_package() -> None:
