@@ -35,6 +35,11 @@ _COMMANDS: Final = (
         "Fit both stages on one part of some pairs and measure the lists on the other.",
     ),
     Deferred(
+        "export-pairs",
+        "jobs.cli.export:export_pairs",
+        "Write the matrix of a date as a file of pairs, for `recsys evaluate`.",
+    ),
+    Deferred(
         "tune",
         "jobs.cli.tune:tune_command",
         "Search for better parameters of each generator, by NDCG on the days held back.",
