@@ -26,7 +26,7 @@ def top(
 ) -> None:
     """Show a user's list, as an app gets it.
 
-    Example: recsys top 42 -n 10 --segment country=de
+    Example: recsys top 42 -n 10 --segment home.country=IT
     """
     settings, ids = load_settings(), load_config().ids
     (known,) = canonical_ids(pa.array([user], pa.string()), ids.user).to_pylist()
