@@ -220,6 +220,10 @@ cluster-test: setup ## run a whole night on a Spark cluster of two workers, and 
 test: setup ## run every test, on real embedded servers and real Spark
 	@pytest -q
 
+.PHONY: check-readme
+check-readme: setup ## run every command of README and docs in a fresh clone
+	@pytest -q --documented tests/e2e/test_documented_commands.py
+
 .PHONY: chaos
 chaos: setup ## kill drivers and servers at many instants (KILLS, SEED), look up under load, backfill DAYS
 	@pytest -q --chaos --chaos-kills $(KILLS) --chaos-seed $(SEED) --chaos-days $(DAYS) \
