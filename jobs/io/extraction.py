@@ -92,7 +92,8 @@ def extract(
 
     All tables of Postgres are read in one snapshot, whose rows the server counts meanwhile, and
     Spark is asked for only when it is known that every source can be read. Raises
-    IncompleteReadError where a read returned another number of rows than the server counted,
+    IncompleteReadError where a read returned another number of rows than the server counted or a
+    table was replaced meanwhile,
     MissingIdError for a profile document without its id.
     """
     with ExitStack() as stack:
@@ -107,7 +108,10 @@ def extract(
         ]
         for file, part in zip(_run(start_spark(), servers, parts, ids, reader), parts, strict=True):
             drafts[part.read].files.append(file)
-        for read, rows, draft in zip(reads, counting.result(), drafts, strict=True):
+        counted = counting.result()
+        if snapshot is not None:
+            snapshot.check_kept()
+        for read, rows, draft in zip(reads, counted, drafts, strict=True):
             _check(read, rows, draft, ids)
             if read.keeps_rows and read.partition.intact():
                 _keep_rows(read, draft)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import psycopg2
 import pyarrow as pa
@@ -22,6 +22,7 @@ from recsys import columns as c
 from recsys.config import Ids, Source
 from recsys.errors import (
     DataError,
+    IncompleteReadError,
     MappingError,
     PostgresUnavailableError,
     RecsysError,
@@ -42,6 +43,7 @@ _ENDED: Final = ("canceling statement", "terminating connection", "conflict with
 class PostgresRead:
     """A consistent read of one source, cut into queries that together return every row once."""
 
+    source: Source
     queries: tuple[str, ...]
     prologue: tuple[str, ...]
     """What each connection says first, to read the state that the rows were counted in."""
@@ -54,38 +56,49 @@ class PostgresRead:
 def snapshot(uri: SecretStr, sources: Sequence[Source]) -> Iterator["Snapshot"]:
     """One state of some sources, kept for this and other connections until the context ends.
 
-    A TRUNCATE of another session empties a table for snapshots that were taken before it too. So
-    all that is read is locked against it first, by a transaction that ends last. Raises
-    MappingError, SourceRightsError and SourceEncodingError.
+    Raises MappingError, SourceRightsError and SourceEncodingError.
     """
-    with connect(uri) as holding, connect(uri) as connection, connection.cursor() as cursor:
-        _hold(holding, sources)
+    before = _storage(uri, sources)
+    with connect(uri) as asking, connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute(statement("extract/repeatable_read"))
         cursor.execute(statement("extract/export_snapshot"))
         (name,) = cursor.fetchone() or ("",)
-        cursor.execute(statement("extract/settings"))
         share = sql.SQL(statement("extract/use_snapshot")).format(snapshot=sql.Literal(name))
         prologue = (
             statement("extract/repeatable_read"),
             share.as_string(connection),
             statement("extract/settings"),
         )
-        yield Snapshot(connection, prologue)
+        yield Snapshot(uri, connection, asking, prologue, before)
 
 
-def _hold(holding: Connection, sources: Sequence[Source]) -> None:
-    with holding.cursor() as cursor:
-        cursor.execute(statement("extract/encoding"))
-        if cursor.fetchone() == (NO_ENCODING,):
-            raise SourceEncodingError(
-                f"the database of RECSYS_POSTGRES_URI is {NO_ENCODING}, so nothing says what the "
-                "bytes of its texts mean; copy it into one with an encoding (pg_dump, createdb "
-                "--encoding=UTF8, restore)"
-            )
-        cursor.execute(statement("extract/settings"))
+Storage = Mapping[Source, tuple[tuple[int, int], ...]]
+"""The tables that a source is read from, and the file on disk of each."""
+
+
+def _storage(uri: SecretStr, sources: Sequence[Source]) -> Storage:
+    """Raises SourceRightsError and SourceEncodingError for what cannot be read."""
+    found = {}
+    with connect(uri) as connection, connection.cursor() as cursor:
+        _check_encoding(cursor)
         for source in sources:
-            relation = _relation(holding, source)
-            _run(cursor, source, sql.SQL(statement("extract/hold")).format(relation=relation))
+            cursor.execute(statement("extract/settings"))
+            relation = _relation(connection, source)
+            _run(cursor, source, sql.SQL(statement("extract/no_rows")).format(relation=relation))
+            cursor.execute(statement("extract/storage"))
+            found[source] = tuple(cursor.fetchall())
+            connection.rollback()
+    return found
+
+
+def _check_encoding(on: cursor) -> None:
+    on.execute(statement("extract/encoding"))
+    if on.fetchone() == (NO_ENCODING,):
+        raise SourceEncodingError(
+            f"the database of RECSYS_POSTGRES_URI is {NO_ENCODING}, so nothing says what the "
+            "bytes of its texts mean; copy it into one with an encoding (pg_dump, createdb "
+            "--encoding=UTF8, restore)"
+        )
 
 
 def _run(on: cursor, source: Source, query: sql.Composable) -> None:
@@ -113,8 +126,26 @@ def rights_error(source: Source, said: str) -> SourceRightsError:
 class Snapshot:
     """Plans reads of sources that all see the same state."""
 
+    uri: SecretStr
     connection: Connection
+    """Keeps the snapshot. It reads catalogs only: a lock that it kept on a table would hold up
+    whoever wants to alter that, and then every read behind him."""
+    asking: Connection
+    """Reads tables, in transactions of their own."""
     prologue: tuple[str, ...]
+    before: Storage
+
+    def check_kept(self) -> None:
+        """Raises IncompleteReadError where rows of the snapshot may be gone.
+
+        A snapshot does not see through TRUNCATE, nor through what rewrites or replaces a table: it
+        finds it empty, and counts no row either. To lock tables against that would stop the reads
+        themselves, which would wait behind whoever waits for the lock.
+        """
+        after = _storage(self.uri, list(self.before))
+        for source, storage in self.before.items():
+            if after[source] != storage:
+                raise _replaced(source)
 
     def plan(
         self, source: Source, window: Window | None, ids: Ids, *, outside: bool
@@ -137,16 +168,15 @@ class Snapshot:
         query = sql.SQL(statement(whole)).format(**parts)
         pages = self._pages(relation) if paged else 0
         queries = [query] if pages <= PAGES_PER_READ else _by_pages(paged or whole, parts, pages)
-        with self.connection.cursor() as cursor:
-            _run(cursor, source, _first(query, 0))
+        self._ask(source, _first(query, 0))
         count = sql.SQL(statement("extract/count")).format(rows=query)
         texts = tuple(q.as_string(self.connection) for q in queries)
-        return PostgresRead(texts, self.prologue, count.as_string(self.connection), layout)
+        return PostgresRead(source, texts, self.prologue, count.as_string(self.connection), layout)
 
     def sample(self, read: PostgresRead, rows: int) -> PostgresRead:
         """A read of at most so many rows of another one."""
         text = _first(sql.SQL(read.queries[0]), rows).as_string(self.connection)
-        return PostgresRead((text,), read.prologue, read.count, read.layout)
+        return replace(read, queries=(text,))
 
     def faults(self, source: Source, ids: Ids) -> list[str]:
         """Everything that is wrong with the mapping of a source."""
@@ -154,17 +184,28 @@ class Snapshot:
 
     def rows(self, read: PostgresRead) -> int:
         """How many rows the server counts in the snapshot."""
-        with self.connection.cursor() as cursor:
-            cursor.execute(read.count)
-            (count,) = cursor.fetchone() or (0,)
+        (count,) = self._ask(read.source, sql.SQL(read.count)) or (0,)
         return int(count)
+
+    def _ask(self, source: Source, query: sql.Composable) -> tuple[Any, ...] | None:
+        """The first row that a query gives in the snapshot."""
+        with self.asking.cursor() as cursor:
+            for sentence in self.prologue:
+                cursor.execute(sentence)
+            _run(cursor, source, query)
+            row = cursor.fetchone()
+        self.asking.rollback()
+        return row
 
     def _columns(self, source: Source) -> tuple[sql.Identifier, Mapping[str, "ColumnType"]]:
         relation = _relation(self.connection, source)
         with self.connection.cursor() as cursor:
             quoted = relation.as_string(self.connection)
             cursor.execute(statement("extract/columns"), {"relation": quoted})
-            return relation, {name: ColumnType(*rest) for name, *rest in cursor.fetchall()}
+            types = {name: ColumnType(*rest) for name, *rest in cursor.fetchall()}
+        if not types:  # a table that is younger than the snapshot
+            raise _replaced(source)
+        return relation, types
 
     def _pages(self, relation: sql.Identifier) -> int:
         with self.connection.cursor() as cursor:
@@ -172,6 +213,13 @@ class Snapshot:
             cursor.execute(statement("extract/pages"), {"relation": quoted})
             (pages,) = cursor.fetchone() or (0,)
         return int(pages)
+
+
+def _replaced(source: Source) -> IncompleteReadError:
+    return IncompleteReadError(
+        f"table {source.place} was emptied, rewritten or replaced while it was read; nothing of "
+        "it was kept, run the extraction again when that is done"
+    )
 
 
 @dataclass(frozen=True)
