@@ -3,7 +3,7 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from fsspec import get_filesystem_class
@@ -19,6 +19,7 @@ LAKE: Final = "RECSYS_LAKE"
 SANDBOX: Final = "RECSYS_SANDBOX"
 CONFIG: Final = "RECSYS_CONFIG"
 SPARK_MASTER: Final = "RECSYS_SPARK_MASTER"
+Default = TypeVar("Default", str, None)
 _HERE: Final = ("file", "local")
 _REMEDY: Final = 'set it, or start the embedded servers: eval "$(recsys sandbox env)"'
 
@@ -49,15 +50,15 @@ class Settings(BaseModel):
 
 
 def load_settings() -> Settings:
-    """Reads the environment."""
+    """Reads the environment; raises SettingsError for a variable that is set to nothing."""
     return Settings(
         postgres_uri=_secret(POSTGRES_URI),
         mongo_uri=_secret(MONGO_URI),
-        lake=lake_path(os.environ.get(LAKE, ".lake")),
-        sandbox=Path(os.environ.get(SANDBOX, ".sandbox")).absolute(),
-        config=Path(os.environ.get(CONFIG, "recsys.toml")).absolute(),
+        lake=lake_path(_variable(LAKE, ".lake")),
+        sandbox=Path(_variable(SANDBOX, ".sandbox")).absolute(),
+        config=Path(_variable(CONFIG, "recsys.toml")).absolute(),
         submitted="PYSPARK_GATEWAY_PORT" in os.environ,
-        spark_master=os.environ.get(SPARK_MASTER, "local[*]"),
+        spark_master=_variable(SPARK_MASTER, "local[*]"),
     )
 
 
@@ -112,8 +113,16 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _secret(name: str) -> SecretStr | None:
+    value = _variable(name, None)
+    return None if value is None else SecretStr(value)
+
+
+def _variable(name: str, default: Default) -> str | Default:
+    """An empty one is a mistake: taken for a path, it would be the working directory."""
     value = os.environ.get(name)
-    return SecretStr(value) if value else None
+    if value is not None and not value.strip():
+        raise SettingsError(f"{name} is set to nothing; give it a value, or unset it")
+    return default if value is None else value
 
 
 def _required(value: SecretStr | None, name: str) -> SecretStr:
