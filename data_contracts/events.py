@@ -25,6 +25,7 @@ IN_FUTURE: Final = "share of events in the future"
 MIX: Final = "shift of the event mix"
 NEGATIVE: Final = f"share of negative {c.VALUE}"
 ANCIENT: Final = "share of events before 1990"
+ANCIENT_MOST: Final = "share of events before 1990, against a wrong unit"
 TOO_EARLY: Final = "share of events that arrived a day before they occurred"
 
 _IDENTITY: Final = (c.USER_ID, c.ITEM_ID, c.EVENT_TYPE, c.OCCURRED_AT, c.VALUE)
@@ -37,7 +38,8 @@ def rules(terms: Terms) -> list[Rule]:
     limits = terms.limits
     refused, odd = (None, limits.max_rejected), (None, limits.max_odd)
     type_remedy = "weigh the type under [events], leave it out of the source, or raise"
-    time_remedy = "see in which unit and zone the source keeps times, or raise contracts.max_odd"
+    unit_remedy = "see in which unit and zone the source keeps times, or raise"
+    time_remedy = f"{unit_remedy} contracts.max_odd"
     return [
         *_volume_rules(terms),
         _freshness_rule(terms),
@@ -51,6 +53,7 @@ def rules(terms: Terms) -> list[Rule]:
         Rule(MIX, "warn", (None, limits.max_mix_shift), "see which type of event has changed"),
         Rule(NEGATIVE, "warn", odd, "a negative value counts as 0; or raise contracts.max_odd"),
         Rule(ANCIENT, "warn", odd, time_remedy),
+        Rule(ANCIENT_MOST, "fail", refused, f"{unit_remedy} contracts.max_rejected"),
         Rule(TOO_EARLY, "warn", odd, time_remedy),
     ]
 
@@ -111,11 +114,13 @@ def _times(rows: pa.Table, terms: Terms) -> Figures:
     occurred, arrived = rows[c.OCCURRED_AT], rows[c.ARRIVED_AT]
     end = _instant(midnight(terms.as_of))
     late = pc.add(arrived, pa.scalar(_SKEW, pa.duration("us")))
+    ancient = m.true_share(pc.less(occurred, _instant(_ANCIENT)))
     last = newest(rows, terms)
     age = {} if last is None else {AGE: (midnight(terms.as_of) - last) / timedelta(days=1)}
     return {
         IN_FUTURE: m.true_share(pc.greater_equal(occurred, end)),
-        ANCIENT: m.true_share(pc.less(occurred, _instant(_ANCIENT))),
+        ANCIENT: ancient,
+        ANCIENT_MOST: ancient,
         TOO_EARLY: m.true_share(pc.greater(occurred, late)),
         **age,
     }

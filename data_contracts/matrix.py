@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from data_contracts import measures as m
 from data_contracts.contract import Contract, Terms
-from data_contracts.rules import Bounds, Figures, Rule
+from data_contracts.rules import Bounds, Figures, Rule, Severity
 from recsys import columns as c
 from recsys.schemas import INTERACTIONS
 
@@ -21,6 +21,9 @@ UNORDERED: Final = f"entries of {c.ITEM_ROWS} that do not ascend"
 WEIGHTS: Final = f"{c.WEIGHTS} that are negative or not finite"
 AGES: Final = f"{c.AGES} that are negative or not finite"
 LIKED: Final = "entries with a weight above 0"
+AT_ONCE: Final = "days since everything happened at once"
+
+_A_DAY: Final = 1.0
 
 _NONE: Final[Bounds] = (None, 0)
 _REBUILD: Final = "run build_interactions again; nothing can be trained on this"
@@ -32,12 +35,22 @@ def rules(terms: Terms) -> list[Rule]:
         Rule(name, "fail", _NONE, _REBUILD)
         for name in (m.DUPLICATES, USER_ROWS, LENGTHS, OUTSIDE, UNORDERED, WEIGHTS, AGES)
     ]
-    remedy = "see [events]: every event has lost its weight"
+    faded = "see [events]: every event has lost its weight, and lists would be in order of ids"
     return [
         *m.size_rules(terms.limits, terms.trailing),
         *exact,
-        Rule(LIKED, "warn", (1, None), remedy),
+        Rule(LIKED, "fail", (1, None), faded),
+        _at_once_rule(terms),
     ]
+
+
+def _at_once_rule(terms: Terms) -> Rule:
+    remedy = (
+        "see in which unit the source keeps times and which of them [sources] maps, "
+        "or raise contracts.max_age_days"
+    )
+    severity: Severity = "warn" if terms.trailing.at_once else "fail"
+    return Rule(AT_ONCE, severity, (None, terms.limits.max_age_days), remedy)
 
 
 def figures(rows: pa.Table, terms: Terms) -> Figures:
@@ -59,7 +72,19 @@ def figures(rows: pa.Table, terms: Terms) -> Figures:
         WEIGHTS: _unusable(weights) + _unusable(earlier[~np.isnan(earlier)]),
         AGES: _unusable(ages),
         LIKED: m.apart(weights > 0),
+        AT_ONCE: days_since_all(ages),
     }
+
+
+def days_since_all(ages: npt.NDArray[Any]) -> float:
+    """Days since the newest of some pairs, where all of them began within one day; else 0.
+
+    ages: (entries,) days from each pair's first event to the as-of date.
+    """
+    known = ages[np.isfinite(ages)]
+    if not len(known) or known.max() - known.min() >= _A_DAY:
+        return 0.0
+    return float(known.min())
 
 
 def _unusable(values: npt.NDArray[Any]) -> float:

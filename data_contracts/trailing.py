@@ -23,6 +23,8 @@ class Trailing:
     """Mean share of each event type."""
     newest: datetime | None = None
     """The newest event that an earlier run has seen."""
+    at_once: bool = False
+    """Whether everything in the matrix of the run before began within one day too."""
     runs_needed: int = 1
     """With fewer earlier runs nothing can be told from them."""
 

@@ -1,7 +1,8 @@
 """Chooses how candidates are ordered, on the days before a date that are held back (plain Python).
 
-The generators are fitted once more on what was known before those days. Between full nights the
-choice of the last one is taken over.
+The generators are fitted once more on what was known before those days. What the latest earlier
+choice came to stays unless something is clearly better; it is recorded with the new choice, so that
+the date can be made again. Between full nights the choice of the last one is taken over.
 """
 
 import argparse
@@ -10,7 +11,8 @@ import logging
 from jobs.entrypoint import RunArguments, job_parser, run
 from jobs.fitting import fit_generators
 from jobs.io.features import Known, model_partition, read_choice, write_choice
-from jobs.io.nights import facts, recorded
+from jobs.io.nights import facts, recorded, standing_choice
+from recsys.nights import Night
 from recsys.ranking.choice import Choice
 from recsys.ranking.stack import choose_blend
 
@@ -25,13 +27,13 @@ def main(arguments: RunArguments) -> None:
     lake, config = arguments.lake, arguments.config
     first, *_ = config.generators.used()
     night = recorded(model_partition(lake, first, arguments.as_of))
-    choice = _choice(arguments) if night.base is None else read_choice(lake, night.base)
+    choice = _choice(arguments, night) if night.base is None else read_choice(lake, night.base)
     write_choice(lake, arguments.as_of, choice, facts(night))
     for line in choice.summary().splitlines():
         log.info("%s", line)
 
 
-def _choice(arguments: RunArguments) -> Choice:
+def _choice(arguments: RunArguments, night: Night) -> Choice:
     config = arguments.config
     names = list(config.generators.used())
     if len(names) == 1 and config.gates.min_ndcg is None:
@@ -39,7 +41,8 @@ def _choice(arguments: RunArguments) -> Choice:
     known = Known(arguments)
     held = known.held_back()
     models = dict(fit_generators(held.training, config, arguments.settings))
-    return choose_blend(held, models, known.available, config)
+    standing = standing_choice(arguments, night.fingerprint)
+    return choose_blend(held, models, known.available, config, standing)
 
 
 if __name__ == "__main__":

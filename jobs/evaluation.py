@@ -2,7 +2,7 @@
 
 import resource
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from jobs.fitting import fit_generator
-from jobs.tuning import tune, with_sections
+from jobs.tuning import Tuned, tune, with_sections
 from recsys.config import Config
 from recsys.errors import DataError
 from recsys.evaluation.metrics import Catalogue, Evaluation, evaluate_lists
@@ -59,6 +59,8 @@ class Trial:
     """By generator, and the blend."""
     comparison: ModelComparison
     evaluations: Mapping[str, Evaluation]
+    tuned: Mapping[str, str]
+    """What the search for better parameters came to by generator; empty without one."""
     steps: Steps
 
     def as_dict(self) -> dict[str, Any]:
@@ -66,6 +68,7 @@ class Trial:
         generators = self.config.generators.used()
         return {
             "generators": {name: section.model_dump() for name, section in generators.items()},
+            "tuned": dict(self.tuned),
             "choice": self.choice.model_dump(mode="json", exclude={"rankers"}),
             "reports": {name: report.as_dict() for name, report in self.reports.items()},
             "comparison": self.comparison.as_dict(),
@@ -92,10 +95,11 @@ def try_stack(
     if not len(users):
         raise DataError("the test part has no pair that the training part does not have")
     held, known = data.held_back(split.train, config.seed), data.known_items(split.train)
+    tuned: dict[str, str] = {}
     if tune_minutes > 0:
         with steps.step("tune"):
-            found = tune(held, known, config, tune_minutes, steps.started)
-            config = with_sections(config, {each.name: each.section for each in found})
+            found = list(tune(held, known, config, tune_minutes, steps.started))
+            config, tuned = _with_tuned(config, found)
     models = fitted(held.training, config, steps, "inner ")
     with steps.step("choose"):
         choice = choose_blend(held, models, known, config)
@@ -112,7 +116,12 @@ def try_stack(
     with steps.step("measure"):
         evaluations, reports = _measured(data, split, lists, label, config.seed, k)
         comparison = compare_models(evaluations, config.seed)
-    return Trial(config, choice, reports, comparison, evaluations, steps)
+    return Trial(config, choice, reports, comparison, evaluations, tuned, steps)
+
+
+def _with_tuned(config: Config, found: Sequence[Tuned]) -> tuple[Config, dict[str, str]]:
+    changed = with_sections(config, {each.name: each.section for each in found})
+    return changed, {each.name: each.outcome for each in found}
 
 
 def fitted(training: Training, config: Config, steps: Steps, mark: str) -> dict[str, Model]:

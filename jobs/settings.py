@@ -69,8 +69,7 @@ def load_config(path: Path | None = None) -> Config:
     """
     path = path or load_settings().config
     values = _read(path)
-    if (tuned := tuned_path(path)).is_file():
-        sections = _read(tuned).get("generators", {})
+    if sections := tuned_generators(tuned_path(path)):
         own = values.get("generators", {})
         values["generators"] = own | {n: sections[n] | own.get(n, {}) for n in sections}
     return parse_config(values, path.name)
@@ -99,6 +98,12 @@ def lake_path(place: str) -> UPath:
 def tuned_path(config: Path) -> Path:
     """Where tuned parameters are kept, beside a configuration."""
     return config.with_name(f"{config.stem}.tuned.toml")
+
+
+def tuned_generators(path: Path) -> dict[str, dict[str, Any]]:
+    """The sections of generators in a file of tuned parameters; none where there is no file."""
+    found: dict[str, dict[str, Any]] = _read(path).get("generators", {}) if path.is_file() else {}
+    return found
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -37,6 +37,12 @@ class RunNotThereError(ConfigError):
     exit_code = 13
 
 
+class PublishedSideError(ConfigError):
+    """The database cannot be published to: not migrated, a right missing, a server that reads."""
+
+    exit_code = 16
+
+
 class DataError(RecsysError):
     """The data cannot be used as it is."""
 
@@ -44,7 +50,7 @@ class DataError(RecsysError):
 
 
 class NoEventsError(DataError):
-    """No usable event lies before the requested date."""
+    """No usable event lies before the requested date, or none that weighs anything."""
 
     exit_code = 21
 
@@ -125,6 +131,12 @@ class LakeUnavailableError(OutageError):
     """The lake is elsewhere and cannot be reached."""
 
     exit_code = 34
+
+
+class PostgresLockedError(OutageError):
+    """Another session of Postgres holds for too long what a step needs."""
+
+    exit_code = 36
 
 
 class PrerequisiteError(RecsysError):

@@ -96,6 +96,8 @@ def show(trial: Trial) -> None:
     """Prints the figures of every model, the choice and its reason, and where the time went."""
     console = Console()
     console.print(_figures(trial))
+    for name, outcome in trial.tuned.items():
+        console.print(f"tuning {name}: {outcome}", highlight=False)
     console.print(trial.choice.summary(), highlight=False)
     times = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in trial.steps.seconds.items())
     most = max(trial.steps.peak_gib.values())

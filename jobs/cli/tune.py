@@ -11,7 +11,7 @@ from rich.table import Table
 
 from jobs.entrypoint import RunArguments
 from jobs.io.features import Known
-from jobs.settings import load_config, load_settings, tuned_path
+from jobs.settings import load_config, load_settings, tuned_generators, tuned_path
 from jobs.tuning import Tuned, tune
 from recsys.config import Config
 
@@ -28,9 +28,11 @@ def tune_command(
 ) -> None:
     """Search for better parameters of each generator, by NDCG on the days held back.
 
-    The result is written beside the configuration, as recsys.tuned.toml, and every
-    later run uses it; what the configuration itself says of a parameter goes first.
-    Keep the file in version control.
+    The search sees the earlier half of what was held back. What it finds is taken if
+    it is clearly better on the later half, on at least ranking.least_users users; else
+    a generator is kept as it was. What was taken is written beside the configuration,
+    as recsys.tuned.toml, and every later run uses it; what the configuration itself
+    says of a parameter goes first. Keep the file in version control.
 
     Example: recsys tune --as-of 2026-01-01 --minutes 10
     """
@@ -44,17 +46,28 @@ def tune_command(
 
         found = list(tune(known.held_back(), known.available, chosen, minutes, heard))
     path = tuned_path(config or settings.config)
-    path.write_text(as_toml(found, f"{as_of:%Y-%m-%d}", chosen), encoding="utf-8")
     Console().print(_table(found))
-    typer.echo(f"written to {path}")
+    if keep(found, path, f"{as_of:%Y-%m-%d}", chosen):
+        typer.echo(f"written to {path}")
+    else:
+        typer.echo("nothing gained enough to be taken, so nothing was written")
+
+
+def keep(found: Sequence[Tuned], path: Path, as_of: str, config: Config) -> bool:
+    """Writes what was taken, and what was tuned before; gives whether anything was taken."""
+    if not any(each.taken for each in found):
+        return False
+    before = tuned_generators(path)
+    told = [each for each in found if each.taken or each.name in before]
+    path.write_text(as_toml(told, as_of, config), encoding="utf-8")
+    return True
 
 
 def as_toml(found: Sequence[Tuned], as_of: str, config: Config) -> str:
     """The sections that were tuned, with what is known of how."""
-    lines = [f"# Tuned as of {as_of}, seed {config.seed}, by NDCG@20 on what was held back."]
+    lines = [f"# Tuned as of {as_of}, seed {config.seed}, checked on days the search did not see."]
     for each in found:
-        figures = f"{each.before:.4f} before, {each.after:.4f} after {each.trials} trials"
-        lines += ["", f"# {figures}", f"[generators.{each.name}]"]
+        lines += ["", f"# {each.outcome}", f"[generators.{each.name}]"]
         values = each.section.model_dump(exclude=_KEPT)
         lines += [f"{name} = {_number(value)}" for name, value in values.items()]
     return "\n".join(lines) + "\n"
@@ -65,10 +78,9 @@ def _number(value: float) -> str:
 
 
 def _table(found: Sequence[Tuned]) -> Table:
-    table = Table("generator", "NDCG@20 before", "after", "trials", "parameters")
+    table = Table("generator", "outcome", "parameters")
     for each in found:
         values = each.section.model_dump(exclude=_KEPT)
         shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-        before, after = f"{each.before:.4f}", f"{each.after:.4f}"
-        table.add_row(each.name, before, after, str(each.trials), shown)
+        table.add_row(each.name, each.outcome, shown)
     return table

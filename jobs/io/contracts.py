@@ -133,5 +133,11 @@ def event_checks(lake: Lake, name: str, as_of: date) -> Mapping[date, EventCheck
     }
 
 
+def passed_days(lake: Lake, stage: Stage, before: date) -> list[date]:
+    """The dates before one whose tables kept to their contracts, in order."""
+    days = [day for day in lake.days(f"{CONTRACTS}/{stage}") if day < before]
+    return [d for d in days if not _failed(stage_partition(lake, stage, d).manifest().stats)]
+
+
 def _failed(stats: Mapping[str, Any]) -> bool:
     return any(violation["severity"] == "fail" for violation in stats["violations"])

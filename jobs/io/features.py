@@ -14,6 +14,7 @@ from jobs.entrypoint import RunArguments
 from jobs.io.lake import Lake, Partition
 from recsys import columns as c
 from recsys.config import Ids
+from recsys.errors import NoEventsError
 from recsys.ids import IdIndex
 from recsys.interactions import matrices
 from recsys.interactions.training import Descriptions, HeldBack, Ints, Training
@@ -51,12 +52,22 @@ class Known:
 
     @cached_property
     def training(self) -> Training:
-        """What models may learn from."""
+        """What models may learn from.
+
+        Raises NoEventsError where nothing weighs more than 0: lists would be in the order of ids.
+        """
         configured = self._config.sources.item_profiles is not None
         profiles = self._profiles(RAW_ITEM_PROFILES, configured=configured)
         index = IdIndex(self.items[c.ITEM_ID].combine_chunks())
         items = descriptions(profiles, c.ITEM_ID, index)
-        return matrices.training(self.interactions, items, self._users, self.segments[0])
+        made = matrices.training(self.interactions, items, self._users, self.segments[0])
+        if not (made.history.data > 0).any():
+            raise NoEventsError(
+                f"no entry of the matrix as of {self._as_of} has a weight above 0, and lists would "
+                "be in the order of ids; see the weights and half-lives under [events], and in "
+                "which unit the sources keep times"
+            )
+        return made
 
     @cached_property
     def segments(self) -> tuple[npt.NDArray[np.int32], list[str]]:

@@ -1,12 +1,13 @@
 """Brings the published side of a database to the present schema."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
 from pydantic import SecretStr
 
 from jobs.io.postgres import Connection, connect
-from jobs.io.statements import SQL, statement
+from jobs.io.statements import SQL, names_in, statement
 from recsys.config import Ids
 from recsys.errors import ConfigError
 
@@ -44,15 +45,36 @@ def _applied(connection: Connection, ids: Ids) -> list[int] | None:
         cursor.execute(statement("migrate/installed"))
         if cursor.fetchone() != (True,):
             return None
+    numbers, types = applied(connection)
+    if differing := other_ids(types, ids):
+        raise ConfigError(differing)
+    return numbers
+
+
+def applied(connection: Connection) -> tuple[list[int], Ids]:
+    """Numbers of the migrations that have run, and the id types they ran with."""
+    with connection.cursor() as cursor:
         cursor.execute(statement("migrate/applied"))
-        numbers, *types = cursor.fetchone() or ([], ids.user, ids.item)
-    if types != [ids.user, ids.item]:
-        raise ConfigError(
-            f"the database publishes {types[0]} user ids and {types[1]} item ids, [ids] says "
-            f"{ids.user} and {ids.item}; correct [ids], or drop what is published and start over "
-            "with `recsys migrate --recreate`"
-        )
-    return list(numbers)
+        numbers, user, item = cursor.fetchone() or ([], None, None)
+    return list(numbers or []), Ids(user=user, item=item)
+
+
+def pending(numbers: Collection[int]) -> tuple[list[str], list[int]]:
+    """Names of the migrations that are not among those that have run, and numbers unknown here."""
+    known = {int(name.split("_")[0]): name for name in names_in(MIGRATIONS.name)}
+    behind = [name for number, name in known.items() if number not in numbers]
+    return behind, [number for number in numbers if number not in known]
+
+
+def other_ids(published: Ids, ids: Ids) -> str | None:
+    """Why a database cannot take ids of these types; None where it can."""
+    if published == ids:
+        return None
+    return (
+        f"the database publishes {published.user} user ids and {published.item} item ids, [ids] "
+        f"says {ids.user} and {ids.item}; correct [ids], or drop what is published and start over "
+        "with `recsys migrate --recreate`"
+    )
 
 
 def apply(connection: Connection, path: Path, ids: Ids) -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.entrypoint import RunArguments
-from jobs.io.features import CHOICE, Known, interactions, model_partition
+from jobs.io.features import CHOICE, MODELS, Known, interactions, model_partition, read_choice
 from jobs.io.lake import Lake, Partition
 from jobs.io.manifests import LATE
 from recsys import columns as c
@@ -16,6 +16,7 @@ from recsys.errors import MissingPartitionError
 from recsys.ids import IdIndex
 from recsys.interactions.changes import Moved, changed
 from recsys.nights import Night, decide
+from recsys.ranking.choice import Standing
 from recsys.schemas import EVENT_SOURCES, INTERACTIONS, ITEMS, RAW, TOP_N
 from recsys.window import midnight
 
@@ -67,6 +68,33 @@ def recorded(partition: Partition) -> Night:
             "choose_ranking again"
         )
     return Night.model_validate(stats[NIGHT])
+
+
+def standing_choice(arguments: RunArguments, fingerprint: str) -> Standing | None:
+    """The choice that tonight's has to beat; None where nothing but the configuration stands.
+
+    A date that is made again is compared with what it was compared with before. Else it is the
+    latest earlier choice under this fingerprint, or with `full` none: backfilled dates run in any
+    order, so none may depend on another.
+    """
+    lake, as_of = arguments.lake, arguments.as_of
+    own = _night_of_choice(lake, as_of)
+    if own is not None and own.fingerprint == fingerprint and own.base is None:
+        return read_choice(lake, as_of).standing
+    if arguments.full:
+        return None
+    for day in reversed([d for d in lake.days(f"{MODELS}/{CHOICE}") if d < as_of]):
+        night = _night_of_choice(lake, day)
+        if night is not None and night.fingerprint == fingerprint:
+            return read_choice(lake, day).stands(day)
+    return None
+
+
+def _night_of_choice(lake: Lake, day: date) -> Night | None:
+    """The night of a choice; None where there is none, or one that an older version made."""
+    partition = model_partition(lake, CHOICE, day)
+    found = partition.manifest().stats.get(NIGHT) if partition.exists() else None
+    return None if found is None else Night.model_validate(found)
 
 
 def moved_since(arguments: RunArguments, known: Known, earlier: date) -> Moved:

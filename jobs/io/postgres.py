@@ -9,17 +9,19 @@ from typing import Any, Final
 import psycopg2
 import pyarrow as pa
 import pyarrow.compute as pc
-from adbc_driver_manager import Error as AdbcError
-from adbc_driver_postgresql import dbapi
 from psycopg2 import sql
 from psycopg2.extensions import connection
 from pydantic import SecretStr
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
+from jobs.io.arrow import arrow_session
+from jobs.io.liveness import Watch, frozen, streamed, watched
+from jobs.io.postgres_errors import postgres_error
+from jobs.io.postgres_uri import address
 from jobs.io.statements import statement
 from recsys import columns as c
 from recsys.config import Ids, Source
-from recsys.errors import MappingError, PostgresUnavailableError
+from recsys.errors import MappingError
 from recsys.raw_rows import AsRead, flatten, raw_batch
 from recsys.schemas import TIMESTAMP, Table
 from recsys.window import Window
@@ -30,9 +32,6 @@ PAGES_PER_READ: Final = 4_096
 ATTEMPTS: Final = 4
 CONNECT_SECONDS: Final = 10
 
-_REMEDY: Final = "check that the server runs and RECSYS_POSTGRES_URI points at it"
-
-
 Connection = connection
 
 
@@ -41,14 +40,20 @@ def connect(uri: SecretStr) -> Iterator[Connection]:
     """A connection that commits on a clean exit, rolls back on an error, and closes.
 
     Connecting is tried again a few times. Raises PostgresUnavailableError where the server cannot
-    be reached or goes away.
+    be reached, goes away or stops answering, PostgresLockedError where another session is in the
+    way for too long, PublishedSideError where a right or the schema is missing, DataError for
+    values that Postgres does not take.
     """
+    watch = Watch()
     try:
-        with closing(_connected(uri)) as connected:
+        with closing(_connected(uri)) as connected, watched(uri, connected, watch):
             yield connected
             connected.commit()
-    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-        raise PostgresUnavailableError(_outage(error)) from error
+    except psycopg2.Error as error:
+        known = frozen() if watch.frozen else postgres_error(error, waited_for=watch.blockers)
+        if known is None:
+            raise
+        raise known from error
 
 
 @retry(
@@ -58,23 +63,12 @@ def connect(uri: SecretStr) -> Iterator[Connection]:
     reraise=True,
 )
 def _connected(uri: SecretStr) -> Connection:
-    connected = psycopg2.connect(
-        uri.get_secret_value(), application_name="recsys", connect_timeout=CONNECT_SECONDS
-    )
+    connected = psycopg2.connect(address(uri, CONNECT_SECONDS))
     connected.set_client_encoding("UTF8")
     with connected.cursor() as cursor:
-        cursor.execute(statement("session"))
+        cursor.execute(statement("session/start"))
     connected.commit()
     return connected
-
-
-def _outage(error: Exception) -> str:
-    return f"Postgres does not answer ({first_line(error)}); {_REMEDY}"
-
-
-def first_line(error: Exception) -> str:
-    """What a driver's message comes to; the rest of it is hints and context."""
-    return (str(error).strip().splitlines() or ["no detail"])[0]
 
 
 @dataclass(frozen=True)
@@ -115,8 +109,8 @@ class Snapshot:
         window: only rows whose `time` column lies inside, or with `outside` only the others.
         Raises MappingError for a table or column that does not exist.
         """
-        names = _check_columns(self.connection, source, time)
-        relation = sql.Identifier(*source.place.split("."))
+        relation = _relation(self.connection, source)
+        names = _check_columns(self.connection, relation, source, time)
         parts: dict[str, sql.Composable] = {
             "relation": relation,
             "columns": sql.SQL(", ").join(sql.Identifier(name) for name in names),
@@ -168,14 +162,25 @@ def _by_pages(name: str, parts: Mapping[str, sql.Composable], pages: int) -> lis
     ]
 
 
-def _check_columns(connection: Connection, source: Source, time: str | None) -> list[str]:
-    """The distinct mapped columns, in order, after comparing them with the relation's own."""
-    relation = sql.Identifier(*source.place.split(".")).as_string(connection)
+def _relation(connection: Connection, source: Source) -> sql.Identifier:
+    """A source's table with its schema, wherever the login finds it."""
+    schema, _, name = source.place.rpartition(".")
     with connection.cursor() as cursor:
-        cursor.execute(statement("extract/columns"), {"relation": relation})
-        found = dict(cursor.fetchall())
-    if not found:
+        cursor.execute(statement("extract/relation"), {"schema": schema or None, "name": name})
+        row = cursor.fetchone()
+    if row is None:
         raise MappingError(f"table {source.place} does not exist; correct it under [sources]")
+    return sql.Identifier(*row)
+
+
+def _check_columns(
+    connection: Connection, relation: sql.Identifier, source: Source, time: str | None
+) -> list[str]:
+    """The distinct mapped columns, in order, after comparing them with the relation's own."""
+    with connection.cursor() as cursor:
+        quoted = relation.as_string(connection)
+        cursor.execute(statement("extract/columns"), {"relation": quoted})
+        found = dict(cursor.fetchall())
     mapped = list(dict.fromkeys(name for group in source.fields().values() for name in group))
     for name in (*mapped, *([time] if time is not None else [])):
         if name not in found:
@@ -195,14 +200,15 @@ def read_rows(
     uri: SecretStr, plan: PostgresRead, part: int, source: Source, table: Table, ids: Ids
 ) -> Iterator[pa.RecordBatch]:
     """The raw batches of one query of a plan; runs on executors."""
-    try:
-        with dbapi.connect(uri.get_secret_value()) as connection, connection.cursor() as cursor:
-            for sentence in (*plan.prologue, plan.queries[part]):
-                cursor.execute(sentence)
-            for batch in cursor.fetch_record_batch():
-                yield _to_raw(batch, source, table, ids)
-    except AdbcError as error:
-        raise PostgresUnavailableError(_outage(error)) from error
+    for batch in streamed(uri, _batches(uri, plan, part)):
+        yield _to_raw(batch, source, table, ids)
+
+
+def _batches(uri: SecretStr, plan: PostgresRead, part: int) -> Iterator[pa.RecordBatch]:
+    with arrow_session(uri) as session, session.cursor() as cursor:
+        for sentence in (*plan.prologue, plan.queries[part]):
+            cursor.execute(sentence)
+        yield from cursor.fetch_record_batch()
 
 
 def _to_raw(batch: pa.RecordBatch, source: Source, table: Table, ids: Ids) -> pa.RecordBatch:

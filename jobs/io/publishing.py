@@ -13,15 +13,15 @@ from typing import Any, Final
 import psycopg2
 import pyarrow as pa
 import pyarrow.dataset as ds
-from adbc_driver_manager import Error as AdbcError
-from adbc_driver_postgresql import dbapi
 from psycopg2 import sql
 from pydantic import SecretStr
 
-from jobs.io.postgres import Connection, connect, first_line
+from jobs.io.arrow import arrow_session
+from jobs.io.liveness import streamed
+from jobs.io.postgres import Connection, connect
 from jobs.io.statements import statement
 from recsys.config import Ids, IdType
-from recsys.errors import HeldError, IncompleteReadError, PostgresUnavailableError
+from recsys.errors import HeldError, IncompleteReadError
 
 log = logging.getLogger(__name__)
 
@@ -177,14 +177,15 @@ def _load(
 
 def _ingest(uri: SecretStr, table: str, run_id: int, rows: pa.RecordBatchReader) -> None:
     """Adds rows to a table of the published side; all of them or none."""
-    try:
-        with dbapi.connect(uri.get_secret_value()) as loader, loader.cursor() as cursor:
-            cursor.execute(statement("publish/become_writer"))
-            cursor.adbc_ingest(table, rows, mode="append", db_schema_name="recs")
-            loader.commit()
-    except AdbcError as error:
-        message = f"loading run {run_id} broke off ({first_line(error)}); run again"
-        raise PostgresUnavailableError(message) from error
+    next(streamed(uri, _ingested(uri, table, run_id, rows)))
+
+
+def _ingested(uri: SecretStr, table: str, run_id: int, rows: pa.RecordBatchReader) -> Iterator[int]:
+    with arrow_session(uri, f"loading run {run_id}") as loader, loader.cursor() as cursor:
+        cursor.execute(statement("publish/become_writer"))
+        added = cursor.adbc_ingest(table, rows, mode="append", db_schema_name="recs")
+        loader.commit()
+        yield added
 
 
 def _quarantined(rows: ds.Dataset, run_id: int) -> pa.RecordBatchReader:

@@ -14,6 +14,8 @@ import numpy as np
 from recsys.errors import DataError
 from recsys.evaluation.concentration import Floats
 
+ERRORS: Final = 2.0
+"""Standard errors that a gain must be beyond to be acted on: chance gives as much once in forty."""
 RESAMPLES: Final = 1000
 LEVEL: Final = 0.95
 _CELLS: Final = 2**20
@@ -84,6 +86,31 @@ def paired(
         ratio=ratio,
         p_value=_sign_flip_test(values[:, 0] - values[:, 1], rng, resamples),
     )
+
+
+@dataclass(frozen=True)
+class Gain:
+    """The mean over users of what one way gains over another for the same users."""
+
+    mean: float
+    error: float
+    """Standard error of the mean; infinite for a single user."""
+
+    @classmethod
+    def of(cls, a: Floats, b: Floats) -> "Gain":
+        """The gain of a over b: (u,) a metric of the same users, defined for all of them."""
+        gains = np.asarray(a, np.float64) - b
+        if len(gains) < 2:
+            return cls(float(gains.mean()) if len(gains) else 0.0, np.inf)
+        return cls(float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains))))
+
+    def beyond(self, errors: float = ERRORS) -> bool:
+        """Whether it is above 0 by more than so many standard errors."""
+        return self.mean > 0.0 and self.mean > errors * self.error
+
+    def __str__(self) -> str:
+        """As reasons and comments give it."""
+        return f"{self.mean:+.4f} (standard error {self.error:.4f})"
 
 
 def holm(p_values: Sequence[float]) -> Floats:

@@ -52,9 +52,7 @@ class DataSet:
         offsets = np.searchsorted(merged.user_rows, np.arange(users + 1))
         cells = (merged.weights, merged.item_rows, offsets)
         history = sparse.csr_matrix(cells, shape=(users, items), dtype=np.float32)
-        ages = np.zeros(len(merged), np.float32)
-        if merged.times is not None and pairs.times is not None:
-            ages = ((pairs.times.max() - merged.times) / _MICROS_PER_DAY).astype(np.float32)
+        ages = _days_before_the_last(merged, pairs.times)
         return Training(history, ages, self.items, self.users, self.segments)
 
     def held_back(self, train: Pairs, seed: int) -> HeldBack:
@@ -64,7 +62,17 @@ class DataSet:
         """
         inner = inner_split(train, seed)
         users = inner.test.users()
-        return HeldBack(self.training(inner.train), users, inner.test.item_lists(users))
+        test = inner.test.merged()
+        ages = _days_before_the_last(test)
+        return HeldBack(self.training(inner.train), users, test.item_lists(users), ages)
+
+
+def _days_before_the_last(pairs: Pairs, times: Ints | None = None) -> npt.NDArray[np.float32]:
+    """(n,) days from each pair to the last of some times, its own if none; 0 where times lack."""
+    if pairs.times is None or not len(pairs):
+        return np.zeros(len(pairs), np.float32)
+    last = (pairs.times if times is None else times).max()
+    return np.asarray((last - pairs.times) / _MICROS_PER_DAY, np.float32)
 
 
 def inner_split(train: Pairs, seed: int) -> Split:

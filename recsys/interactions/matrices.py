@@ -45,6 +45,7 @@ def held_back(interactions: pa.Table, now: Training, holdout_days: int) -> HeldB
         Training(history, ages, now.items, now.users, now.segments),
         users,
         (np.concatenate([[0], np.cumsum(counts)]), rows[new].astype(np.int64)),
+        now.ages[new],
     )
 
 

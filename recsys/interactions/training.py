@@ -59,6 +59,28 @@ class HeldBack:
     """(u,) ascending rows of the users who turned to something new and can be ranked for."""
     relevant: ItemLists
     """The items that each of them turned to: liked, and not touched before."""
+    ages: npt.NDArray[np.float32]
+    """(relevant,) days from when the user turned to each item to the end; 0 where times lack."""
+
+    def halves(self, seed: int) -> tuple["HeldBack", "HeldBack"]:
+        """What users turned to in the earlier and in the later days, about half of it in each.
+
+        Where all is of one time, items are dealt at random. A user may be in both.
+        """
+        later = self.ages < np.median(self.ages) if len(self.ages) else self.ages > 0
+        if len(later) and not later.any():
+            later = self.ages <= self.ages.min()
+        if later.all():
+            later = np.random.default_rng(seed).random(len(self.ages)) < 0.5
+        return self._part(~later), self._part(later)
+
+    def _part(self, chosen: npt.NDArray[np.bool_]) -> "HeldBack":
+        offsets, rows = self.relevant
+        lines = np.repeat(np.arange(len(self.users)), np.diff(offsets))
+        places, counts = np.unique(lines[chosen], return_counts=True)
+        bounds = np.concatenate([[0], np.cumsum(counts)])
+        users, lists = self.users[places], (bounds, rows[chosen])
+        return HeldBack(self.training, users, lists, self.ages[chosen])
 
 
 def taken(lists: ItemLists, places: Ints) -> ItemLists:

@@ -66,14 +66,20 @@ class Generator(Protocol):
 
     Config: type[GeneratorConfig]
     MODEL: type[Model]
-    SEARCH: Search
-    """What `recsys tune` may change of its section; empty where nothing is worth it."""
 
     def fit(self, training: Training, config: Any, seed: int) -> Model:
         """Fits a model; the same arguments give the same arrays, whatever the number of threads.
 
         config: an instance of the module's `Config`.
         """
+
+
+@runtime_checkable
+class Tunable(Protocol):
+    """A generator with parameters that are worth a search; others are used as configured."""
+
+    SEARCH: Search
+    """What `recsys tune` may change of its section."""
 
 
 @runtime_checkable

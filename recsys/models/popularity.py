@@ -5,12 +5,11 @@ from typing import Final
 import numpy as np
 
 from recsys.interactions.training import Training
-from recsys.models.contract import GeneratorConfig, Search
+from recsys.models.contract import GeneratorConfig
 from recsys.models.factors import FactorModel
 from recsys.section import NonNegative
 
 MODEL: Final = FactorModel
-SEARCH: Final[Search] = {}
 
 
 class Config(GeneratorConfig):

@@ -1,13 +1,16 @@
-"""How lists are ordered: for each band of users the way that did best on what was held back."""
+"""The order of lists: for each band of users the way that stands, or one that is clearly better."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, Literal, Self, cast
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from recsys.config import Ranking
+from recsys.evaluation.significance import ERRORS, Gain
 from recsys.interactions.training import Ints, Training
 from recsys.ranking.bands import BANDS, UNSEEN, bands_of
 from recsys.ranking.blend import Blend, ByBand, RankFusion, WeightedSum
@@ -17,6 +20,11 @@ from recsys.ranking.learned import BEHIND, LEARNED, Learned, fit_ranker, predict
 from recsys.ranking.scoring import Floats, Scorer
 
 Method = Literal["learned", "sum", "fusion", "single"]
+
+CONFIGURED: Final = "sum"
+"""The way that needs no evidence: the sum by the generators' own weights."""
+KEPT: Final = "kept"
+"""The sum by the weights of the earlier choice, where they are not the generators' own."""
 
 _FOLDS: Final = 2
 _MORE_FOLDS: Final = 5
@@ -29,26 +37,42 @@ _GAIN: Final = 1e-3
 """Relative gain below which a step of the search is not taken."""
 
 
-class Order(BaseModel):
-    """How the lists of one band of users are ordered, and why."""
+class Way(BaseModel):
+    """One way to order lists."""
 
     model_config = ConfigDict(frozen=True)
 
     method: Method
     weights: tuple[float, ...]
     """Weights of the generators' standardised scores; of `single`, one 1 and else 0."""
+
+
+class Order(Way):
+    """How the lists of one band of users are ordered, and why."""
+
+    way: str = CONFIGURED
+    """The name in `validation` of what is used."""
     validation: Mapping[str, float]
-    """NDCG@20 of each method and generator on what was held back; empty if there was nobody."""
+    """NDCG@20 of each way on what was held back; empty if there was nobody."""
     users: int
     """Users it was measured on."""
     reason: str
 
     @property
     def measured(self) -> float | None:
-        """NDCG@20 of the method; None where there was nobody to measure on."""
-        if self.method != "single":
-            return self.validation.get(self.method)
-        return max(self.validation.values(), default=None)
+        """NDCG@20 of the way that is used; None where there was nobody to measure on."""
+        return self.validation.get(self.way)
+
+
+class Standing(BaseModel):
+    """An earlier choice, whose ways stay unless others are better beyond chance."""
+
+    model_config = ConfigDict(frozen=True)
+
+    as_of: date
+    generators: tuple[str, ...]
+    ways: Mapping[str, Way]
+    """By band of users."""
 
 
 class Choice(BaseModel):
@@ -64,6 +88,16 @@ class Choice(BaseModel):
     is far wider, LambdaRank's second derivatives vanish and its steps explode."""
     rankers: tuple[str, ...] = ()
     """Fitted rankers as text."""
+    standing: Standing | None = None
+    """The earlier choice that this one was made against; None where there was none."""
+
+    def stands(self, as_of: date) -> Standing:
+        """This choice as a later one has to beat it. as_of: the date that it was made for."""
+        ways = {
+            band: Way(method=order.method, weights=order.weights)
+            for band, order in self.orders.items()
+        }
+        return Standing(as_of=as_of, generators=self.generators, ways=ways)
 
     @classmethod
     def only(cls, generator: str) -> Self:
@@ -117,116 +151,161 @@ def choose(
     weights: Sequence[float],
     config: Ranking,
     seed: int,
+    standing: Standing | None = None,
 ) -> Choice:
-    """Measures every method on what was held back, and takes the best one for each band.
+    """Measures every way on what was held back, and decides for each band which one is used.
 
     bands: (u,) the band of each user of the examples.
     weights: of the generators where nothing is learnt, and where the search for better ones starts.
-    A ranker or weights are always measured on users that they were not fitted to. With fewer users
-    than `least_users`, of all or of a band, nothing is learnt from them.
+    standing: the earlier choice, of the same generators; None if the configured weights stand.
+    What stands gives way to what is better by more than `ERRORS` standard errors, on at least
+    `least_users` users of the band. A ranker or weights are always measured on users that they were
+    not fitted to.
     """
     start = np.asarray(weights, np.float64)
-    measured = {name: found.ndcg(found.scores[:, i]) for i, name in enumerate(generators)}
-    measured["fusion"] = found.ndcg(found.fused)
-    enough = len(found) >= config.least_users and bool(found.labels.any())
-    base, rankers = start, list[str]()
-    plain = start
-    if enough:
-        plain = start / max(float(_summed(found, start).std()), 1e-9)
-        base, measured["sum"] = _tuned(found, start), _crossed(found, start, seed)
-        rankers, measured["learned"] = _ranked(found, plain, seed)
-    else:
-        measured["sum"] = found.ndcg(_summed(found, start))
-    orders = {
-        band: _order(
-            found,
-            np.flatnonzero(bands == place),
-            measured,
-            base,
-            config,
-            seed,
-            know_apart=band != UNSEEN,
-        )
-        for place, band in enumerate(BANDS)
-    }
+    plain, ways, rankers = _ways_of_all(found, start, generators, config, seed)
+    orders = {}
+    for place, band in enumerate(BANDS):
+        users = np.flatnonzero(bands == place)
+        own = {name: way.of(users) for name, way in ways.items()}
+        if band == UNSEEN:
+            # Nothing tells its users apart: a ranker would learn by heart which items were liked
+            # in the held-back days, and be measured on the same items.
+            own.pop("learned", None)
+        part = found.of(users) if len(users) else None
+        if part is not None and len(users) >= config.least_users:
+            tuned = _Measured("sum", _tuned(part, start), _crossed(part, start, seed))
+            own["tuned for the band"] = tuned
+        earlier = standing.ways.get(band) if standing else None
+        orders[band] = _order(part, own, earlier, config)
     used = any(order.method == "learned" for order in orders.values())
     return Choice(
         generators=tuple(generators),
         orders=orders,
         base=tuple(plain.tolist()),
         rankers=tuple(rankers) if used else (),
+        standing=standing,
     )
 
 
-def _order(
-    found: Examples,
-    users: Ints,
-    measured: Mapping[str, Floats],
-    base: Floats,
-    config: Ranking,
-    seed: int,
-    *,
-    know_apart: bool,
-) -> Order:
-    """How one band is ordered. users: (v,) places of its users among the examples.
+@dataclass(frozen=True)
+class _Measured:
+    """A way, and NDCG@20 of each user by it."""
 
-    know_apart: whether features tell its users apart. Where they do not, a ranker would learn by
-    heart which items were liked in the held-back days, and be measured on the same items.
-    """
-    if not len(users):
-        reason = "nobody to measure on, so the weights count"
-        return Order(method="sum", weights=base.tolist(), validation={}, users=0, reason=reason)
-    weights, figures = base, {name: float(own[users].mean()) for name, own in measured.items()}
-    taught = len(users) >= config.least_users
-    if taught and (own := _crossed(part := found.of(users), base, seed).mean()) > figures["sum"]:
-        weights, figures["sum"] = _tuned(part, base), float(own)
-    if not know_apart:
-        figures.pop("learned", None)
-    doubtful = within_error("learned", figures, measured, users)
-    name, reason = _best(figures, config.method, len(users), taught=taught, doubtful=doubtful)
-    single = name not in ("learned", "sum", "fusion")
-    alone = tuple(float(other == name) for other in figures)
+    method: Method
+    weights: Floats
+    """(generators,)"""
+    values: Floats
+    """(u,)"""
+
+    def of(self, users: Ints) -> "_Measured":
+        return _Measured(self.method, self.weights, self.values[users])
+
+
+def _ways_of_all(
+    found: Examples, start: Floats, generators: Sequence[str], config: Ranking, seed: int
+) -> tuple[Floats, dict[str, _Measured], list[str]]:
+    """Weights that rankers start from, every way measured on all users, and the fitted rankers."""
+    alone = np.eye(len(start))
+    ways = {
+        CONFIGURED: _Measured("sum", start, found.ndcg(_summed(found, start))),
+        "fusion": _Measured("fusion", start, found.ndcg(found.fused)),
+    }
+    for place, name in enumerate(generators):
+        ways[name] = _Measured("single", alone[place], found.ndcg(found.scores[:, place]))
+    if len(found) < config.least_users or not found.labels.any():
+        return start, ways, []
+    ways["tuned"] = _Measured("sum", _tuned(found, start), _crossed(found, start, seed))
+    plain = start / max(float(_summed(found, start).std()), 1e-9)
+    rankers, values = _ranked(found, plain, seed)
+    ways["learned"] = _Measured("learned", start, values)
+    return plain, ways, rankers
+
+
+def _order(
+    part: Examples | None, ways: dict[str, _Measured], earlier: Way | None, config: Ranking
+) -> Order:
+    """How one band is ordered. part: the examples of its users; None where there are none."""
+    incumbent = _incumbent(part, ways, earlier)
+    users = 0 if part is None else len(part)
+    allowed = _allowed(ways, config.method)
+    if incumbent not in allowed:
+        incumbent = CONFIGURED if CONFIGURED in allowed else next(iter(allowed))
+    if not users:
+        name, reason = incumbent, f"{incumbent} stays: nobody to measure on"
+        figures: dict[str, float] = {}
+    else:
+        figures = {name: float(way.values.mean()) for name, way in ways.items()}
+        enough = users >= config.least_users
+        name, why = decide({n: ways[n].values for n in allowed}, incumbent, enough=enough)
+        shown = sorted(figures, key=lambda n: (-figures[n], n != incumbent, n))
+        listed = ", ".join(f"{n} {figures[n]:.4f}" for n in shown)
+        reason = f"{why}; NDCG@{PLACES} of {users} users on what was held back: {listed}"
+    way = ways[name]
     return Order(
-        method="single" if single else cast("Method", name),
-        weights=alone[: len(base)] if single else tuple(weights.tolist()),
+        method=way.method,
+        weights=tuple(way.weights.tolist()),
+        way=name,
         validation=figures,
-        users=len(users),
+        users=users,
         reason=reason,
     )
 
 
-def _best(
-    figures: Mapping[str, float], wanted: str, users: int, *, taught: bool, doubtful: bool
-) -> tuple[str, str]:
-    """The method to publish, and why; of equal ones the sum.
+def _incumbent(part: Examples | None, ways: dict[str, _Measured], earlier: Way | None) -> str:
+    """The name of the way that stands; one that is not measured yet is added to the ways.
 
-    doubtful: whether the rankers are best, but within the error; then they are left out.
+    Rankers stand only where new ones could be fitted: the old ones' trees are of other nights.
     """
-    order = sorted(figures, key=lambda name: (-figures[name], name != "sum", name))
-    shown = ", ".join(f"{name} {figures[name]:.4f}" for name in order)
-    held = f"NDCG@{PLACES} of {users} users on what was held back: {shown}"
-    note = "" if taught else "; too few to learn weights from"
-    if wanted in figures:
-        return wanted, f"{wanted} is configured; {held}{note}"
-    if doubtful:
-        name = order[1]
-        return name, f"{name} is best, learned being better within the error; {held}{note}"
-    return order[0], f"{order[0]} is best; {held}{note}"
+    if earlier is None:
+        return CONFIGURED
+    weights = np.asarray(earlier.weights)
+    for name, way in ways.items():
+        same = way.method == earlier.method and np.array_equal(way.weights, weights)
+        if same or (earlier.method in ("learned", "fusion") and way.method == earlier.method):
+            return name
+    if earlier.method != "sum":
+        return CONFIGURED
+    values = np.empty(0) if part is None else part.ndcg(_summed(part, weights))
+    ways[KEPT] = _Measured("sum", weights, values)
+    return KEPT
 
 
-def within_error(
-    name: str, figures: Mapping[str, float], measured: Mapping[str, Floats], users: Ints
-) -> bool:
-    """Whether a method is best by no more than one standard error of its gain over the next one.
+def _allowed(ways: Mapping[str, _Measured], wanted: str) -> list[str]:
+    """The ways that the configured method leaves; the sums where it cannot be had."""
+    if wanted == "best":
+        return list(ways)
+    of_method = [name for name, way in ways.items() if way.method == wanted]
+    return of_method or [name for name, way in ways.items() if way.method == "sum"]
 
-    figures: means of `measured` over the users. The rule is Breiman's (1984, 3.4.3): what costs
-    more must gain more than chance gives.
+
+def decide(measured: Mapping[str, Floats], incumbent: str, *, enough: bool) -> tuple[str, str]:
+    """The way to use, and why: what stands, unless another one is better beyond chance.
+
+    measured: (u,) a metric of the same users by way. enough: whether the users are enough to depart
+    from what stands. Rankers cost more than the other ways, so they also have to gain more than one
+    standard error over the next one (Breiman et al. 1984, section 3.4.3).
     """
-    others = {other: figure for other, figure in figures.items() if other != name}
-    if figures.get(name, -1.0) <= max(others.values()):
-        return False
-    gain = measured[name][users] - measured[max(others, key=others.__getitem__)][users]
-    return bool(gain.mean() <= gain.std() / np.sqrt(len(users)))
+    if len(measured) == 1:
+        return incumbent, f"{incumbent} is configured"
+    if not enough:
+        return incumbent, f"{incumbent} stays: too few users to learn from"
+    gains = {n: Gain.of(v, measured[incumbent]) for n, v in measured.items() if n != incumbent}
+    better = sorted(
+        (name for name, gain in gains.items() if gain.beyond()),
+        key=lambda name: (-gains[name].mean, name),
+    )
+    if not better:
+        first = min(gains, key=lambda name: (-gains[name].mean, name))
+        gained = f"{first} gains {gains[first]}, not {ERRORS:g} of them"
+        return incumbent, f"{incumbent} stays: {gained}"
+    best, *rest = better
+    note = ""
+    if best == "learned" and rest:
+        over = Gain.of(measured[best], measured[rest[0]])
+        if not over.beyond(1.0):
+            best, note = rest[0], f", learned being better within the error: {over}"
+    return best, f"{best} gains {gains[best]} over {incumbent}{note}"
 
 
 def _folds(users: int, seed: int) -> Iterator[tuple[Ints, Ints]]:

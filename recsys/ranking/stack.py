@@ -11,7 +11,7 @@ from recsys.interactions.training import HeldBack, Ints, ItemLists, Training, ta
 from recsys.models.contract import Model, Rows
 from recsys.ranking.bands import bands_of
 from recsys.ranking.blend import Blend
-from recsys.ranking.choice import Choice, choose
+from recsys.ranking.choice import Choice, Standing, choose
 from recsys.ranking.examples import examples
 from recsys.ranking.features import Facts
 from recsys.ranking.scoring import Scorer
@@ -25,7 +25,11 @@ def seen(training: Training, users: Ints) -> ItemLists:
 
 
 def choose_blend(
-    held: HeldBack, models: Mapping[str, Model], available: Rows, config: Config
+    held: HeldBack,
+    models: Mapping[str, Model],
+    available: Rows,
+    config: Config,
+    standing: Standing | None = None,
 ) -> Choice:
     """Measures every way to order the candidates on what was held back; see `choose`.
 
@@ -49,7 +53,7 @@ def choose_blend(
     )
     weights = [section.weight for section in config.generators.used().values()]
     bands = bands_of(np.diff(held.training.history.indptr))[users]
-    return choose(found, bands, scorer.names, weights, config.ranking, config.seed)
+    return choose(found, bands, scorer.names, weights, config.ranking, config.seed, standing)
 
 
 @dataclass(frozen=True)

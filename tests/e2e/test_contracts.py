@@ -10,14 +10,24 @@ import pyarrow as pa
 import pytest
 from upath import UPath
 
-from jobs import build_data_docs, check_lists, check_matrix, check_sources
+from jobs import (
+    build_data_docs,
+    check_lists,
+    check_matrix,
+    check_sources,
+    choose_ranking,
+    train_generators,
+)
 from jobs.entrypoint import RunArguments
 from jobs.io.contracts import event_checks, results, stage_partition
+from jobs.io.features import model_partition
 from jobs.io.lake import Partition
+from jobs.io.nights import facts
 from jobs.settings import Settings
 from recsys import columns as c
 from recsys.config import Config
-from recsys.errors import ContractError, MissingPartitionError
+from recsys.errors import ContractError, MissingPartitionError, NoEventsError
+from recsys.nights import Night
 from recsys.schemas import EVENT_SOURCES, INTERACTIONS, ITEMS, RAW, TOP_N, Table
 from recsys.window import Window, midnight
 
@@ -160,11 +170,15 @@ def test_events_that_failed_are_looked_at_again_the_next_night(raw: Raw) -> None
         check_sources.main(raw.at(day + timedelta(days=1)))
 
 
+def catalogue() -> list[Row]:
+    kept = {c.TITLE: None}
+    return [{c.ITEM_ROW: n, c.ITEM_ID: n, c.AVAILABLE: n != 5, **kept} for n in range(20)]
+
+
 def made(raw: Raw, best: int) -> RunArguments:
     """A run's matrix of ten users who saw item 0, and lists that begin with an item."""
     arguments = raw.at(FIRST)
-    lake, users, items = arguments.lake, range(10), range(20)
-    catalogue = [{c.ITEM_ROW: n, c.ITEM_ID: n, c.TITLE: None, c.AVAILABLE: n != 5} for n in items]
+    lake, users = arguments.lake, range(10)
     seen = {
         c.ITEM_ROWS: [0],
         c.WEIGHTS: [1.0],
@@ -175,11 +189,44 @@ def made(raw: Raw, best: int) -> RunArguments:
     }
     ranked = {c.ITEM_IDS: [best, 7], c.SCORES: [2.0, 1.0], c.SOURCES: [0, 0]}
     ranked[c.PROPENSITIES] = [1.0, 1.0]
-    raw.write(lake.as_of(ITEMS.name, FIRST), ITEMS, catalogue)
+    raw.write(lake.as_of(ITEMS.name, FIRST), ITEMS, catalogue())
     histories = [{c.USER_ROW: n, c.USER_ID: n, **seen} for n in users]
     raw.write(lake.as_of(INTERACTIONS.name, FIRST), INTERACTIONS, histories)
     raw.write(lake.as_of(TOP_N.name, FIRST), TOP_N, [{c.USER_ID: n, **ranked} for n in users])
     return arguments
+
+
+def test_a_matrix_of_one_day_long_ago_passes_only_after_another_one(raw: Raw) -> None:
+    def matrix_of(day: date, age: float) -> RunArguments:
+        arguments = made(raw, 9)
+        history = arguments.lake.as_of(INTERACTIONS.name, FIRST).read(INTERACTIONS, raw.config.ids)
+        aged = [row | {c.AGES: [age]} for row in history.to_pylist()]
+        raw.write(arguments.lake.as_of(INTERACTIONS.name, day), INTERACTIONS, aged)
+        raw.write(arguments.lake.as_of(ITEMS.name, day), ITEMS, catalogue())
+        return raw.at(day)
+
+    day = FIRST + timedelta(days=1)
+    with pytest.raises(ContractError, match="days since everything happened at once is 20459,"):
+        check_matrix.main(matrix_of(day, 20_459.0))
+    with pytest.raises(ContractError, match="at once is 20460,"):
+        check_matrix.main(matrix_of(day + timedelta(days=1), 20_460.0))
+    for n in range(2, 12):
+        check_matrix.main(matrix_of(day + timedelta(days=n), float(n)))
+
+
+@pytest.mark.parametrize("job", [train_generators, choose_ranking])
+def test_no_job_goes_on_without_evidence(raw: Raw, job: Any) -> None:
+    arguments = made(raw, 9)
+    partition = arguments.lake.as_of(INTERACTIONS.name, FIRST)
+    rows = partition.read(INTERACTIONS, raw.config.ids).to_pylist()
+    raw.write(partition, INTERACTIONS, [row | {c.WEIGHTS: [0.0]} for row in rows])
+    for name in ("item_profiles", "user_profiles"):
+        raw.snapshot(name, FIRST, [])
+    for name in raw.config.generators.used():
+        with model_partition(arguments.lake, name, FIRST).replace() as draft:
+            draft.stats |= facts(Night(fingerprint=""))
+    with pytest.raises(NoEventsError, match=f"matrix as of {FIRST} has a weight above 0"):
+        job.main(arguments)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-import psycopg2
 import pytest
 from pydantic import SecretStr
 
@@ -14,7 +13,7 @@ from jobs.io.publishing import Audit
 from jobs.io.statements import statement
 from jobs.sandbox.servers import psql_path
 from recsys.config import Ids
-from recsys.errors import HeldError, RunNotThereError
+from recsys.errors import HeldError, PublishedSideError, RunNotThereError
 from tests.postgres.test_publishing import go, items_of, query
 
 
@@ -165,7 +164,7 @@ def test_a_publication_waits_for_who_is_forgetting_a_user(postgres_uri: SecretSt
     ],
 )
 def test_nobody_else_may(postgres_uri: SecretStr, role: str, text: str) -> None:
-    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+    with pytest.raises(PublishedSideError, match="permission denied"):
         query(postgres_uri, text, role)
 
 

@@ -44,6 +44,7 @@ FROM_POSTGRES = EventSource(
 
 def execute(uri: SecretStr, text: str, values: Any = None) -> None:
     with postgres.connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute("SET LOCAL search_path = public")
         cursor.execute(text, values)
 
 

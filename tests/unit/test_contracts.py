@@ -1,6 +1,7 @@
 """Every rule of every contract catches what it is there for, and a good table passes them all."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -172,6 +173,7 @@ EVENT_CHANGES: Mapping[str, Change] = {
     events.MIX: every(event_type="view"),
     events.NEGATIVE: every(value=-1.0),
     events.ANCIENT: one(occurred_at=datetime(1970, 1, 21, tzinfo=UTC)),
+    events.ANCIENT_MOST: every(occurred_at=datetime(1970, 1, 21, tzinfo=UTC)),
     events.TOO_EARLY: every(arrived_at=NOON - timedelta(days=2)),
     events.AGE: every(occurred_at=NOON - timedelta(days=30)),
 }
@@ -193,6 +195,7 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
         matrix.WEIGHTS: one(weights=[1.0, float("nan")]),
         matrix.AGES: one(ages=[1.0, -1.0]),
         matrix.LIKED: every(weights=[0.0, 0.0]),
+        matrix.AT_ONCE: every(ages=[20_459.5, 20_459.4]),
     },
     "topn": {
         **SIZES,
@@ -326,3 +329,31 @@ def test_a_check_leaves_the_same_result_each_time() -> None:
     first, second = (contract.check(rows, terms(contract)).result for _ in range(2))
     assert first == second
     assert first["meta"]["run_id"]["run_time"] == "2026-01-02T00:00:00+00:00"
+
+
+def test_no_evidence_stops_a_run() -> None:
+    contract = matrix.CONTRACT
+    faded = table(contract, every(weights=[0.0, 0.0])(good(contract)))
+    (violation,) = contract.check(faded, terms(contract)).of("fail")
+    assert str(violation).startswith(
+        "interactions: entries with a weight above 0 is 0, allowed is at least 1; see [events]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ages", "before", "severity"),
+    [
+        pytest.param([20_459.5, 20_459.4], False, "fail", id="all in 1970"),
+        pytest.param([20_459.5, 20_459.4], True, "warn", id="as on the night before"),
+        pytest.param([20_459.5, 3.0], False, None, id="some in 1970"),
+        pytest.param([1.0, 1.0], False, None, id="all yesterday"),
+    ],
+)
+def test_everything_at_once_long_ago_stops_a_run_unless_it_always_was_so(
+    ages: list[float], *, before: bool, severity: str | None
+) -> None:
+    contract = matrix.CONTRACT
+    usual = terms(contract)
+    usual = replace(usual, trailing=replace(usual.trailing, at_once=before))
+    violations = contract.check(table(contract, every(ages=ages)(good(contract))), usual).violations
+    assert [v.rule.severity for v in violations] == ([severity] if severity else [])

@@ -1,0 +1,91 @@
+"""Which earlier choice a night has to beat, and that a date made again has to beat the same one."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+from jobs.entrypoint import RunArguments
+from jobs.io.features import write_choice
+from jobs.io.nights import facts, standing_choice
+from jobs.settings import Settings
+from recsys.config import Config
+from recsys.nights import Night
+from recsys.ranking.bands import BANDS
+from recsys.ranking.choice import Choice, Order, Standing
+
+D1, D2, D3 = (date(2026, 1, n) for n in (1, 2, 3))
+
+
+@pytest.fixture
+def arguments(tmp_path: Path, config: Config) -> RunArguments:
+    settings = Settings(
+        postgres_uri=None,
+        mongo_uri=None,
+        lake=UPath(tmp_path / "lake"),
+        sandbox=tmp_path,
+        config=tmp_path,
+        submitted=False,
+    )
+    return RunArguments(D3, config, settings, datetime(2026, 1, 3, 2, tzinfo=UTC))
+
+
+def made(weight: float, standing: Standing | None = None) -> Choice:
+    weights = (weight, 1.0)
+    order = Order(method="sum", weights=weights, validation={}, users=0, reason="")
+    return Choice(
+        generators=("a", "b"),
+        orders=dict.fromkeys(BANDS, order),
+        base=(1.0, 1.0),
+        standing=standing,
+    )
+
+
+def keep(arguments: RunArguments, day: date, choice: Choice, night: Night | None = None) -> None:
+    own = night or Night(fingerprint=arguments.config.lists_fingerprint())
+    write_choice(arguments.lake, day, choice, facts(own))
+
+
+def found(arguments: RunArguments) -> Standing | None:
+    return standing_choice(arguments, arguments.config.lists_fingerprint())
+
+
+def test_the_latest_earlier_choice_stands(arguments: RunArguments) -> None:
+    assert found(arguments) is None
+    keep(arguments, D1, made(1.0))
+    keep(arguments, D2, made(2.0))
+    keep(arguments, date(2026, 1, 4), made(4.0))
+    assert found(arguments) == made(2.0).stands(D2)
+
+
+def test_a_choice_of_another_configuration_does_not_stand(arguments: RunArguments) -> None:
+    keep(arguments, D1, made(1.0))
+    keep(arguments, D2, made(2.0), Night(fingerprint="other"))
+    assert found(arguments) == made(1.0).stands(D1)
+
+
+def test_a_date_made_again_has_to_beat_what_it_had_to_beat(arguments: RunArguments) -> None:
+    keep(arguments, D1, made(1.0))
+    first = found(arguments)
+    keep(arguments, D3, made(3.0, first))
+    keep(arguments, D2, made(2.0))  # a backfill in between
+    assert found(arguments) == first
+    assert found(replace(arguments, full=True)) == first
+    keep(arguments, D3, made(3.0, None))
+    assert found(arguments) is None
+
+
+def test_a_backfilled_date_depends_on_no_other(arguments: RunArguments) -> None:
+    keep(arguments, D2, made(2.0))
+    assert found(replace(arguments, full=True)) is None
+
+
+def test_a_choice_that_was_taken_over_was_not_made(arguments: RunArguments) -> None:
+    fingerprint = arguments.config.lists_fingerprint()
+    keep(arguments, D1, made(1.0))
+    taken = Night(fingerprint=fingerprint, base=D1, previous=D1)
+    keep(arguments, D2, made(1.0), taken)
+    keep(arguments, D3, made(1.0), taken)
+    assert found(arguments) == made(1.0).stands(D2)
