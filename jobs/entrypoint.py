@@ -105,15 +105,15 @@ def run(parser: argparse.ArgumentParser, job: Job, argv: Sequence[str] | None = 
     try:
         observed_at = arguments.observed_at or datetime.now(UTC)
         config, settings = load_config(arguments.config), load_settings()
-        job(
-            RunArguments(
-                arguments.as_of,
-                config,
-                settings,
-                observed_at,
-                arguments.promote,
-                arguments.full,
-            )
+        parsed = RunArguments(
+            arguments.as_of,
+            config,
+            settings,
+            observed_at,
+            arguments.promote,
+            arguments.full,
         )
+        with parsed.lake.in_use():
+            job(parsed)
     except RecsysError as error:
         sys.exit(report(error, debug=arguments.debug))

@@ -124,7 +124,7 @@ def check_date(arguments: RunArguments) -> None:
 def _events_alone(arguments: RunArguments, dates: Sequence[date]) -> Iterator[None]:
     """Holds back other runs that would read the same windows of events at the same time."""
     needed = bool(missing_events(arguments, dates))
-    with arguments.lake.locked("raw") if needed else nullcontext():
+    with arguments.lake.held(arguments.lake.root / "raw") if needed else nullcontext():
         yield
 
 

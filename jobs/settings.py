@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fsspec import get_filesystem_class
 from pydantic import BaseModel, ConfigDict, SecretStr
@@ -31,6 +31,7 @@ LAKE: Final = "RECSYS_LAKE"
 SANDBOX: Final = "RECSYS_SANDBOX"
 CONFIG: Final = "RECSYS_CONFIG"
 SPARK_MASTER: Final = "RECSYS_SPARK_MASTER"
+Default = TypeVar("Default", str, None)
 _HERE: Final = ("file", "local")
 #: Other places where drivers look for a secret.
 _PASSWORDS: Final = ("PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
@@ -64,15 +65,15 @@ class Settings(BaseModel):
 
 
 def load_settings() -> Settings:
-    """Reads the environment."""
+    """Reads the environment; raises SettingsError for a variable that is set to nothing."""
     return Settings(
         postgres_uri=_secret(POSTGRES_URI),
         mongo_uri=_secret(MONGO_URI),
-        lake=lake_path(os.environ.get(LAKE, ".lake")),
-        sandbox=Path(os.environ.get(SANDBOX, ".sandbox")).absolute(),
-        config=Path(os.environ.get(CONFIG, "recsys.toml")).absolute(),
+        lake=lake_path(_variable(LAKE, ".lake")),
+        sandbox=Path(_variable(SANDBOX, ".sandbox")).absolute(),
+        config=Path(_variable(CONFIG, "recsys.toml")).absolute(),
         submitted="PYSPARK_GATEWAY_PORT" in os.environ,
-        spark_master=os.environ.get(SPARK_MASTER, "local[*]"),
+        spark_master=_variable(SPARK_MASTER, "local[*]"),
     )
 
 
@@ -135,8 +136,16 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _secret(name: str) -> SecretStr | None:
+    value = _variable(name, None)
+    return None if value is None else SecretStr(value)
+
+
+def _variable(name: str, default: Default) -> str | Default:
+    """An empty one is a mistake: taken for a path, it would be the working directory."""
     value = os.environ.get(name)
-    return SecretStr(value) if value else None
+    if value is not None and not value.strip():
+        raise SettingsError(f"{name} is set to nothing; give it a value, or unset it")
+    return default if value is None else value
 
 
 def _required(value: SecretStr | None, name: str, parse: _Parser) -> SecretStr:

@@ -53,11 +53,14 @@ class StoredFile:
 
 def verify(file: StoredFile) -> None:
     """Raises LakeFileError where a file is not what its writer wrote."""
-    found = _Counted()
-    with _damage(file), file.path.open("rb") as source:
-        while part := source.read(_CHUNK):
-            found.add(memoryview(part))
+    with _damage(file):
+        found = _counted(file.path)
     _compare(file, found)
+
+
+def checksum(path: UPath) -> dict[str, int]:
+    """Size and checksum of a file as it is, by the names of StoredFile."""
+    return _counted(path).told
 
 
 def content(file: StoredFile) -> bytes:
@@ -104,6 +107,14 @@ def _source(file: StoredFile) -> str | pa.BufferReader:
     return str(file.path.path)
 
 
+def _counted(path: UPath) -> "_Counted":
+    found = _Counted()
+    with path.open("rb") as source:
+        while part := source.read(_CHUNK):
+            found.add(memoryview(part))
+    return found
+
+
 class _Counted:
     """How many bytes there were, and their checksum."""
 
@@ -114,6 +125,11 @@ class _Counted:
     def add(self, part: memoryview) -> None:
         self.bytes += part.nbytes
         self.crc32 = zlib.crc32(part, self.crc32)
+
+    @property
+    def told(self) -> dict[str, int]:
+        """Both, by the names of StoredFile."""
+        return {"bytes": self.bytes, "crc32": self.crc32}
 
 
 @contextmanager
@@ -162,7 +178,7 @@ class Sink(io.RawIOBase):
     @property
     def written(self) -> dict[str, int]:
         """Size and checksum, by the names of StoredFile."""
-        return {"bytes": self._counted.bytes, "crc32": self._counted.crc32}
+        return self._counted.told
 
 
 @contextmanager
@@ -187,20 +203,32 @@ def open_closed(path: Path) -> IO[bytes]:
 
 
 def make_folder(folder: UPath) -> None:
-    """Makes a folder and those above it, where they are missing.
+    """Makes a folder of a lake, and those above it, where they are missing.
 
     On this machine it is for its owner, and for the group where that may enter the folder above.
     """
-    if not is_local(folder):
+    if is_local(folder):
+        _make_local(Path(folder.path), in_a_lake=True)
+    else:
         folder.mkdir(parents=True, exist_ok=True)
-        return
-    path = Path(folder.path)
+
+
+def make_root(folder: UPath) -> None:
+    """Makes the folder of a new lake, for its owner alone, and those above it."""
+    if is_local(folder):
+        _make_local(Path(folder.path), in_a_lake=False)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _make_local(path: Path, *, in_a_lake: bool) -> None:
     if path.is_dir():
         return
-    make_folder(UPath(path.parent))
+    _make_local(path.parent, in_a_lake=in_a_lake)
     with suppress(FileExistsError):
         path.mkdir(mode=_OWNERS)
-        path.chmod(_OWNERS | _group_of(path.parent))
+        if in_a_lake:
+            path.chmod(_OWNERS | _group_of(path.parent))
         sync_folder(UPath(path.parent))
 
 

@@ -10,7 +10,7 @@ import io
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final, TypeVar
@@ -23,6 +23,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from upath import UPath
 
+from jobs.io.claims import claim
 from jobs.io.files import (
     StoredFile,
     content,
@@ -45,6 +46,8 @@ from recsys.window import Window
 
 ARRAYS: Final = "arrays.npz"
 _DAY: Final = "%Y-%m-%d"
+_DOOR: Final = ".door"
+_JOBS: Final = ".jobs"
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -95,7 +98,7 @@ class Partition:
 
     path: UPath
     label: str
-    locks: Locks = by_file
+    lake: "Lake"
 
     def manifest(self) -> Manifest:
         """Raises MissingPartitionError where no job has completed this partition, LakeFileError
@@ -173,8 +176,7 @@ class Partition:
 
         A second writer of the same partition waits for the first one to end or to die.
         """
-        make_folder(self.path)
-        with self.locks(self.path) as check_held:
+        with self.lake.held(self.path) as check_held:
             folder = self.path / f"gen-{uuid4().hex}"
             make_folder(folder)
             draft, started = Draft(folder), time.monotonic()
@@ -209,34 +211,55 @@ class Lake:
     locks: Locks = by_file
 
     def clear(self) -> None:
-        """Removes every table: what was read from sources that have been replaced is no history."""
+        """Removes every table: what was read from sources that have been replaced is no history.
+
+        Raises SettingsError where the folder is no lake.
+        """
+        claim(self.root, self.locks)
         for partition in self.partitions():
             remove(partition.path)
 
     @contextmanager
-    def locked(self, folder: str) -> Iterator[None]:
-        """Waits until nobody else holds this folder of the lake, and holds it."""
-        path = self.root / folder
-        make_folder(path)
-        with self.locks(path):
+    def held(self, folder: UPath, *, shared: bool = False) -> Iterator[Callable[[], None]]:
+        """Waits until nobody else holds a folder of the lake, and holds it, as `locks` does.
+
+        Raises SettingsError where the root is no lake and cannot become one.
+        """
+        claim(self.root, self.locks)
+        make_folder(folder)
+        with self.locks(folder, shared=shared) as check_held:
+            yield check_held
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Holds back whoever needs the lake alone; waits for one who has asked for it before."""
+        with ExitStack() as stack:
+            with self.held(self.root / _DOOR):
+                stack.enter_context(self.held(self.root / _JOBS, shared=True))
+            yield
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Waits until no job uses the lake, and lets none begin."""
+        with self.held(self.root / _DOOR), self.held(self.root / _JOBS):
             yield
 
     def as_of(self, table: str, day: date) -> Partition:
         """The partition of a table that belongs to one run date."""
         label = f"{table} as of {day:%Y-%m-%d}"
-        return Partition(self.root / table / f"as_of={day:%Y-%m-%d}", label, self.locks)
+        return Partition(self.root / table / f"as_of={day:%Y-%m-%d}", label, self)
 
     def window(self, table: str, window: Window) -> Partition:
         """The partition of raw events that arrived within a window of whole days."""
         start = "" if window.unbounded else window.start.strftime(_DAY)
         span = f"{start}..{window.end.strftime(_DAY)}"
-        return Partition(self.root / table / f"window={span}", f"{table} {span}", self.locks)
+        return Partition(self.root / table / f"window={span}", f"{table} {span}", self)
 
     def partitions(self) -> list[Partition]:
         """Every complete partition of every table."""
         manifests = fresh(self.root).glob(f"**/{MANIFEST}")
         paths = sorted((manifest.parent for manifest in manifests), key=str)
-        return [Partition(path, self.place(path), self.locks) for path in paths]
+        return [Partition(path, self.place(path), self) for path in paths]
 
     def place(self, path: UPath) -> str:
         """A path as seen from the root."""

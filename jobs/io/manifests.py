@@ -72,7 +72,8 @@ def read_manifest(folder: UPath) -> Manifest:
         said = told.pop(_CHECKSUM)
         manifest = Manifest.model_validate(told)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise LakeFileError(_damaged(file, f"{len(read)} bytes that are no manifest")) from None
+        message = f"{len(read)} bytes, and this is no manifest, or one of an earlier version"
+        raise LakeFileError(_damaged(file, message)) from None
     if said != _checksum(told):
         raise LakeFileError(_damaged(file, "its checksum is another one"))
     return manifest
