@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
-from jobs.cli import backfill, demo, diff, evaluate, forget, load, runs, sandbox, tune
+from jobs.cli import backfill, check, demo, diff, evaluate, forget, load, runs, sandbox, tune
 from jobs.cli.titles import titles_of
 from jobs.entrypoint import RunArguments, report, start_log
 from jobs.io import lookup, migrations
@@ -52,6 +52,7 @@ app.add_typer(load.import_app, name="import")
 app.command("seed")(load.seed)
 app.command("demo-report")(demo.demo_report)
 app.command("forget-user", context_settings={"ignore_unknown_options": True})(forget.forget_user)
+app.command("check")(check.check)
 app.command("backfill")(backfill.backfill_command)
 app.command("runs")(runs.runs)
 app.command("diff")(diff.diff)
