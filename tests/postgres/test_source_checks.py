@@ -169,7 +169,7 @@ def test_a_night_begins_with_it(filled: Settings, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(extract_sources, "main", lambda _: pytest.fail("the job would start"))
     wrong = config_of(items={"table": "nothing", "columns": {"item_id": "id"}})
     arguments = RunArguments(NOW.date(), wrong, filled, NOW)
-    for begin in (lambda: next(run_steps(arguments, str)), lambda: first(arguments)):
+    for begin in (lambda: next(run_steps(arguments, lambda _: None)), lambda: first(arguments)):
         with pytest.raises(MappingError, match="table nothing does not exist"):
             begin()
 
