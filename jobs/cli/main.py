@@ -15,6 +15,11 @@ _COMMANDS: Final = (
     Deferred(
         "nightly", "jobs.cli.nightly:nightly", "Run the nightly jobs in order, without Airflow."
     ),
+    Deferred(
+        "check",
+        "jobs.cli.check:check",
+        "List everything that is wrong with sources, rights, settings and the published side.",
+    ),
     Deferred("top", "jobs.cli.top:top", "Show a user's list, as an app gets it.", lenient=True),
     Deferred("runs", "jobs.cli.runs:runs", "List the newest runs."),
     Deferred(

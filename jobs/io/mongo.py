@@ -107,12 +107,8 @@ def plan_read(uri: SecretStr, source: Source, window: Window | None, *, outside:
     """
     time = source.time
     with database(uri) as db:
-        if source.place not in db.list_collection_names():
-            raise MappingError(
-                f"collection {source.place} does not exist in database {db.name}; "
-                "correct it under [sources]"
-            )
-        _check_fields(db, source, time)
+        if faults := _mapping_faults(db, source):
+            raise MappingError(faults[0])
         collection = db[source.place]
         total = collection.count_documents({})
         if time is None or window is None:
@@ -137,19 +133,43 @@ def _plan_outside(collection: Any, time: str, window: Window, inside: int, rows:
     return MongoRead(({},), rows, (time, window))
 
 
-def _check_fields(db: Database[Document], source: Source, time: str | None) -> None:
+def mapping_faults(uri: SecretStr, source: Source) -> list[str]:
+    """Everything that is wrong with the mapping of a collection, as messages."""
+    with database(uri) as db:
+        return _mapping_faults(db, source)
+
+
+def _mapping_faults(db: Database[Document], source: Source) -> list[str]:
     """A mapped field that not one document has is a mistake in the mapping, not missing data."""
+    if source.place not in db.list_collection_names():
+        missing = f"collection {source.place} does not exist in database {db.name}"
+        return [f"{missing}; correct it under [sources]"]
     collection = db[source.place]
     empty = collection.find_one({}) is None
-    known_at = [(time,)] if time is not None else []
-    for name in (n for names in (*source.fields().values(), *known_at) for n in names):
+    names = [name for group in source.fields().values() for name in group]
+    return [
+        f"no document of collection {source.place} has a field {name!r}; "
+        "correct the mapping under [sources]"
+        for name in dict.fromkeys([*names, *([source.time] if source.time is not None else [])])
         # A filter would take it as an operator, and `$where` runs programs.
-        operator = any(step.startswith("$") for step in name.split("."))
-        if operator or not (empty or collection.find_one({name: {"$exists": True}})):
-            raise MappingError(
-                f"no document of collection {source.place} has a field {name!r}; "
-                "correct the mapping under [sources]"
-            )
+        if any(step.startswith("$") for step in name.split("."))
+        or not (empty or collection.find_one({name: {"$exists": True}}))
+    ]
+
+
+def newest_rows(
+    uri: SecretStr, source: Source, table: Table, ids: Ids, most: int
+) -> pa.RecordBatch:
+    """The raw rows of the documents that were added last, as far as their `_id` tells."""
+    with database(uri) as db:
+        found = db[source.place].find({}, _projection(source)).sort("_id", DESCENDING).limit(most)
+        return raw_rows(list(found), source, table, ids)
+
+
+def _projection(source: Source, *more: str) -> Mapping[str, bool]:
+    """The top-level fields that a read needs: servers differ in what they make of dotted ones."""
+    names = [*more, *(name for group in source.fields().values() for name in group)]
+    return dict.fromkeys(sorted({name.split(".")[0] for name in names}), True)
 
 
 def _slices(
@@ -169,11 +189,9 @@ def read_rows(
     uri: SecretStr, plan: MongoRead, part: int, source: Source, table: Table, ids: Ids
 ) -> Iterator[pa.RecordBatch]:
     """The raw batches of one filter of a plan; runs on executors."""
-    wanted = [name for names in source.fields().values() for name in names]
-    wanted += [plan.without[0]] if plan.without else []
-    roots = {name.split(".")[0] for name in wanted}
+    wanted = _projection(source, *([plan.without[0]] if plan.without else []))
     with database(uri) as db:
-        found = iter(db[source.place].find(plan.filters[part], dict.fromkeys(sorted(roots), True)))
+        found = iter(db[source.place].find(plan.filters[part], wanted))
         while documents := list(islice(found, ROWS_PER_BATCH)):
             kept = [d for d in documents if not _left_out(d, plan.without)]
             yield raw_rows(kept, source, table, ids)
