@@ -27,8 +27,10 @@ _COMMANDS: Final = (
         "jobs.cli.diff:diff",
         "Show what a run changes against another: users, lists by segment, items.",
     ),
-    Deferred("rollback", "jobs.cli.runs:rollback", "Let lookups answer from an older run at once."),
-    Deferred("publish", "jobs.cli.runs:publish", "Let a run go live that the audit held back."),
+    Deferred(
+        "rollback", "jobs.cli.switch:rollback", "Let lookups answer from an older run at once."
+    ),
+    Deferred("publish", "jobs.cli.switch:publish", "Let a run go live that the audit held back."),
     Deferred(
         "backfill",
         "jobs.cli.backfill:backfill_command",
