@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from jobs.entrypoint import RunArguments, job_parser, run
-from jobs.io.lake import DataFile, Partition
+from jobs.io.lake import Partition
+from jobs.io.manifests import DataFile
 from jobs.run_stats import no_events
 from jobs.spark import executor_errors, in_arrow, numbered_tasks, session, task_numbers
 from jobs.transforms.histories import COUNTS, PART, HistoryMaker
@@ -28,7 +29,6 @@ from recsys import columns as c
 from recsys.ids import IdIndex
 from recsys.interactions.histories import Terms
 from recsys.schemas import EVENT_SOURCES, INTERACTIONS, ITEMS, QUARANTINE, RAW
-from recsys.window import Window
 
 _ROWS_A_TASK: Final = 1_000_000
 """Events that one task holds in memory."""
@@ -61,7 +61,7 @@ def _raw_files(arguments: RunArguments) -> list[RawFile]:
             continue
         place = lake.events_of(RAW[name].name, config.source_fingerprint(name))
         wanted = config.window.before(as_of)
-        for window in (w for w in lake.windows(place) if _overlap(w, wanted)):
+        for window in (w for w in lake.windows(place) if w.overlaps(wanted)):
             files += _files_of(name, lake.window(place, window))
         files += _files_of(name, lake.as_of(f"{place}/undated", as_of), dated=False)
     return files
@@ -69,11 +69,7 @@ def _raw_files(arguments: RunArguments) -> list[RawFile]:
 
 def _files_of(source: str, partition: Partition, *, dated: bool = True) -> list[RawFile]:
     files = partition.manifest().files
-    return [RawFile(source, partition.path / f.name, f.rows, dated) for f in files]
-
-
-def _overlap(one: Window, other: Window) -> bool:
-    return one.start < other.end and other.start < one.end
+    return [RawFile(source, f.below(partition.path), f.rows, dated) for f in files]
 
 
 def _write_quarantine(

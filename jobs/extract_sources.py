@@ -1,7 +1,7 @@
 """Copies what is new in the sources to the lake (Spark).
 
-Events are kept in windows of arrival that never change: a run reads only the days before its
-date that no earlier run has read. Everything else is read whole, once a date; what was read on
+Events are kept in windows of arrival: a run reads only the days before its date that no earlier
+run has read after they had settled. Everything else is read whole, once a date; what was read on
 that very day is kept, and a date that is over is reconstructed from what the source holds now.
 """
 
@@ -10,12 +10,14 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from jobs.entrypoint import RunArguments, job_parser, run
+from jobs.io.clocks import check_clocks
 from jobs.io.extraction import Read, Servers, extract
 from jobs.io.lake import Partition
+from jobs.io.published_side import require_publishable
 from jobs.spark import session
 from recsys.config import Source
 from recsys.errors import FutureDateError
@@ -38,6 +40,8 @@ def arg_parser() -> argparse.ArgumentParser:
 
 def main(arguments: RunArguments) -> None:
     check_date(arguments)
+    # The first job of a night: what keeps its last one from publishing is found before any work.
+    require_publishable(arguments.settings.require_postgres(), arguments.config.ids)
     dates = [arguments.as_of]
     with _events_alone(arguments, dates):
         _extract(arguments, [*missing_events(arguments, dates), *_of_date(arguments)])
@@ -52,16 +56,43 @@ def extract_events(arguments: RunArguments, dates: Sequence[date]) -> None:
 
 
 def missing_events(arguments: RunArguments, dates: Sequence[date]) -> list[Read]:
-    """The windows of events that the nightly runs of some dates, in order, would read."""
-    lake, reads = arguments.lake, []
+    """The windows of events that the nightly runs of some dates, in order, would read.
+
+    Those are what no window holds yet, and the windows that have not settled or are damaged.
+    """
+    lake, config, reads = arguments.lake, arguments.config, []
+    facts = {OBSERVED_AT: arguments.observed_at.isoformat()}
     for name, source in _events(arguments).items():
-        place = lake.events_of(RAW[name].name, arguments.config.source_fingerprint(name))
+        place = lake.events_of(RAW[name].name, config.source_fingerprint(name))
         covered = lake.windows(place)
-        for day in sorted(dates):
-            gaps = missing(arguments.config.window.before(day), covered)
-            reads += [Read(source, RAW[name], lake.window(place, gap), gap) for gap in gaps]
-            covered = [*covered, *gaps]
+        wanted = [config.window.before(day) for day in sorted(dates)]
+        again = (w for w in covered if any(w.overlaps(other) for other in wanted))
+        windows = [w for w in again if not _complete(arguments, lake.window(place, w), w)]
+        for of_day in wanted:
+            for gap in missing(of_day, covered):
+                parts = gap.cut(_settled(arguments))
+                windows += parts
+                covered += parts
+        for window in windows:
+            partition = lake.window(place, window)
+            reads.append(Read(source, RAW[name], partition, window, facts=facts, keeps_rows=True))
     return reads
+
+
+def _settled(arguments: RunArguments) -> datetime:
+    """The midnight before which every event can be seen that had arrived."""
+    settle = timedelta(hours=arguments.config.window.settle_hours)
+    return midnight((arguments.observed_at.astimezone(UTC) - settle).date())
+
+
+def _complete(arguments: RunArguments, partition: Partition, window: Window) -> bool:
+    """Whether a window was read after it had settled, and still is as it was read."""
+    if not partition.intact():
+        return False
+    observed_at = partition.manifest().stats.get(OBSERVED_AT)
+    settle = timedelta(hours=arguments.config.window.settle_hours)
+    # An earlier version did not note it, and read every window once.
+    return observed_at is None or datetime.fromisoformat(observed_at) - window.end >= settle
 
 
 def snapshots(arguments: RunArguments) -> list[Read]:
@@ -93,7 +124,7 @@ def check_date(arguments: RunArguments) -> None:
 def _events_alone(arguments: RunArguments, dates: Sequence[date]) -> Iterator[None]:
     """Holds back other runs that would read the same windows of events at the same time."""
     needed = bool(missing_events(arguments, dates))
-    with arguments.lake.locked("raw") if needed else nullcontext():
+    with arguments.lake.held(arguments.lake.root / "raw") if needed else nullcontext():
         yield
 
 
@@ -103,6 +134,7 @@ def _extract(arguments: RunArguments, reads: list[Read]) -> None:
         settings.require_postgres() if _any_table(sources) else None,
         settings.require_mongo() if _any_collection(sources) else None,
     )
+    check_clocks(servers.postgres, servers.mongo, arguments.observed_at)
     extract(lambda: session("extract", settings), servers, reads, arguments.config.ids)
 
 
@@ -138,7 +170,7 @@ def _facts(arguments: RunArguments) -> dict[str, object]:
 def _final(arguments: RunArguments, partition: Partition) -> bool:
     """Whether a snapshot was taken on its day, and the day is over: it cannot be had again."""
     day = Window.of_day(arguments.as_of)
-    if arguments.observed_at in day or not partition.exists():
+    if arguments.observed_at in day or not partition.intact():
         return False
     observed_at = partition.manifest().stats.get(OBSERVED_AT)
     if observed_at is None or datetime.fromisoformat(observed_at) not in day:

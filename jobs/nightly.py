@@ -34,15 +34,16 @@ def run_steps(
     arguments: RunArguments, started: Callable[[str], None]
 ) -> Iterator[tuple[str, float]]:
     """Gets ready and runs each job; `started` hears of it before, and its name and seconds come
-    after."""
-    for name in (START, *STEPS):
-        started(name)
-        begin = time.monotonic()
-        if name == START:
-            get_ready(arguments.settings)
-        else:
-            importlib.import_module(f"jobs.{name}").main(arguments)
-        yield name, time.monotonic() - begin
+    after. Whoever needs the lake alone waits until all are done."""
+    with arguments.lake.in_use():
+        for name in (START, *STEPS):
+            started(name)
+            begin = time.monotonic()
+            if name == START:
+                get_ready(arguments.settings)
+            else:
+                importlib.import_module(f"jobs.{name}").main(arguments)
+            yield name, time.monotonic() - begin
 
 
 def get_ready(settings: Settings) -> None:

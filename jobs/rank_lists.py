@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
-from upath import UPath
 
 from jobs.entrypoint import RunArguments, job_parser, run
 from jobs.io.features import CHOICE, Known, model_partition, read_choice, read_model
-from jobs.io.lake import DataFile, Draft
+from jobs.io.files import StoredFile
+from jobs.io.lake import Draft
+from jobs.io.manifests import DataFile
 from jobs.io.nights import facts, moved_since, recorded, unavailable_since
 from jobs.spark import executor_errors, in_arrow, numbered_tasks, session, task_numbers
 from jobs.transforms.ranking import ListKeeper, ListMaker
@@ -128,7 +129,7 @@ def _explorer(
 
 
 def _write_lists(
-    spark: SparkSession, files: Sequence[UPath], due: Mask, maker: ListMaker, draft: Draft
+    spark: SparkSession, files: Sequence[StoredFile], due: Mask, maker: ListMaker, draft: Draft
 ) -> None:
     """Each task reads one file of histories and writes its users' lists as one; only names and
     counts come back.
@@ -161,6 +162,12 @@ def _fallback(arguments: RunArguments, known: Known) -> pa.Table:
         config.segments.smoothing,
         config.segments.least_users,
     )
+    if config.segments.attribute and len(lists) == 1:
+        log.warning(
+            "segments.attribute %r gives no list: %s",
+            config.segments.attribute,
+            known.why_no_segment(),
+        )
     index = IdIndex(known.items[c.ITEM_ID].combine_chunks())
     rows = [
         {c.SEGMENT: name, c.ITEM_IDS: index.ids(items).to_pylist(), c.SCORES: scores.tolist()}

@@ -183,6 +183,8 @@ class Lookback(Section):
 
     lookback_days: Annotated[int, Field(gt=0)] | None = None
     """Events older than this before the as-of date are ignored; without it none is."""
+    settle_hours: Annotated[int, Field(ge=0)] = 24
+    """Hours after a day until all its events can be seen; until then each run reads it again."""
 
     def before(self, as_of: date) -> window.Window:
         """The window of events that a run for a date looks at."""

@@ -20,7 +20,8 @@ class ConfigError(RecsysError):
 
 
 class MappingError(ConfigError):
-    """A configured table, collection or column does not exist in the source database."""
+    """A configured table, collection or column does not exist in the source database, or has a type
+    that is not taken."""
 
     exit_code = 11
 
@@ -35,6 +36,24 @@ class RunNotThereError(ConfigError):
     """A run that should go live has no lists in Postgres."""
 
     exit_code = 13
+
+
+class SourceRightsError(ConfigError):
+    """The login may not read a source, or not all of its rows."""
+
+    exit_code = 14
+
+
+class SourceEncodingError(ConfigError):
+    """The texts of a source database have no encoding that is known."""
+
+    exit_code = 15
+
+
+class PublishedSideError(ConfigError):
+    """The database cannot be published to: not migrated, a right missing, a server that reads."""
+
+    exit_code = 16
 
 
 class DataError(RecsysError):
@@ -127,10 +146,22 @@ class LakeUnavailableError(OutageError):
     exit_code = 34
 
 
+class PostgresLockedError(OutageError):
+    """Another session of Postgres holds for too long what a step needs."""
+
+    exit_code = 36
+
+
 class PrerequisiteError(RecsysError):
     """Something this machine must have is missing."""
 
     exit_code = 40
+
+
+class LakeFileError(PrerequisiteError):
+    """A file of the lake is damaged: cut short, changed, or not there any more."""
+
+    exit_code = 42
 
 
 class JavaMissingError(PrerequisiteError):

@@ -55,6 +55,16 @@ class Window:
         """Whether the window reaches back to the beginning."""
         return self.start == BEGINNING
 
+    def cut(self, at: datetime) -> list["Window"]:
+        """The window, in two where an instant lies inside it."""
+        if not self.start < at < self.end:
+            return [self]
+        return [Window(self.start, at), Window(at, self.end)]
+
+    def overlaps(self, other: "Window") -> bool:
+        """Whether an instant lies in both."""
+        return self.start < other.end and other.start < self.end
+
     def slices(self, parts: int) -> list["Window"]:
         """The window cut into at most `parts` pieces of about equal length, in order."""
         seconds = int((self.end - self.start).total_seconds())

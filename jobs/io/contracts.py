@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from data_contracts.measures import type_violations
 from data_contracts.rules import Verdict, Violation
-from jobs.io.files import parquet
+from jobs.io.files import content, parquet
 from jobs.io.lake import Lake, Partition
 from recsys.config import Ids
 from recsys.errors import ContractError
@@ -115,7 +115,7 @@ def _facts(violation: Violation) -> dict[str, Any]:
 def results(partition: Partition) -> list[dict[str, Any]]:
     """Great Expectations' results of a check, one a table."""
     (file,) = partition.files()
-    kept: list[dict[str, Any]] = json.loads(file.read_bytes())
+    kept: list[dict[str, Any]] = json.loads(content(file))
     return kept
 
 

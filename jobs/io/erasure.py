@@ -8,10 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import SecretStr
-from upath import UPath
 
 from jobs.io.features import MODELS
-from jobs.io.files import read_table, remove
+from jobs.io.files import StoredFile, read_table, remove
 from jobs.io.lake import Lake, Partition, write_part
 from jobs.io.postgres import connect
 from jobs.io.statements import statement
@@ -62,8 +61,8 @@ def _rows_of(table: pa.Table, config: Config, user: UserId) -> int:
     return int(pc.sum(_names(table, config, user)).as_py() or 0)
 
 
-def _tables(partition: Partition) -> list[UPath]:
-    return [file for file in partition.files() if file.suffix == ".parquet"]
+def _tables(partition: Partition) -> list[StoredFile]:
+    return [file for file in partition.files() if file.path.suffix == ".parquet"]
 
 
 def _drop_matrices(lake: Lake, user: UserId) -> int:

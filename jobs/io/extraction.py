@@ -13,9 +13,10 @@ from pydantic import SecretStr
 from pyspark.sql import SparkSession
 from upath import UPath
 
-from jobs.io import mongo, postgres
-from jobs.io.files import read_table
-from jobs.io.lake import DataFile, Draft, Partition, write_part
+from jobs.io import mongo, postgres_reads
+from jobs.io.files import StoredFile, read_table
+from jobs.io.lake import Draft, Partition, write_part
+from jobs.io.manifests import LATE, DataFile
 from jobs.spark import executor_errors, in_arrow, numbered_tasks, task_numbers
 from recsys import columns as c
 from recsys.config import Ids, Source
@@ -41,9 +42,11 @@ class Read:
     """Only the rows whose time is not in the window: null, malformed, before or after it."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What else the partition's manifest says of the read."""
+    keeps_rows: bool = False
+    """Where the partition was read before and had more rows, those stay: events do not go away."""
 
 
-Plan = postgres.PostgresRead | mongo.MongoRead
+Plan = postgres_reads.PostgresRead | mongo.MongoRead
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,9 @@ Reader = Callable[[Servers, Part, Ids], Iterator[pa.RecordBatch]]
 
 def read_part(servers: Servers, part: Part, ids: Ids) -> Iterator[pa.RecordBatch]:
     """The raw rows of one piece; runs on executors."""
-    if isinstance(part.plan, postgres.PostgresRead):
+    if isinstance(part.plan, postgres_reads.PostgresRead):
         uri = servers.postgres or SecretStr("")
-        return postgres.read_rows(uri, part.plan, part.number, part.source, part.table, ids)
+        return postgres_reads.read_rows(uri, part.plan, part.number, part.source, part.table, ids)
     uri = servers.mongo or SecretStr("")
     return mongo.read_rows(uri, part.plan, part.number, part.source, part.table, ids)
 
@@ -89,12 +92,13 @@ def extract(
 
     All tables of Postgres are read in one snapshot, whose rows the server counts meanwhile, and
     Spark is asked for only when it is known that every source can be read. Raises
-    IncompleteReadError where a read returned another number of rows than the server counted,
+    IncompleteReadError where a read returned another number of rows than the server counted or a
+    table was replaced meanwhile,
     MissingIdError for a profile document without its id.
     """
     with ExitStack() as stack:
         snapshot = _snapshot(stack, servers, reads)
-        plans = _plan(snapshot, servers, reads)
+        plans = _plan(snapshot, servers, reads, ids)
         counting = stack.enter_context(ThreadPoolExecutor(1)).submit(_rows, snapshot, plans)
         drafts = [stack.enter_context(read.partition.replace()) for read in reads]
         parts = [
@@ -104,34 +108,39 @@ def extract(
         ]
         for file, part in zip(_run(start_spark(), servers, parts, ids, reader), parts, strict=True):
             drafts[part.read].files.append(file)
-        for read, rows, draft in zip(reads, counting.result(), drafts, strict=True):
+        counted = counting.result()
+        if snapshot is not None:
+            snapshot.check_kept()
+        for read, rows, draft in zip(reads, counted, drafts, strict=True):
             _check(read, rows, draft, ids)
+            if read.keeps_rows and read.partition.intact():
+                _keep_rows(read, draft)
 
 
 def _snapshot(
     stack: ExitStack, servers: Servers, reads: Sequence[Read]
-) -> postgres.Snapshot | None:
-    if servers.postgres is None or not any(read.source.table for read in reads):
+) -> postgres_reads.Snapshot | None:
+    tables = [read.source for read in reads if read.source.table]
+    if servers.postgres is None or not tables:
         return None
-    return stack.enter_context(postgres.snapshot(servers.postgres))
+    return stack.enter_context(postgres_reads.snapshot(servers.postgres, tables))
 
 
 def _plan(
-    snapshot: postgres.Snapshot | None, servers: Servers, reads: Sequence[Read]
+    snapshot: postgres_reads.Snapshot | None, servers: Servers, reads: Sequence[Read], ids: Ids
 ) -> list[Plan]:
     plans: list[Plan] = []
     for read in reads:
-        time = read.source.time
         if read.source.table is not None and snapshot is not None:
-            plans.append(snapshot.plan(read.source, time, read.window, outside=read.outside))
+            plans.append(snapshot.plan(read.source, read.window, ids, outside=read.outside))
         else:
             uri = servers.mongo or SecretStr("")
-            plan = mongo.plan_read(uri, read.source, time, read.window, outside=read.outside)
+            plan = mongo.plan_read(uri, read.source, read.window, outside=read.outside)
             plans.append(plan)
     return plans
 
 
-def _rows(snapshot: postgres.Snapshot | None, plans: Sequence[Plan]) -> list[int]:
+def _rows(snapshot: postgres_reads.Snapshot | None, plans: Sequence[Plan]) -> list[int]:
     """How many rows the servers count of each read."""
     counts = []
     for plan in plans:
@@ -143,7 +152,7 @@ def _rows(snapshot: postgres.Snapshot | None, plans: Sequence[Plan]) -> list[int
 
 
 def _parts(plan: Plan) -> int:
-    return len(plan.queries if isinstance(plan, postgres.PostgresRead) else plan.filters)
+    return len(plan.queries if isinstance(plan, postgres_reads.PostgresRead) else plan.filters)
 
 
 def _run(
@@ -182,12 +191,30 @@ def _check(read: Read, expected: int, draft: Draft, ids: Ids) -> None:
     log.info("%s: %d rows from %s", read.partition.label, found, read.source.place)
 
 
+def _keep_rows(read: Read, draft: Draft) -> None:
+    """Notes how many rows came late; takes the earlier read over where the source has lost some."""
+    before = read.partition.manifest()
+    found = sum(file.rows for file in draft.files)
+    if found >= before.rows:
+        draft.stats[LATE] = found - before.rows
+        return
+    log.warning(
+        "%s: %s has %d rows where it had %d, which are kept",
+        read.partition.label,
+        read.source.place,
+        found,
+        before.rows,
+    )
+    draft.take_over(read.partition.path, before)
+    draft.stats |= read.facts
+
+
 def _rejected(read: Read, draft: Draft, ids: Ids) -> Mapping[str, int]:
     """Rejected rows by reason; raises MissingIdError where the table cannot have any."""
     columns = read.table.arrow(ids)
     schema = pa.schema([columns.field(name) for name in _REJECTION])
     rejected = pa.concat_tables(
-        [schema.empty_table(), *(_rejects(draft.folder / file.name) for file in draft.files)]
+        [schema.empty_table(), *(_rejects(file.below(draft.folder)) for file in draft.files)]
     )
     if rejected.num_rows and read.table in _MUST_HAVE_IDS:
         first = rejected.slice(0, 1).to_pylist()[0]
@@ -199,5 +226,5 @@ def _rejected(read: Read, draft: Draft, ids: Ids) -> Mapping[str, int]:
     return {entry["values"]: entry["counts"] for entry in counts}
 
 
-def _rejects(file: UPath) -> pa.Table:
+def _rejects(file: StoredFile) -> pa.Table:
     return read_table(file, columns=_REJECTION, filters=~pc.field(c.REJECT_REASON).is_null())

@@ -2,15 +2,18 @@
 
 A partition is a folder with a manifest that names its files. A write puts new files beside the old
 ones and then replaces the manifest, so a reader sees the one or the other, and files that no
-manifest names are never read.
+manifest names are never read. Everything that a manifest names is on the disk before it is, and is
+compared with the checksum in it whenever it is read.
 """
 
+import io
+import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 import numpy as np
@@ -18,52 +21,36 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict
 from upath import UPath
 
-from jobs.io.files import dataset, fresh, put, read_table, remove
+from jobs.io.claims import claim
+from jobs.io.files import (
+    StoredFile,
+    content,
+    create,
+    dataset,
+    fresh,
+    make_folder,
+    put,
+    read_table,
+    remove,
+    sync_folder,
+    verify,
+)
 from jobs.io.locks import Locks, by_file
+from jobs.io.manifests import MANIFEST, DataFile, Manifest, read_manifest
 from recsys.config import Ids
-from recsys.errors import MissingPartitionError, SchemaError
+from recsys.errors import LakeFileError, MissingPartitionError, SchemaError
 from recsys.schemas import Table
 from recsys.window import Window
 
-MANIFEST: Final = "manifest.json"
 ARRAYS: Final = "arrays.npz"
-_LOCK: Final = ".lock"
 _DAY: Final = "%Y-%m-%d"
+_DOOR: Final = ".door"
+_JOBS: Final = ".jobs"
 
-
-class DataFile(BaseModel):
-    """One file of a partition, as the writer counted it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    SCHEMA: ClassVar[pa.Schema] = pa.schema(
-        {"name": pa.string(), "rows": pa.int64(), "bytes": pa.int64()}
-    )
-
-    name: str
-    rows: int
-    bytes: int
-
-    def as_batch(self) -> pa.RecordBatch:
-        """One row of SCHEMA: how an executor tells the driver what it wrote."""
-        return pa.RecordBatch.from_pylist([self.model_dump()], schema=self.SCHEMA)
-
-
-class Manifest(BaseModel):
-    """What a partition holds: files below its folder, in reading order, and facts about them."""
-
-    model_config = ConfigDict(frozen=True)
-
-    files: tuple[DataFile, ...]
-    stats: Mapping[str, Any]
-    seconds: float
-
-    @property
-    def rows(self) -> int:
-        return sum(file.rows for file in self.files)
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass
@@ -81,17 +68,28 @@ class Draft:
 
     def write_arrays(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Adds named arrays as one npz file, without pickle."""
-        path = self.folder / ARRAYS
-        with path.open("wb") as out:
+        with create(self.folder / ARRAYS) as out:
             np.savez(out, allow_pickle=False, **arrays)
         rows = max((len(array) for array in arrays.values()), default=0)
-        self.files.append(DataFile(name=path.name, rows=rows, bytes=path.stat().st_size))
+        self.files.append(DataFile(name=ARRAYS, rows=rows, **out.written))
 
     def write_text(self, name: str, text: str, rows: int) -> None:
         """Adds a text file. rows: how many things it tells of."""
-        content = text.encode()
-        (self.folder / name).write_bytes(content)
-        self.files.append(DataFile(name=name, rows=rows, bytes=len(content)))
+        with create(self.folder / name) as out:
+            out.write(text.encode())
+        self.files.append(DataFile(name=name, rows=rows, **out.written))
+
+    def take_over(self, folder: UPath, manifest: Manifest) -> None:
+        """Holds what a partition holds, instead of what was added."""
+        for file in self.files:
+            (self.folder / file.name).unlink()
+        self.files.clear()
+        for file in manifest.files:
+            name = file.name.rpartition("/")[2]
+            with create(self.folder / name) as out:
+                out.write(content(file.below(folder)))
+            self.files.append(file.model_copy(update={"name": name}))
+        self.stats = dict(manifest.stats)
 
 
 @dataclass(frozen=True)
@@ -100,12 +98,13 @@ class Partition:
 
     path: UPath
     label: str
-    locks: Locks = by_file
+    lake: "Lake"
 
     def manifest(self) -> Manifest:
-        """Raises MissingPartitionError where no job has completed this partition."""
+        """Raises MissingPartitionError where no job has completed this partition, LakeFileError
+        where the manifest is damaged."""
         try:
-            return Manifest.model_validate_json(fresh(self.path / MANIFEST).read_bytes())
+            return read_manifest(self.path)
         except FileNotFoundError:
             message = f"{self.label} is not in the lake; run the job that writes it first"
             raise MissingPartitionError(message) from None
@@ -113,29 +112,63 @@ class Partition:
     def exists(self) -> bool:
         return fresh(self.path / MANIFEST).is_file()
 
-    def files(self) -> list[UPath]:
+    def intact(self) -> bool:
+        """Whether it is complete and nothing of it is damaged; says in the log what is."""
+        try:
+            for file in self.files():
+                verify(file)
+        except LakeFileError as error:
+            log.warning("%s: %s", self.label, error)
+            return False
+        except MissingPartitionError:
+            return False
+        return True
+
+    def files(self) -> list[StoredFile]:
         """The files, in reading order."""
-        return [self.path / file.name for file in self.manifest().files]
+        return [file.below(self.path) for file in self.manifest().files]
 
     def dataset(self, table: Table, ids: Ids) -> ds.Dataset:
-        """All rows, to be read a file at a time."""
+        """All rows, to be read a file at a time; raises LakeFileError where one is damaged."""
         return dataset(self.files(), table.arrow(ids))
 
     def read(self, table: Table, ids: Ids) -> pa.Table:
-        """All rows, checked against the table's schema."""
+        """All rows, checked against the table's schema; raises LakeFileError where one of the
+        files is damaged."""
         schema = table.arrow(ids)
-        read = pa.concat_tables(
-            [read_table(f, schema=schema) for f in self.files()] or [schema.empty_table()]
-        )
-        if read.num_rows != (rows := self.manifest().rows):
-            raise SchemaError(f"{self.label}: {read.num_rows} rows read, manifest says {rows}")
-        return read
+
+        def rows(manifest: Manifest) -> pa.Table:
+            files = (file.below(self.path) for file in manifest.files)
+            read = pa.concat_tables(
+                [schema.empty_table(), *(read_table(file, schema=schema) for file in files)]
+            )
+            if read.num_rows != manifest.rows:
+                message = f"{self.label}: {read.num_rows} rows read, manifest says {manifest.rows}"
+                raise SchemaError(message)
+            return read
+
+        return self._of_one_manifest(rows)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """The named arrays of a model."""
-        (file,) = self.files()
-        with file.open("rb") as source, np.load(source, allow_pickle=False) as arrays:
-            return dict(arrays)
+        """The named arrays of a model; raises LakeFileError where they are damaged."""
+
+        def named(manifest: Manifest) -> dict[str, npt.NDArray[Any]]:
+            (file,) = manifest.files
+            read = io.BytesIO(content(file.below(self.path)))
+            with np.load(read, allow_pickle=False) as arrays:
+                return dict(arrays)
+
+        return self._of_one_manifest(named)
+
+    def _of_one_manifest(self, read: Callable[[Manifest], T]) -> T:
+        """What is read by the files of a manifest: by the next where that one was replaced."""
+        manifest = self.manifest()
+        try:
+            return read(manifest)
+        except LakeFileError:
+            if self.manifest() == manifest:
+                raise
+            return self._of_one_manifest(read)
 
     @contextmanager
     def replace(self) -> Iterator[Draft]:
@@ -143,10 +176,9 @@ class Partition:
 
         A second writer of the same partition waits for the first one to end or to die.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with self.locks(self.path) as check_held:
+        with self.lake.held(self.path) as check_held:
             folder = self.path / f"gen-{uuid4().hex}"
-            folder.mkdir()
+            make_folder(folder)
             draft, started = Draft(folder), time.monotonic()
             try:
                 yield draft
@@ -163,8 +195,9 @@ class Partition:
         )
         files_in_order = tuple(sorted(files, key=lambda file: file.name))
         manifest = Manifest(files=files_in_order, stats=draft.stats, seconds=round(seconds, 3))
-        content = manifest.model_dump_json(indent=1).encode()
-        put(self.path / MANIFEST, content, draft.folder / f"{MANIFEST}.new")
+        for folder in (draft.folder, self.path):
+            sync_folder(folder)
+        put(self.path / MANIFEST, manifest.as_json(), draft.folder / f"{MANIFEST}.new")
         for old in fresh(self.path).glob("gen-*"):
             if old.name != draft.folder.name:
                 _discard(old)
@@ -178,34 +211,55 @@ class Lake:
     locks: Locks = by_file
 
     def clear(self) -> None:
-        """Removes every table: what was read from sources that have been replaced is no history."""
+        """Removes every table: what was read from sources that have been replaced is no history.
+
+        Raises SettingsError where the folder is no lake.
+        """
+        claim(self.root, self.locks)
         for partition in self.partitions():
             remove(partition.path)
 
     @contextmanager
-    def locked(self, folder: str) -> Iterator[None]:
-        """Waits until nobody else holds this folder of the lake, and holds it."""
-        path = self.root / folder
-        path.mkdir(parents=True, exist_ok=True)
-        with self.locks(path):
+    def held(self, folder: UPath, *, shared: bool = False) -> Iterator[Callable[[], None]]:
+        """Waits until nobody else holds a folder of the lake, and holds it, as `locks` does.
+
+        Raises SettingsError where the root is no lake and cannot become one.
+        """
+        claim(self.root, self.locks)
+        make_folder(folder)
+        with self.locks(folder, shared=shared) as check_held:
+            yield check_held
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Holds back whoever needs the lake alone; waits for one who has asked for it before."""
+        with ExitStack() as stack:
+            with self.held(self.root / _DOOR):
+                stack.enter_context(self.held(self.root / _JOBS, shared=True))
+            yield
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Waits until no job uses the lake, and lets none begin."""
+        with self.held(self.root / _DOOR), self.held(self.root / _JOBS):
             yield
 
     def as_of(self, table: str, day: date) -> Partition:
         """The partition of a table that belongs to one run date."""
         label = f"{table} as of {day:%Y-%m-%d}"
-        return Partition(self.root / table / f"as_of={day:%Y-%m-%d}", label, self.locks)
+        return Partition(self.root / table / f"as_of={day:%Y-%m-%d}", label, self)
 
     def window(self, table: str, window: Window) -> Partition:
         """The partition of raw events that arrived within a window of whole days."""
         start = "" if window.unbounded else window.start.strftime(_DAY)
         span = f"{start}..{window.end.strftime(_DAY)}"
-        return Partition(self.root / table / f"window={span}", f"{table} {span}", self.locks)
+        return Partition(self.root / table / f"window={span}", f"{table} {span}", self)
 
     def partitions(self) -> list[Partition]:
         """Every complete partition of every table."""
         manifests = fresh(self.root).glob(f"**/{MANIFEST}")
         paths = sorted((manifest.parent for manifest in manifests), key=str)
-        return [Partition(path, self.place(path), self.locks) for path in paths]
+        return [Partition(path, self.place(path), self) for path in paths]
 
     def place(self, path: UPath) -> str:
         """A path as seen from the root."""
@@ -253,17 +307,20 @@ def write_part(
     """
     file = folder / f"{name}-{uuid4().hex}.parquet"
     rows = 0
-    with pq.ParquetWriter(
-        file.path,
-        schema,
-        filesystem=file.fs,
-        compression="zstd",
-        use_dictionary=_texts(schema),
-    ) as writer:
+    with (
+        create(file) as out,
+        pq.ParquetWriter(
+            out,
+            schema,
+            compression="zstd",
+            use_dictionary=_texts(schema),
+            write_page_checksum=True,
+        ) as writer,
+    ):
         for batch in batches:
             writer.write_batch(batch)
             rows += batch.num_rows
-    return DataFile(name=file.name, rows=rows, bytes=file.stat().st_size)
+    return DataFile(name=file.name, rows=rows, **out.written)
 
 
 def _texts(schema: pa.Schema) -> list[str]:

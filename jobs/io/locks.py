@@ -3,24 +3,34 @@
 import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Final
+from pathlib import Path
+from typing import Final, Protocol
 
 from pydantic import SecretStr
 from upath import UPath
 
+from jobs.io.files import open_closed
 from jobs.io.statements import statement
 
 _LOCK: Final = ".lock"
 
-Locks = Callable[[UPath], AbstractContextManager[Callable[[], None]]]
-"""Waits until nobody else holds a folder, and holds it; gives what raises if it was lost since."""
+
+class Locks(Protocol):
+    """Waits until nobody else holds a folder, and holds it; gives what raises if it was lost since.
+
+    shared: together with all others who hold it so.
+    """
+
+    def __call__(
+        self, folder: UPath, *, shared: bool = False
+    ) -> AbstractContextManager[Callable[[], None]]: ...
 
 
 @contextmanager
-def by_file(folder: UPath) -> Iterator[Callable[[], None]]:
+def by_file(folder: UPath, *, shared: bool = False) -> Iterator[Callable[[], None]]:
     """By a file of this machine, which the system lets go of when its writer ends or dies."""
-    with (folder / _LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with open_closed(Path((folder / _LOCK).path)) as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield lambda: None
 
 
@@ -34,10 +44,11 @@ def by_postgres(uri: Callable[[], SecretStr]) -> Locks:
     from jobs.io.postgres import connect  # noqa: PLC0415 - half a second, for lakes elsewhere alone
 
     @contextmanager
-    def held(folder: UPath) -> Iterator[Callable[[], None]]:
+    def held(folder: UPath, *, shared: bool = False) -> Iterator[Callable[[], None]]:
         with connect(uri()) as connection, connection.cursor() as cursor:
             connection.autocommit = True  # so that no transaction is open for as long
-            cursor.execute(statement("lake/lock"), {"folder": str(folder)})
+            lock = statement("lake/lock_shared" if shared else "lake/lock")
+            cursor.execute(lock, {"folder": str(folder)})
             yield lambda: cursor.execute(statement("lake/locked"))
 
     return held

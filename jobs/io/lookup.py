@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-import psycopg2
 from pydantic import SecretStr
 
 from jobs.io.postgres import connect
 from jobs.io.statements import statement
-from recsys.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -58,10 +56,6 @@ def published(uri: SecretStr, config_hash: str, first: date, last: date) -> Mapp
 
 
 def _rows(uri: SecretStr, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    try:
-        with connect(uri) as connection, connection.cursor() as cursor:
-            cursor.execute(statement(name), values)
-            return cursor.fetchall()
-    except (psycopg2.errors.UndefinedFunction, psycopg2.errors.UndefinedTable):
-        message = "the database has no published side yet; run `recsys migrate`"
-        raise ConfigError(message) from None
+    with connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute(statement(name), values)
+        return cursor.fetchall()

@@ -1,17 +1,16 @@
 """What earlier nights left in the lake that a night can go on with."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from upath import UPath
 
 from jobs.entrypoint import RunArguments
 from jobs.io.features import CHOICE, MODELS, Known, interactions, model_partition, read_choice
-from jobs.io.files import dataset
 from jobs.io.lake import Lake, Partition
+from jobs.io.manifests import LATE
 from recsys import columns as c
 from recsys.errors import MissingPartitionError
 from recsys.ids import IdIndex
@@ -119,29 +118,39 @@ def _index(ids: pa.ChunkedArray) -> IdIndex:
 def _acted_since(arguments: RunArguments, earlier: date) -> pa.Array:
     """Distinct ids of the users of events that an earlier night could not know.
 
-    Those are the events that arrived since, and those that had arrived but lay in the future then.
+    Those are the events that arrived since, those that had arrived but lay in the future then, and
+    those of windows in which some came late: which ones they are nobody noted.
     """
     config = arguments.config
     since, end = (pa.scalar(midnight(day)) for day in (earlier, arguments.as_of))
     occurred = pc.field(c.OCCURRED_AT)
     arrived = pc.coalesce(pc.field(c.ARRIVED_AT), occurred)
-    news = (arrived < end) & (occurred < end) & ((arrived >= since) | (occurred >= since))
+    known = (arrived < end) & (occurred < end)
+    news = known & ((arrived >= since) | (occurred >= since))
     found = [pa.array([], RAW[EVENT_SOURCES[0]].arrow(config.ids).field(c.USER_ID).type)]
     for name in config.sources.configured():
-        if name in EVENT_SOURCES and (files := list(_event_files(arguments, name))):
-            schema = RAW[name].arrow(config.ids)
-            scan = dataset(files, schema).scanner([c.USER_ID], filter=news)
+        if name not in EVENT_SOURCES:
+            continue
+        for partition, late in _event_windows(arguments, name, earlier):
+            wanted = known if late else news
+            scan = partition.dataset(RAW[name], config.ids).scanner([c.USER_ID], filter=wanted)
             found += [pc.unique(batch[c.USER_ID]) for batch in scan.to_batches()]
     return pc.drop_null(pc.unique(pa.chunked_array(found)))
 
 
-def _event_files(arguments: RunArguments, name: str) -> Iterable[UPath]:
+def _event_windows(
+    arguments: RunArguments, name: str, earlier: date
+) -> Iterator[tuple[Partition, bool]]:
+    """The windows of events that a night knows, and whether events came late into one that an
+    earlier night had read."""
     config, lake = arguments.config, arguments.lake
     place = lake.events_of(RAW[name].name, config.source_fingerprint(name))
-    end = midnight(arguments.as_of)
+    settled = midnight(earlier) - timedelta(hours=config.window.settle_hours)
     for window in lake.windows(place):
-        if window.start < end:
-            yield from lake.window(place, window).files()
+        if window.start < midnight(arguments.as_of):
+            partition = lake.window(place, window)
+            late = settled < window.end and bool(partition.manifest().stats.get(LATE))
+            yield partition, late
 
 
 def unavailable_since(arguments: RunArguments, known: Known, earlier: date) -> pa.Array:

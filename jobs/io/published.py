@@ -1,22 +1,21 @@
 """A run's lists, read back from Postgres to be compared with others."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-import psycopg2
 import pyarrow as pa
-from adbc_driver_manager import Error as AdbcError
-from adbc_driver_postgresql import dbapi
 from psycopg2 import sql
 from pydantic import SecretStr
 
-from jobs.io.postgres import Connection, connect, first_line
+from jobs.io.arrow import arrow_session
+from jobs.io.liveness import streamed
+from jobs.io.postgres import Connection, connect
 from jobs.io.statements import statement
 from recsys import columns as c
 from recsys.config import Ids, IdType
-from recsys.errors import ConfigError, PostgresUnavailableError, RunNotThereError
+from recsys.errors import RunNotThereError
 from recsys.schemas import TOP_N
 
 _WITHOUT_LISTS: Final = {
@@ -56,23 +55,20 @@ def read_lists(uri: SecretStr, run_id: int, ids: Ids, depth: int) -> pa.Table:
         )
         text = query.as_string(connection)
     wanted = pa.schema([TOP_N.arrow(ids).field(n) for n in (c.USER_ID, c.ITEM_IDS, c.SCORES)])
-    try:
-        with dbapi.connect(uri.get_secret_value()) as reader, reader.cursor() as cursor:
-            cursor.execute(text)
-            return cursor.fetch_arrow_table().cast(wanted)
-    except AdbcError as error:
-        message = f"reading the lists of run {run_id} broke off ({first_line(error)}); run again"
-        raise PostgresUnavailableError(message) from error
+    return next(streamed(uri, _fetched(uri, text, run_id))).cast(wanted)
+
+
+def _fetched(uri: SecretStr, text: str, run_id: int) -> Iterator[pa.Table]:
+    doing = f"reading the lists of run {run_id}"
+    with arrow_session(uri, doing) as session, session.cursor() as cursor:
+        cursor.execute(text)
+        yield cursor.fetch_arrow_table()
 
 
 def _kept(connection: Connection, run_id: int) -> KeptRun:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(statement("audit/run"), {"run_id": run_id})
-            row = cursor.fetchone()
-    except psycopg2.errors.UndefinedTable:
-        message = "the database has no published side yet; run `recsys migrate`"
-        raise ConfigError(message) from None
+    with connection.cursor() as cursor:
+        cursor.execute(statement("audit/run"), {"run_id": run_id})
+        row = cursor.fetchone()
     if row is None:
         raise RunNotThereError(
             f"there is no run {run_id}; `recsys runs` lists those that there are"

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from upath import UPath
 
-from jobs.io.lake import DataFile, write_part
+from jobs.io.lake import write_part
+from jobs.io.manifests import DataFile
 from jobs.transforms.raw_files import Judge, RawFile, Share, packed, unpacked
 from recsys import columns as c
 from recsys.ids import IdIndex

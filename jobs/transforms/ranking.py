@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from upath import UPath
 
-from jobs.io.files import parquet
-from jobs.io.lake import DataFile, write_part
+from jobs.io.files import StoredFile, parquet
+from jobs.io.lake import write_part
+from jobs.io.manifests import DataFile
 from recsys import columns as c
 from recsys.config import Ids
 from recsys.ids import IdIndex, lasting_keys
@@ -40,7 +41,7 @@ class ListMaker:
     explorer: Explorer | None
     """Who gives places to new items; None where none get any."""
 
-    def write(self, file: UPath, due: Mask, folder: UPath) -> DataFile:
+    def write(self, file: StoredFile, due: Mask, folder: UPath) -> DataFile:
         """Writes the lists of the users of one file of the `interactions` table.
 
         due: (all users,) who gets a list.
@@ -103,7 +104,7 @@ class ListKeeper:
 
     SCHEMA: ClassVar[pa.Schema] = DataFile.SCHEMA.append(pa.field("kept", pa.list_(pa.int64())))
 
-    def copy(self, files: Sequence[UPath], folder: UPath) -> pa.RecordBatch:
+    def copy(self, files: Sequence[StoredFile], folder: UPath) -> pa.RecordBatch:
         """Writes the lists that are kept out of some files as one; tells its name, and the rows of
         the users whose lists they are."""
         kept: list[Ints] = [np.empty(0, np.int64)]

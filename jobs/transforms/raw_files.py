@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 from upath import UPath
 
-from jobs.io.files import read_table
-from jobs.io.lake import DataFile, write_part
+from jobs.io.files import StoredFile, read_table
+from jobs.io.lake import write_part
+from jobs.io.manifests import DataFile
 from recsys import columns as c
 from recsys.config import Config
 from recsys.interactions import events as ev
@@ -26,7 +27,7 @@ class RawFile:
     """One file of a raw table."""
 
     source: str
-    path: UPath
+    stored: StoredFile
     rows: int
     dated: bool = True
     """Of events: whether their times can be used."""
@@ -69,8 +70,8 @@ class Judge:
         wanted = RAW[file.source].arrow(self.config.ids)
         if file.source not in EVENT_SOURCES:
             kept = QUARANTINE.arrow(self.config.ids).names
-            return read_table(file.path, schema=_only(wanted, kept))
-        events = read_table(file.path, schema=wanted)
+            return read_table(file.stored, schema=_only(wanted, kept))
+        events = read_table(file.stored, schema=wanted)
         if not file.dated:
             return ev.undated(events)
         known = ev.known_before(events, self.config.window.before(self.as_of))

@@ -39,7 +39,7 @@ def test_nothing_is_left_of_a_forgotten_user(
         json.dumps(read_table(file).to_pylist(), default=str)
         for partition in lake.partitions()
         for file in partition.files()
-        if file.suffix == ".parquet"
+        if file.path.suffix == ".parquet"
     ]
     assert not any(f'"user_id": {user},' in text for text in everything)
     assert pipeline.lists() == others

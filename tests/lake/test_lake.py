@@ -1,4 +1,3 @@
-import json
 import shutil
 import threading
 from datetime import date, timedelta
@@ -12,8 +11,8 @@ from pydantic import SecretStr
 from upath import UPath
 
 from jobs.io.features import interactions
-from jobs.io.files import put, put_folder
-from jobs.io.lake import MANIFEST, Lake, write_part
+from jobs.io.files import StoredFile, put, put_folder, read_table
+from jobs.io.lake import Lake, write_part
 from jobs.io.locks import by_postgres
 from jobs.io.postgres import connect
 from recsys import columns as c
@@ -124,15 +123,34 @@ def test_windows_are_found_by_their_bounds(lake: Lake) -> None:
     assert lake.windows("raw/events") == known
 
 
-def test_a_file_that_lost_rows_is_noticed(lake: Lake) -> None:
+def test_a_writer_that_counts_wrong_is_noticed(lake: Lake) -> None:
     partition = lake.as_of("items", DAY)
     with partition.replace() as draft:
         draft.write_table(items(1, 2))
-    manifest = json.loads((partition.path / MANIFEST).read_text())
-    manifest["files"][0]["rows"] = 3
-    (partition.path / MANIFEST).write_text(json.dumps(manifest))
+        draft.files = [draft.files[0].model_copy(update={"rows": 3})]
     with pytest.raises(SchemaError, match="2 rows read, manifest says 3"):
         partition.read(ITEMS, Ids())
+
+
+def test_a_partition_that_is_replaced_while_it_is_read_is_read_whole(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partition = lake.as_of("items", DAY)
+    for ids in ((1, 2), (3,)):
+        with partition.replace() as draft:
+            draft.write_table(items(*ids))
+    reads: list[StoredFile] = []
+
+    def replaced_before_the_first(file: StoredFile, **options: Any) -> pa.Table:
+        reads.append(file)
+        if len(reads) == 1:
+            with partition.replace() as draft:
+                draft.write_table(items(4, 5, 6))
+        return read_table(file, **options)
+
+    monkeypatch.setattr("jobs.io.lake.read_table", replaced_before_the_first)
+    assert partition.read(ITEMS, Ids())[c.ITEM_ID].to_pylist() == [4, 5, 6]
+    assert len(reads) == 2
 
 
 def test_arrays_come_back_without_pickle(lake: Lake) -> None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 from upath import UPath
 
-from jobs.io.files import read_table
+from jobs.io.files import StoredFile
 from jobs.io.lake import write_part
 from jobs.spark import in_arrow, numbered_tasks, task_numbers
 from jobs.transforms.histories import PART, HistoryMaker
@@ -59,7 +59,8 @@ def raw(folder: Path, files: Mapping[str, list[dict[str, Any]]], ids: Ids) -> li
         source, _, more = name.partition(".")
         table = pa.Table.from_pylist(rows, RAW[source].arrow(ids))
         file = write_part(UPath(folder), name, table.schema, table.to_batches())
-        written.append(RawFile(source, UPath(folder / file.name), file.rows, more != "undated"))
+        stored = file.below(UPath(folder))
+        written.append(RawFile(source, stored, file.rows, more != "undated"))
     return written
 
 
@@ -79,7 +80,7 @@ def written(
     spark: SparkSession, judge: Judge, files: list[RawFile], users: IdIndex, items: IdIndex
 ) -> pa.Table:
     """The files of parts of two users each, in the order of their names."""
-    folder = files[0].path.parent
+    folder = files[0].stored.path.parent
     terms = Terms(RULES, AS_OF, AS_OF - timedelta(days=3))
     active = np.arange(len(users)) % 2 == 0
     tasks = shares([file for file in files if file.evidence], 3)
@@ -94,12 +95,12 @@ def written(
     told = in_arrow(by_user, maker.write, HistoryMaker.WRITTEN).toArrow().to_pylist()
     assert len(told) == -(-len(users) // 2)
     return pa.concat_tables(
-        [read_table(folder / name) for name in sorted(row["name"] for row in told)]
+        [pq.read_table(folder / name) for name in sorted(row["name"] for row in told)]
     )
 
 
 def test_small_files_are_read_together_and_large_ones_alone() -> None:
-    files = [RawFile("events", UPath(str(rows)), rows) for rows in (2, 1, 9, 1, 2)]
+    files = [RawFile("events", StoredFile(UPath("file"), 0, 0), rows) for rows in (2, 1, 9, 1, 2)]
     assert [[f.rows for f in share] for share in shares(files, 3)] == [[2, 1], [9], [1, 2]]
     assert shares([], 3) == ()
 

@@ -7,6 +7,7 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 from upath import UPath
 
+from jobs import settings
 from jobs.io.files import is_local, put
 from jobs.settings import lake_path
 from recsys.errors import SettingsError
@@ -57,3 +58,16 @@ def test_a_place_that_cannot_be_a_lake_is_refused(place: str, said: str) -> None
     with pytest.raises(SettingsError, match=said) as refused:
         lake_path(place)
     assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["", " "])
+@pytest.mark.parametrize(
+    "name",
+    ["LAKE", "SANDBOX", "CONFIG", "SPARK_MASTER", "POSTGRES_URI", "MONGO_URI"],
+)
+def test_a_variable_that_is_set_to_nothing_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"RECSYS_{name}", value)
+    with pytest.raises(SettingsError, match=f"RECSYS_{name} is set to nothing; give it a value"):
+        settings.load_settings()

@@ -1,0 +1,19 @@
+-- What of a server and a login decides whether a run can be published; needs no right on anything.
+-- `settable`: null where there is no role recsys_writer.
+SELECT
+    session_user::text AS login,
+    pg_is_in_recovery() AS standby,
+    current_setting('transaction_read_only') = 'on' AS only_reads,
+    EXISTS (
+        SELECT FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'recs' AND c.relname = 'migration'
+    ) AS installed,
+    (
+        SELECT pg_has_role(
+            session_user, w.oid,
+            CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END
+        )
+        FROM pg_catalog.pg_roles AS w
+        WHERE w.rolname = 'recsys_writer'
+    ) AS settable
