@@ -31,7 +31,8 @@ setup: java .venv/.ready ## install everything: Java where it is missing, .venv 
 
 .PHONY: java
 java: ## check for Java 17 or newer and OpenMP; install them where apt-get and root allow
-	@if ! ldconfig -p 2>/dev/null | grep -q libgomp.so.1 && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+	@# grep -q would end at the first match, and ldconfig with SIGPIPE.
+	if ! ldconfig -p 2>/dev/null | grep -c libgomp.so.1 >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 	    echo "installing OpenMP with apt-get"
 	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libgomp1; } || true
 	fi
@@ -62,8 +63,27 @@ java: ## check for Java 17 or newer and OpenMP; install them where apt-get and r
 	    exit 1
 	fi
 	echo "installing the packages of constraints.txt into .venv"
-	.venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-input \
-	    --constraint constraints.txt --editable '.[sandbox,dev]'
+	begin=$$SECONDS found=0 doing="asking the package index"
+	say() { printf '%4d s  %s\n' $$((SECONDS - begin)) "$$doing"; }
+	progress() {
+	    local line ended
+	    while true; do
+	        ended=0
+	        IFS= read -r -t 15 line || ended=$$?
+	        # Above 128 nothing came in time.
+	        if [ $$ended -gt 128 ]; then say; continue; fi
+	        [ $$ended = 0 ] || break
+	        case $$line in
+	            Collecting*) found=$$((found + 1)) doing="$$found of $(words $(shell cat constraints.txt)) packages fetched" ;;
+	            'Installing collected'*) doing="unpacking $$found packages"; say ;;
+	            'Successfully installed'*) doing="$$found packages installed"; say ;;
+	        esac
+	        if [ "$${line%% *}" = Collecting ] && [ $$((found % 40)) = 0 ]; then say; fi
+	    done
+	}
+	PYTHONUNBUFFERED=1 .venv/bin/python -m pip install --disable-pip-version-check --no-input \
+	    --progress-bar off --constraint constraints.txt --editable '.[sandbox,dev]' \
+	    2> .venv/setup.log | progress || { tail -n 20 .venv/setup.log >&2; exit 1; }
 	touch $@
 
 # --- the demo and Airflow -------------------------------------------------------------------------
@@ -99,8 +119,8 @@ endif
 	touch $@
 
 # The demo never touches other servers, lakes or configurations than its own.
-demo: export RECSYS_SANDBOX := $(CURDIR)/.sandbox
-demo: export RECSYS_LAKE := $(CURDIR)/.lake
+demo: export RECSYS_SANDBOX := $(CURDIR)/.demo/sandbox
+demo: export RECSYS_LAKE := $(CURDIR)/.demo/lake
 demo: export RECSYS_CONFIG := $(CURDIR)/recsys.toml
 .PHONY: demo
 demo: setup .airflow/.ready ## seed a marketplace, run the nightly DAG through Airflow, show the lists
@@ -119,11 +139,16 @@ demo: setup .airflow/.ready ## seed a marketplace, run the nightly DAG through A
 	step "what came out" recsys demo-report
 	printf '\n== where the time went\n'
 	printf '%s\n' "$${spent[@]}"
-	printf '\nThe servers keep running, so that you can look around; make sandbox-down stops them.\n'
+	printf '\nThe servers keep running; make sandbox-down stops them. To look around:\n'
+	printf '  source .venv/bin/activate\n'
+	printf '  export RECSYS_SANDBOX=%q RECSYS_LAKE=%q\n' "$$RECSYS_SANDBOX" "$$RECSYS_LAKE"
+	printf '  eval "$$(recsys sandbox env)"\n'
 
 .PHONY: dag
 dag: setup .airflow/.ready ## run the nightly DAG for AS_OF=DATE through Airflow, on RECSYS_POSTGRES_URI and RECSYS_MONGO_URI
 	@run_at=$(AS_OF)T02:00:00+00:00
+	# Airflow lets a test run start at its logical date, so its own duration means nothing.
+	start=$$SECONDS
 	progress() {
 	    local task begin line
 	    while IFS= read -r line; do
@@ -135,6 +160,7 @@ dag: setup .airflow/.ready ## run the nightly DAG for AS_OF=DATE through Airflow
 	}
 	airflow dags test nightly_recommendations "$$run_at" --conf '{"as_of": "$(AS_OF)"}' 2>&1 |
 	    tee .airflow/dag.log | progress || failed=1
+	printf '%4d s  in all\n' $$((SECONDS - start))
 	echo "states, as Airflow recorded them:"
 	airflow tasks states-for-dag-run nightly_recommendations "$$run_at" --output plain 2>/dev/null |
 	    awk 'NR > 1 && NF {print "  " $$3, $$4}'
@@ -173,7 +199,9 @@ data-docs: setup ## build the pages on the newest contract checks of RECSYS_LAKE
 
 .PHONY: sandbox-down
 sandbox-down: .venv/.ready ## stop the embedded servers that demo and airflow start
-	@recsys sandbox down
+	@for root in .sandbox .demo/sandbox; do
+	    if [ -d $$root ]; then RECSYS_SANDBOX=$$root recsys sandbox down; fi
+	done
 
 # --- a cluster ------------------------------------------------------------------------------------
 
@@ -191,6 +219,10 @@ cluster-test: setup ## run a whole night on a Spark cluster of two workers, and 
 .PHONY: test
 test: setup ## run every test, on real embedded servers and real Spark
 	@pytest -q
+
+.PHONY: check-readme
+check-readme: setup ## run every command of README and docs in a fresh clone
+	@pytest -q --documented tests/e2e/test_documented_commands.py
 
 .PHONY: chaos
 chaos: setup ## kill drivers and servers at many instants (KILLS, SEED), look up under load, backfill DAYS
@@ -232,6 +264,6 @@ fmt: .venv/.ready ## format the code and fix what the linter can fix
 
 .PHONY: clean
 clean: ## stop the servers and delete .venv, the demo's data, the lake and every cache
-	@if [ -d .sandbox ] && [ -x .venv/bin/recsys ]; then recsys sandbox down; fi
-	rm -rf .venv .airflow .sandbox .lake .hypothesis .import_linter_cache .mypy_cache .pytest_cache
+	@if [ -x .venv/bin/recsys ]; then $(MAKE) sandbox-down; fi
+	rm -rf .venv .airflow .sandbox .lake .demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache
 	rm -rf .ruff_cache build spark-warehouse artifacts *.egg-info

@@ -11,10 +11,11 @@ from pathlib import Path
 from upath import UPath
 
 from data_contracts.pages import build_pages
-from jobs.entrypoint import lake_of, report
+from jobs.entrypoint import lake_of
 from jobs.io.contracts import CONTRACTS, STAGES, results, stage_partition
 from jobs.io.files import put_folder
 from jobs.io.lake import Lake
+from jobs.reporting import report
 from jobs.settings import load_settings
 from recsys.errors import MissingPartitionError, RecsysError
 

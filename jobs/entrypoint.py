@@ -1,10 +1,7 @@
 """What every job's command line shares: its arguments, its log, its exit code."""
 
 import argparse
-import logging
 import sys
-import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -14,11 +11,10 @@ from pathlib import Path
 from jobs.io.files import fresh, is_local
 from jobs.io.lake import Lake
 from jobs.io.locks import by_postgres
+from jobs.reporting import report, start_log
 from jobs.settings import Settings, load_config, load_settings
 from recsys.config import Config
 from recsys.errors import LakeUnavailableError, RecsysError
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @dataclass(frozen=True)
@@ -120,20 +116,4 @@ def run(parser: argparse.ArgumentParser, job: Job, argv: Sequence[str] | None = 
         with parsed.lake.in_use():
             job(parsed)
     except RecsysError as error:
-        if arguments.debug:
-            traceback.print_exc()
-        sys.exit(report(error))
-
-
-def start_log() -> None:
-    """Sends the log to standard error, in UTC."""
-    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT, stream=sys.stderr)
-    for name in ("jobs", "__main__"):
-        logging.getLogger(name).setLevel(logging.INFO)
-    logging.Formatter.converter = time.gmtime
-
-
-def report(error: RecsysError) -> int:
-    """Prints an error's one message and gives its exit code."""
-    sys.stderr.write(f"error: {error}\n")
-    return error.exit_code
+        sys.exit(report(error, debug=arguments.debug))

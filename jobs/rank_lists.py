@@ -162,6 +162,12 @@ def _fallback(arguments: RunArguments, known: Known) -> pa.Table:
         config.segments.smoothing,
         config.segments.least_users,
     )
+    if config.segments.attribute and len(lists) == 1:
+        log.warning(
+            "segments.attribute %r gives no list: %s",
+            config.segments.attribute,
+            known.why_no_segment(),
+        )
     index = IdIndex(known.items[c.ITEM_ID].combine_chunks())
     rows = [
         {c.SEGMENT: name, c.ITEM_IDS: index.ids(items).to_pylist(), c.SCORES: scores.tolist()}

@@ -1,17 +1,29 @@
 """The only place that reads the environment: where servers, lake and config file are."""
 
+from __future__ import annotations
+
 import os
 import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fsspec import get_filesystem_class
 from pydantic import BaseModel, ConfigDict, SecretStr
 from upath import UPath
 
-from recsys.config import Config, parse_config
+from jobs.server_uris import (
+    ServerUri,
+    holds_a_password,
+    parse_mongo,
+    parse_postgres,
+    without_secrets,
+)
 from recsys.errors import ConfigError, SettingsError
+
+if TYPE_CHECKING:
+    from recsys.config import Config
 
 POSTGRES_URI: Final = "RECSYS_POSTGRES_URI"
 MONGO_URI: Final = "RECSYS_MONGO_URI"
@@ -21,6 +33,9 @@ CONFIG: Final = "RECSYS_CONFIG"
 SPARK_MASTER: Final = "RECSYS_SPARK_MASTER"
 Default = TypeVar("Default", str, None)
 _HERE: Final = ("file", "local")
+#: Other places where drivers look for a secret.
+_PASSWORDS: Final = ("PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_Parser = Callable[[str, str], ServerUri]
 _REMEDY: Final = 'set it, or start the embedded servers: eval "$(recsys sandbox env)"'
 
 
@@ -41,12 +56,12 @@ class Settings(BaseModel):
     """Master of a job that spark-submit did not start."""
 
     def require_postgres(self) -> SecretStr:
-        """The Postgres URI; raises SettingsError where it is unset."""
-        return _required(self.postgres_uri, POSTGRES_URI)
+        """The Postgres URI; raises SettingsError where it is unset or not one."""
+        return _required(self.postgres_uri, POSTGRES_URI, parse_postgres)
 
     def require_mongo(self) -> SecretStr:
-        """The MongoDB URI; raises SettingsError where it is unset."""
-        return _required(self.mongo_uri, MONGO_URI)
+        """The MongoDB URI; raises SettingsError where it is unset or not one."""
+        return _required(self.mongo_uri, MONGO_URI, parse_mongo)
 
 
 def load_settings() -> Settings:
@@ -67,6 +82,9 @@ def load_config(path: Path | None = None) -> Config:
 
     What `recsys tune` left beside it counts where the configuration itself says nothing.
     """
+    # The configuration has a section for every generator, whose libraries take a second to load.
+    from recsys.config import parse_config  # noqa: PLC0415
+
     path = path or load_settings().config
     values = _read(path)
     if sections := tuned_generators(tuned_path(path)):
@@ -82,7 +100,7 @@ def lake_path(place: str) -> UPath:
     """
     if "://" not in place:
         return UPath(Path(place).absolute())
-    if urlsplit(place).password:
+    if holds_a_password(place):
         raise SettingsError(f"{LAKE} holds a password; leave it to the environment of its server")
     try:
         path = UPath(place)
@@ -130,10 +148,25 @@ def _variable(name: str, default: Default) -> str | Default:
     return default if value is None else value
 
 
-def _required(value: SecretStr | None, name: str) -> SecretStr:
+def _required(value: SecretStr | None, name: str, parse: _Parser) -> SecretStr:
     if value is None:
         raise SettingsError(f"{name} is not set; {_REMEDY}")
+    parse(value.get_secret_value(), name)
     return value
+
+
+def printable(text: str) -> str:
+    """A message without any piece of the environment's passwords."""
+    return without_secrets(text, _environment_secrets())
+
+
+def _environment_secrets() -> Iterator[str]:
+    for name, parse in ((POSTGRES_URI, parse_postgres), (MONGO_URI, parse_mongo)):
+        if value := os.environ.get(name):
+            # One that is refused reaches no driver, whose messages could quote it.
+            with suppress(SettingsError):
+                yield from parse(value, name).secrets
+    yield from (value for name in _PASSWORDS if (value := os.environ.get(name)))
 
 
 def java_command() -> str:

@@ -20,7 +20,8 @@ class ConfigError(RecsysError):
 
 
 class MappingError(ConfigError):
-    """A configured table, collection or column does not exist in the source database."""
+    """A configured table, collection or column does not exist in the source database, or has a type
+    that is not taken."""
 
     exit_code = 11
 
@@ -35,6 +36,18 @@ class RunNotThereError(ConfigError):
     """A run that should go live has no lists in Postgres."""
 
     exit_code = 13
+
+
+class SourceRightsError(ConfigError):
+    """The login may not read a source, or not all of its rows."""
+
+    exit_code = 14
+
+
+class SourceEncodingError(ConfigError):
+    """The texts of a source database have no encoding that is known."""
+
+    exit_code = 15
 
 
 class PublishedSideError(ConfigError):

@@ -1,8 +1,7 @@
 -- The published side as all migrations together leave it; a test compares the two. Runs, their lists,
--- the pointer to the live run, tombstones, the quarantine, the lookup, and who may do what.
+-- the pointer to the live run, tombstones, the quarantine, the lookup, and who may do what. The schema
+-- is there already; whoever runs this acts as recsys_writer, to whom everything belongs then.
 -- `:user_id_type` and `:item_id_type` are the configured id types: bigint, uuid or text.
-
-CREATE SCHEMA recs;
 
 CREATE TABLE recs.migration (
     number integer PRIMARY KEY,
@@ -123,6 +122,8 @@ CREATE TABLE recs.quarantined_row (
 );
 -- Not on the ids: a text id may be longer than an index takes.
 CREATE INDEX ON recs.quarantined_row (run_id);
+-- Without a key, rows of a table that a publication of changes has could not be deleted.
+ALTER TABLE recs.quarantined_row REPLICA IDENTITY FULL;
 COMMENT ON TABLE recs.quarantined_row IS 'One source row that a run could not use; analysts see recs.quarantine.';
 
 CREATE VIEW recs.quarantine AS
@@ -151,10 +152,48 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION recs.remove_item IS 'From the next lookup on, nobody gets the item.';
 
+-- A publication does not wait for who is forgetting a user, and may add a list while that goes on: so
+-- lists are deleted at the end of the transaction, when such a one can be seen.
+CREATE FUNCTION recs.delete_lists() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $delete$
+DECLARE
+    loose text;
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'recs.forget_user in a transaction that is not READ COMMITTED'
+            USING HINT = 'It could not see the lists that are published meanwhile.';
+    END IF;
+    -- A publication holds a lock against this one from before it looks for forgotten users.
+    LOCK TABLE recs.live IN ROW EXCLUSIVE MODE;
+    DELETE FROM recs.user_list WHERE user_id = NEW.user_id;
+    -- Tables that are being loaded or removed.
+    FOR loose IN
+        SELECT c.relname
+        FROM pg_catalog.pg_class AS c
+        LEFT JOIN pg_catalog.pg_inherits AS i ON i.inhrelid = c.oid
+        WHERE c.relnamespace = 'recs'::regnamespace AND c.relkind = 'r'
+            AND c.relname LIKE 'user\_list\_run\_%' AND coalesce(i.inhdetachpending, true)
+    LOOP
+        BEGIN
+            -- While they are loaded, uuids are text there.
+            EXECUTE format('DELETE FROM recs.%I WHERE user_id::text = $1', loose)
+            USING NEW.user_id::text;
+        EXCEPTION WHEN undefined_table THEN
+            NULL;
+        END;
+    END LOOP;
+    RETURN NULL;
+END
+$delete$;
+CREATE CONSTRAINT TRIGGER delete_lists AFTER INSERT OR UPDATE ON recs.forgotten_user
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION recs.delete_lists();
+
 CREATE FUNCTION recs.forget_user(gone :user_id_type) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    INSERT INTO recs.forgotten_user (user_id) VALUES (gone) ON CONFLICT DO NOTHING;
+    INSERT INTO recs.forgotten_user (user_id) VALUES (gone)
+    ON CONFLICT (user_id) DO UPDATE SET forgotten_at = forgotten_user.forgotten_at;
     DELETE FROM recs.blocked WHERE user_id = gone;
     DELETE FROM recs.user_list WHERE user_id = gone;
     DELETE FROM recs.quarantined_row WHERE user_id = gone::text;
@@ -202,11 +241,7 @@ DECLARE
     $own$;
     -- It runs with its owner's rights and the caller's search_path, as to set one takes time at every
     -- call: so all it uses is named with its schema, operators too.
-    lookup CONSTANT text := $lookup$
-CREATE OR REPLACE FUNCTION recs.listed(for_user :user_id_type, n integer, segment text)
-RETURNS TABLE (item_id :item_id_type, score real, source text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 20
-AS $$
+    body CONSTANT text := $body$
 DECLARE
     live_run bigint;
 BEGIN
@@ -248,24 +283,33 @@ BEGIN
         )
     LIMIT n;
 END
-$$
-    $lookup$;
+    $body$;
     named CONSTANT text := to_regclass('recs.user_list_run_' || run);
     names CONSTANT text[] := (SELECT r.models FROM recs.run AS r WHERE r.run_id = run);
     -- The limit keeps subplans from being copied into every partition.
     found CONSTANT text := '(SELECT p.* FROM recs.user_list AS p
             WHERE p.run_id OPERATOR(pg_catalog.=) live_run
                 AND p.user_id OPERATOR(pg_catalog.=) for_user LIMIT 1)';
+    odd CONSTANT text := (SELECT m FROM unnest(names) AS m WHERE m !~ '^[a-z][a-z0-9_]*$' LIMIT 1);
 BEGIN
+    IF odd IS NOT NULL THEN
+        RAISE EXCEPTION 'run % names a model %, which is no identifier', run, quote_literal(odd);
+    END IF;
+    -- The body is a literal, not between dollar signs, which what is put into it could end.
     EXECUTE format(
-        lookup,
-        run,
-        format(own, coalesce(named, found), run, format('%L::pg_catalog.text[]', names)),
+        'CREATE OR REPLACE FUNCTION recs.listed(for_user :user_id_type, n integer, segment text) '
+        'RETURNS TABLE (item_id :item_id_type, score real, source text) '
+        'LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 20 AS %L',
         format(
-            own,
-            found,
-            'live_run',
-            'SELECT r.models FROM recs.run AS r WHERE r.run_id OPERATOR(pg_catalog.=) live_run'
+            body,
+            run,
+            format(own, coalesce(named, found), run, format('%L::pg_catalog.text[]', names)),
+            format(
+                own,
+                found,
+                'live_run',
+                'SELECT r.models FROM recs.run AS r WHERE r.run_id OPERATOR(pg_catalog.=) live_run'
+            )
         )
     );
 END
@@ -283,38 +327,18 @@ RETURNS TABLE (rank integer, item_id :item_id_type, score real, source text)
 LANGUAGE sql STABLE ROWS 20
 BEGIN ATOMIC
     SELECT l.rank::integer, l.item_id, l.score, l.source
-    FROM recs.listed(for_user, greatest(n, 0), segment)
+    FROM recs.listed(for_user, greatest(coalesce(n, 20), 0), segment)
         WITH ORDINALITY AS l (item_id, score, source, rank);
 END;
 COMMENT ON FUNCTION recs.top_n IS 'The n best items for a user, best first; the only thing an app calls.';
-
-ALTER SCHEMA recs OWNER TO recsys_writer;
-ALTER TABLE recs.migration OWNER TO recsys_writer;
-ALTER TABLE recs.id_types OWNER TO recsys_writer;
-ALTER TABLE recs.run OWNER TO recsys_writer;
-ALTER TABLE recs.user_list OWNER TO recsys_writer;
-ALTER TABLE recs.fallback_list OWNER TO recsys_writer;
-ALTER TABLE recs.live OWNER TO recsys_writer;
-ALTER VIEW recs.list_item OWNER TO recsys_writer;
-ALTER FUNCTION recs.write_lookup OWNER TO recsys_writer;
-ALTER FUNCTION recs.listed OWNER TO recsys_writer;
-ALTER FUNCTION recs.top_n OWNER TO recsys_writer;
-ALTER TABLE recs.switch OWNER TO recsys_writer;
-ALTER TABLE recs.blocked OWNER TO recsys_writer;
-ALTER TABLE recs.removed_item OWNER TO recsys_writer;
-ALTER TABLE recs.forgotten_user OWNER TO recsys_writer;
-ALTER TABLE recs.quarantined_row OWNER TO recsys_writer;
-ALTER VIEW recs.quarantine OWNER TO recsys_writer;
-ALTER FUNCTION recs.block OWNER TO recsys_writer;
-ALTER FUNCTION recs.remove_item OWNER TO recsys_writer;
-ALTER FUNCTION recs.forget_user OWNER TO recsys_writer;
 
 REVOKE ALL ON FUNCTION recs.write_lookup, recs.listed, recs.top_n FROM public;
 GRANT USAGE ON SCHEMA recs TO recsys_analyst, recsys_app;
 GRANT EXECUTE ON FUNCTION recs.listed, recs.top_n TO recsys_analyst, recsys_app;
 GRANT SELECT ON recs.run, recs.user_list, recs.fallback_list, recs.live, recs.list_item
     TO recsys_analyst;
-REVOKE ALL ON FUNCTION recs.block, recs.remove_item, recs.forget_user FROM public;
+REVOKE ALL ON FUNCTION recs.block, recs.remove_item, recs.forget_user, recs.delete_lists
+    FROM public;
 GRANT USAGE ON SCHEMA recs TO recsys_moderator;
 GRANT EXECUTE ON FUNCTION recs.block, recs.remove_item, recs.forget_user TO recsys_moderator;
 GRANT SELECT ON recs.switch, recs.removed_item, recs.quarantine TO recsys_analyst;

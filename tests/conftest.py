@@ -146,6 +146,7 @@ def _execute(endpoints: servers.Endpoints, text: str, *names: str) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Which slow tests run, and how hard they hit; make targets of their names run them."""
     parser.addoption("--chaos", action="store_true", help="also tests that take many minutes")
+    parser.addoption("--documented", action="store_true", help="also run all commands of the docs")
     parser.addoption("--cluster", action="store_true", help="also tests on a Spark cluster")
     parser.addoption("--chaos-days", type=int, default=4, help="dates backfilled (default 4)")
     parser.addoption("--chaos-kills", type=int, default=2, help="drivers killed (default 2)")
@@ -153,10 +154,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for marker, target in (("chaos", "chaos"), ("cluster", "cluster-test")):
+    for marker, target in (
+        ("chaos", "chaos"),
+        ("cluster", "cluster-test"),
+        ("documented", "check-readme"),
+    ):
         if config.getoption(f"--{marker}"):
             continue
         for item in items:
             if item.get_closest_marker(marker):
-                reason = f"takes many minutes: `make {target}` runs it"
+                reason = f"takes minutes: `make {target}` runs it"
                 item.add_marker(pytest.mark.skip(reason=reason))

@@ -57,7 +57,7 @@ def demo_report() -> None:
 def _without_password(uri: SecretStr) -> str:
     """The same address in libpq's key=value form; psql asks for the password, if there is one."""
     parts = parse_dsn(uri.get_secret_value())
-    return str(make_dsn(**{key: value for key, value in parts.items() if key != "password"}))
+    return str(make_dsn(**{key: value for key, value in parts.items() if "password" not in key}))
 
 
 def _facts(run: lookup.Run, choice: Choice) -> Table:

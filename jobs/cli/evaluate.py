@@ -56,7 +56,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     and timestamp; a file of users or items has their id and may have text, tags (a list,
     or divided by |) and any others, which are attributes.
 
-    Example: recsys evaluate --train train.parquet --test test.parquet --k 20 --json out.json
+    Example: recsys evaluate --train train.parquet --test test.parquet --k 20
     """
     chosen, files = load_config(config), [f for f in (train, test) if f is not None]
     index = {role: read_ids(files, role) for role in ("user", "item")}

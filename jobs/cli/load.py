@@ -36,7 +36,7 @@ lists, which came from them.
 _DAY: Final = ["%Y-%m-%d"]
 _MOST: Final = 10_000_000
 
-import_app = typer.Typer(help=_HELP, no_args_is_help=True)
+import_app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False)
 
 Day = Annotated[
     datetime,
@@ -95,7 +95,7 @@ def pairs(
     seconds since 1970; else the --date). Others are ignored. Ids must be of
     the types in the ids section of recsys.toml.
 
-    Example: recsys import pairs ../shared/data/amazon-cds/train.parquet --date 2017-01-01
+    Example: recsys import pairs ../shared/data/amazon-cds/train.parquet
     """
     _load(read_pairs(file, load_config().ids, day.date()))
 
@@ -118,7 +118,7 @@ def seed(
     It replaces what an earlier import or seed put into the source databases, and empties the
     lake and the published lists.
 
-    Example: recsys seed --users 2000 --items 800 --days 60 --events 60000 --seed 7
+    Example: recsys seed --users 2000 --items 800 --events 60000 --seed 7
     """
     ids = load_config().ids
     _load(make_market(users, items, days, events, seed, end.date(), ids))

@@ -1,28 +1,92 @@
 """`recsys`: run the pipeline, look at what it published, keep the demo's servers and data."""
 
-import traceback
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, Any
+import sys
+from importlib.metadata import version
+from typing import Annotated, Any, Final
 
-import pyarrow as pa
 import typer
-from rich.console import Console
-from rich.table import Table
 from typer.core import TyperGroup
 
-from jobs.cli import backfill, demo, diff, evaluate, forget, load, runs, sandbox, tune
-from jobs.cli.titles import titles_of
-from jobs.entrypoint import RunArguments, report, start_log
-from jobs.io import lookup, migrations
-from jobs.nightly import run_steps
-from jobs.settings import load_config, load_settings
-from recsys.errors import DataError, RecsysError
-from recsys.ids import canonical_ids
+from jobs.cli.deferred import Deferred, by_name
+from jobs.reporting import report, show_traceback
+from recsys.errors import RecsysError
+
+_COMMANDS: Final = (
+    Deferred(
+        "nightly", "jobs.cli.nightly:nightly", "Run the nightly jobs in order, without Airflow."
+    ),
+    Deferred("top", "jobs.cli.top:top", "Show a user's list, as an app gets it.", lenient=True),
+    Deferred("runs", "jobs.cli.runs:runs", "List the newest runs."),
+    Deferred(
+        "diff",
+        "jobs.cli.diff:diff",
+        "Show what a run changes against another: users, lists by segment, items.",
+    ),
+    Deferred("rollback", "jobs.cli.runs:rollback", "Let lookups answer from an older run at once."),
+    Deferred("publish", "jobs.cli.runs:publish", "Let a run go live that the audit held back."),
+    Deferred(
+        "backfill",
+        "jobs.cli.backfill:backfill_command",
+        "Publish the runs of past dates as history; the live run stays live.",
+    ),
+    Deferred(
+        "evaluate",
+        "jobs.cli.evaluate:evaluate",
+        "Fit both stages on one part of some pairs and measure the lists on the other.",
+    ),
+    Deferred(
+        "export-pairs",
+        "jobs.cli.export:export_pairs",
+        "Write the matrix of a date as a file of pairs, for `recsys evaluate`.",
+    ),
+    Deferred(
+        "tune",
+        "jobs.cli.tune:tune_command",
+        "Search for better parameters of each generator, by NDCG on the days held back.",
+    ),
+    Deferred(
+        "forget-user",
+        "jobs.cli.forget:forget_user",
+        "Erase a person from the lake, the models, the quarantine and every kept run.",
+        lenient=True,
+    ),
+    Deferred(
+        "migrate",
+        "jobs.cli.migrate:migrate",
+        "Bring the published side of the database to the present schema.",
+    ),
+    Deferred(
+        "sandbox",
+        "jobs.cli.sandbox:app",
+        "Embedded Postgres and MongoDB for demos, tests and a first look.",
+    ),
+    Deferred(
+        "import", "jobs.cli.load:import_app", "Load a public data set into the source databases."
+    ),
+    Deferred(
+        "seed",
+        "jobs.cli.load:seed",
+        "Make up a marketplace with planted taste groups, newcomers, blocks and dirty rows.",
+    ),
+    Deferred(
+        "demo-report",
+        "jobs.cli.demo:demo_report",
+        "Print what the live run read, trained and published, and some of its lists.",
+    ),
+)
 
 
 class _Commands(TyperGroup):
     """Ends with the error's one message and its exit code."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = by_name(_COMMANDS) | dict(self.commands)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The commands, those of every day first."""
+        del ctx
+        return list(self.commands)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Refuses what no database, file or terminal could take as text."""
@@ -35,9 +99,8 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except RecsysError as error:
-            if ctx.params.get("debug"):
-                traceback.print_exc()
-            raise typer.Exit(report(error)) from None
+            code = report(error, debug=bool(ctx.params.get("debug")))
+            raise typer.Exit(code) from None
 
 
 app = typer.Typer(
@@ -47,104 +110,36 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(sandbox.app, name="sandbox")
-app.add_typer(load.import_app, name="import")
-app.command("seed")(load.seed)
-app.command("demo-report")(demo.demo_report)
-app.command("forget-user", context_settings={"ignore_unknown_options": True})(forget.forget_user)
-app.command("backfill")(backfill.backfill_command)
-app.command("runs")(runs.runs)
-app.command("diff")(diff.diff)
-app.command("evaluate")(evaluate.evaluate)
-app.command("tune")(tune.tune_command)
-app.command("rollback")(runs.rollback)
-app.command("publish")(runs.publish)
+
+
+def _wants_version(wanted: bool) -> None:  # noqa: FBT001 - the framework's signature
+    if wanted:
+        typer.echo(f"recsys {version('recsys')}")
+        raise typer.Exit
 
 
 @app.callback()
 def options(
-    *, debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False
+    *,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_wants_version, is_eager=True, help="Show the version and end."
+        ),
+    ] = False,
 ) -> None:
     """Options of every command."""
-    del debug  # read by _Commands
-
-
-@app.command()
-def migrate(
-    *,
-    recreate: Annotated[
-        bool, typer.Option("--recreate", help="First drop what is published, with its history.")
-    ] = False,
-) -> None:
-    """Bring the published side of the database to the present schema.
-
-    Example: recsys migrate
-    """
-    uri, ids = load_settings().require_postgres(), load_config().ids
-    applied = migrations.migrate(uri, ids, recreate=recreate)
-    typer.echo(f"applied {', '.join(applied)}" if applied else "nothing to apply")
-
-
-@app.command()
-def nightly(
-    as_of: Annotated[
-        datetime,
-        typer.Option(formats=["%Y-%m-%d"], help="Exclusive UTC bound of what the run knows."),
-    ],
-    config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
-    *,
-    promote: Annotated[
-        bool, typer.Option(help="Go live, or be published as history and leave the live run alone.")
-    ] = True,
-    full: Annotated[
-        bool, typer.Option("--full", help="Make everything anew, whatever nights.full_every says.")
-    ] = False,
-) -> None:
-    """Run the nightly jobs in order, without Airflow.
-
-    Example: recsys nightly --as-of 2026-01-01
-    """
-    start_log()
-    arguments = RunArguments(
-        as_of.date(), load_config(config), load_settings(), datetime.now(UTC), promote, full
-    )
-    console = Console(stderr=True)
-    with console.status("starting") as status:
-        for name, seconds in run_steps(arguments, lambda step: status.update(f"{step} …")):
-            console.print(f"[green]✓[/] {name} [dim]{seconds:.1f} s[/]")
-
-
-@app.command(context_settings={"ignore_unknown_options": True})
-def top(
-    user: Annotated[str, typer.Argument(help="The user's id, as the source has it.")],
-    n: Annotated[
-        int, typer.Option("--n", "-n", min=1, max=10_000, help="Length of the list.")
-    ] = 20,
-    segment: Annotated[
-        str | None,
-        typer.Option(help="Segment, as path=value, whose list answers for a user without one."),
-    ] = None,
-) -> None:
-    """Show a user's list, as an app gets it.
-
-    Example: recsys top 42 -n 10 --segment country=de
-    """
-    settings, ids = load_settings(), load_config().ids
-    (known,) = canonical_ids(pa.array([user], pa.string()), ids.user).to_pylist()
-    if known is None:
-        raise DataError(f"{user!r} is not a {ids.user}, which [ids] says user ids are")
-    items = lookup.top_n(settings.require_postgres(), str(known), n, segment)
-    titles = titles_of([item.item_id for item in items])
-    table = Table("rank", "item", "title", "score", "source")
-    for item in items:
-        title = titles.get(item.item_id, "")
-        table.add_row(str(item.rank), item.item_id, title, f"{item.score:.3f}", item.source)
-    Console().print(table if items else f"nothing to recommend to {user}")
+    del debug, version  # read by _Commands and _wants_version
 
 
 def main() -> None:
-    """The console script."""
-    app()
+    """Run the console script."""
+    try:
+        app()
+    except Exception as error:
+        show_traceback(type(error), error, error.__traceback__)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ _HELP: Final = (
     " socket and on loopback only, and run on until `recsys sandbox down`."
 )
 
-app = typer.Typer(help=_HELP, no_args_is_help=True)
+app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from pyspark.sql import SparkSession
 from upath import UPath
 
-from jobs.io import mongo, postgres
+from jobs.io import mongo, postgres_reads
 from jobs.io.files import StoredFile, read_table
 from jobs.io.lake import Draft, Partition, write_part
 from jobs.io.manifests import LATE, DataFile
@@ -46,7 +46,7 @@ class Read:
     """Where the partition was read before and had more rows, those stay: events do not go away."""
 
 
-Plan = postgres.PostgresRead | mongo.MongoRead
+Plan = postgres_reads.PostgresRead | mongo.MongoRead
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ Reader = Callable[[Servers, Part, Ids], Iterator[pa.RecordBatch]]
 
 def read_part(servers: Servers, part: Part, ids: Ids) -> Iterator[pa.RecordBatch]:
     """The raw rows of one piece; runs on executors."""
-    if isinstance(part.plan, postgres.PostgresRead):
+    if isinstance(part.plan, postgres_reads.PostgresRead):
         uri = servers.postgres or SecretStr("")
-        return postgres.read_rows(uri, part.plan, part.number, part.source, part.table, ids)
+        return postgres_reads.read_rows(uri, part.plan, part.number, part.source, part.table, ids)
     uri = servers.mongo or SecretStr("")
     return mongo.read_rows(uri, part.plan, part.number, part.source, part.table, ids)
 
@@ -92,12 +92,13 @@ def extract(
 
     All tables of Postgres are read in one snapshot, whose rows the server counts meanwhile, and
     Spark is asked for only when it is known that every source can be read. Raises
-    IncompleteReadError where a read returned another number of rows than the server counted,
+    IncompleteReadError where a read returned another number of rows than the server counted or a
+    table was replaced meanwhile,
     MissingIdError for a profile document without its id.
     """
     with ExitStack() as stack:
         snapshot = _snapshot(stack, servers, reads)
-        plans = _plan(snapshot, servers, reads)
+        plans = _plan(snapshot, servers, reads, ids)
         counting = stack.enter_context(ThreadPoolExecutor(1)).submit(_rows, snapshot, plans)
         drafts = [stack.enter_context(read.partition.replace()) for read in reads]
         parts = [
@@ -107,7 +108,10 @@ def extract(
         ]
         for file, part in zip(_run(start_spark(), servers, parts, ids, reader), parts, strict=True):
             drafts[part.read].files.append(file)
-        for read, rows, draft in zip(reads, counting.result(), drafts, strict=True):
+        counted = counting.result()
+        if snapshot is not None:
+            snapshot.check_kept()
+        for read, rows, draft in zip(reads, counted, drafts, strict=True):
             _check(read, rows, draft, ids)
             if read.keeps_rows and read.partition.intact():
                 _keep_rows(read, draft)
@@ -115,28 +119,28 @@ def extract(
 
 def _snapshot(
     stack: ExitStack, servers: Servers, reads: Sequence[Read]
-) -> postgres.Snapshot | None:
-    if servers.postgres is None or not any(read.source.table for read in reads):
+) -> postgres_reads.Snapshot | None:
+    tables = [read.source for read in reads if read.source.table]
+    if servers.postgres is None or not tables:
         return None
-    return stack.enter_context(postgres.snapshot(servers.postgres))
+    return stack.enter_context(postgres_reads.snapshot(servers.postgres, tables))
 
 
 def _plan(
-    snapshot: postgres.Snapshot | None, servers: Servers, reads: Sequence[Read]
+    snapshot: postgres_reads.Snapshot | None, servers: Servers, reads: Sequence[Read], ids: Ids
 ) -> list[Plan]:
     plans: list[Plan] = []
     for read in reads:
-        time = read.source.time
         if read.source.table is not None and snapshot is not None:
-            plans.append(snapshot.plan(read.source, time, read.window, outside=read.outside))
+            plans.append(snapshot.plan(read.source, read.window, ids, outside=read.outside))
         else:
             uri = servers.mongo or SecretStr("")
-            plan = mongo.plan_read(uri, read.source, time, read.window, outside=read.outside)
+            plan = mongo.plan_read(uri, read.source, read.window, outside=read.outside)
             plans.append(plan)
     return plans
 
 
-def _rows(snapshot: postgres.Snapshot | None, plans: Sequence[Plan]) -> list[int]:
+def _rows(snapshot: postgres_reads.Snapshot | None, plans: Sequence[Plan]) -> list[int]:
     """How many rows the servers count of each read."""
     counts = []
     for plan in plans:
@@ -148,7 +152,7 @@ def _rows(snapshot: postgres.Snapshot | None, plans: Sequence[Plan]) -> list[int
 
 
 def _parts(plan: Plan) -> int:
-    return len(plan.queries if isinstance(plan, postgres.PostgresRead) else plan.filters)
+    return len(plan.queries if isinstance(plan, postgres_reads.PostgresRead) else plan.filters)
 
 
 def _run(

@@ -21,7 +21,7 @@ from recsys.interactions.training import Descriptions, HeldBack, Ints, Training
 from recsys.models.contract import Model
 from recsys.models.registry import GENERATORS
 from recsys.ranking.choice import Choice
-from recsys.ranking.fallback import segments_of
+from recsys.ranking.fallback import segments_of, why_no_segment
 from recsys.schemas import INTERACTIONS, ITEMS, RAW_ITEM_PROFILES, RAW_USER_PROFILES, Table
 
 MODELS: Final = "models"
@@ -73,6 +73,11 @@ class Known:
     def segments(self) -> tuple[npt.NDArray[np.int32], list[str]]:
         """(users,) number of each user's segment, -1 without one, and the segments' names."""
         return segments_of(self._users.attributes, self._config.segments.attribute or "")
+
+    def why_no_segment(self) -> str:
+        """The reason why no segment has a list, where `segments.attribute` is set and none has."""
+        least = self._config.segments.least_users
+        return why_no_segment(self._users.attributes, self.segments[1], least)
 
     @cached_property
     def _users(self) -> Descriptions:

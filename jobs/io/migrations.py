@@ -1,15 +1,18 @@
 """Brings the published side of a database to the present schema."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import psycopg2
+from psycopg2 import sql
 from pydantic import SecretStr
 
 from jobs.io.postgres import Connection, connect
 from jobs.io.statements import SQL, names_in, statement
 from recsys.config import Ids
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, PublishedSideError
 
 MIGRATIONS: Final = SQL / "migrations"
 
@@ -17,34 +20,95 @@ MIGRATIONS: Final = SQL / "migrations"
 def migrate(uri: SecretStr, ids: Ids, *, recreate: bool = False) -> list[str]:
     """Applies the migrations that have not run yet, in one transaction, and gives their names.
 
-    A database without the schema gets `sql/schema.sql`, which is what all of them come to.
+    A database without the published side gets `sql/schema.sql`, which is what all of them come to.
     recreate: first removes the published side with all its runs.
-    Raises ConfigError where the database was set up for other id types.
+    Raises ConfigError where the database was set up for other id types, PublishedSideError where
+    the login lacks a right.
     """
     with connect(uri) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute(statement("migrate/lock"))
-            cursor.execute(statement("roles"))
-            if recreate:
-                cursor.execute(statement("migrate/drop"))
-        paths = sorted(MIGRATIONS.glob("*.sql"))
+        try:
+            return _migrate(connection, ids, recreate=recreate)
+        except (psycopg2.errors.UniqueViolation, psycopg2.errors.DuplicateSchema):
+            # The database was migrated for the first time by somebody else at the same moment.
+            connection.rollback()
+            return _migrate(connection, ids, recreate=False)
+
+
+def _migrate(connection: Connection, ids: Ids, *, recreate: bool) -> list[str]:
+    _run(connection, "roles")
+    if recreate:
+        _drop(connection)
+    installed = _installed(connection)
+    if not installed:
+        _make_schema(connection)
+    _run(connection, "migrate/become_writer")
+    done: list[int] = []
+    if installed:
+        _run(connection, "migrate/lock")
         done = _applied(connection, ids)
-        if done is None:
-            _execute(connection, statement("schema"), ids)
-        for path in paths:
-            if done is None:
-                _record(connection, path)
-            elif _number(path) not in done:
-                apply(connection, path, ids)
-        return [path.stem for path in paths if done is None or _number(path) not in done]
+    else:
+        _execute(connection, statement("schema"), ids)
+    todo = [path for path in sorted(MIGRATIONS.glob("*.sql")) if _number(path) not in done]
+    for path in todo:
+        if installed:
+            apply(connection, path, ids)
+        else:
+            _record(connection, path)
+    return [path.stem for path in todo]
 
 
-def _applied(connection: Connection, ids: Ids) -> list[int] | None:
-    """Numbers of the migrations that have run; None where there is no schema."""
+def _drop(connection: Connection) -> None:
+    if schema := _schema(connection):
+        if _installed(connection):
+            _run(connection, "migrate/become_writer")
+            _run(connection, "migrate/lock")
+        _run(connection, "migrate/drop", owner=sql.Identifier(schema.owner))
+
+
+def _make_schema(connection: Connection) -> None:
+    """Makes the schema, or lets the writer into the one that was made for it."""
+    schema = _schema(connection)
+    if schema is None:
+        _run(connection, "migrate/create_schema")
+    elif schema.ours:
+        _run(connection, "migrate/open_schema", owner=sql.Identifier(schema.owner))
+    elif not schema.usable:
+        raise PublishedSideError(
+            f"schema recs belongs to {schema.owner}, and recsys_writer cannot create tables in it "
+            "and let others in; `ALTER SCHEMA recs OWNER TO recsys_writer`"
+        )
+
+
+@dataclass(frozen=True)
+class _Schema:
+    """The schema of the published side, which may be empty."""
+
+    owner: str
+    ours: bool
+    """Whether this login may act as the owner."""
+    usable: bool
+    """Whether the writer can work in it and let others in."""
+
+
+def _schema(connection: Connection) -> _Schema | None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement("migrate/schema"))
+        row = cursor.fetchone()
+    return _Schema(*row) if row else None
+
+
+def _installed(connection: Connection) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(statement("migrate/installed"))
-        if cursor.fetchone() != (True,):
-            return None
+        return cursor.fetchone() == (True,)
+
+
+def _run(connection: Connection, name: str, **parts: sql.Composable) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL(statement(name)).format(**parts) if parts else statement(name))
+
+
+def _applied(connection: Connection, ids: Ids) -> list[int]:
     numbers, types = applied(connection)
     if differing := other_ids(types, ids):
         raise ConfigError(differing)

@@ -1,16 +1,15 @@
 """MongoDB: connections, and reads of whole collections as Arrow batches."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from itertools import islice
 from typing import Any, Final
-from uuid import UUID
 
 import pyarrow as pa
-from bson import CodecOptions, Decimal128
+from bson import CodecOptions
 from bson.binary import UuidRepresentation
 from bson.codec_options import DatetimeConversion
 from pydantic import SecretStr
@@ -24,14 +23,12 @@ from pymongo.errors import (
     OperationFailure,
 )
 
-from recsys import columns as c
+from jobs.io.documents import Document, raw_rows, value_at
 from recsys.config import Ids, Source
 from recsys.errors import MappingError, MongoUnavailableError, SettingsError
-from recsys.raw_rows import AsRead, flatten, raw_batch
-from recsys.schemas import TIMESTAMP, Table
+from recsys.schemas import Table
 from recsys.window import Window
 
-Document = dict[str, Any]
 Filter = Mapping[str, Any]
 
 DEFAULT_DATABASE: Final = "market"
@@ -59,13 +56,16 @@ def database(uri: SecretStr) -> Iterator[Database[Document]]:
     read, SettingsError for a bad URI.
     """
     try:
-        client: MongoClient[Document] = MongoClient(
-            uri.get_secret_value(),
-            appname="recsys",
-            serverSelectionTimeoutMS=_TIMEOUT_MS,
-            connectTimeoutMS=_TIMEOUT_MS,
-        )
-    except (ConfigurationError, InvalidURI) as error:
+        # It only warns of options that it does not know, and quotes them on standard error.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            client: MongoClient[Document] = MongoClient(
+                uri.get_secret_value(),
+                appname="recsys",
+                serverSelectionTimeoutMS=_TIMEOUT_MS,
+                connectTimeoutMS=_TIMEOUT_MS,
+            )
+    except (ConfigurationError, InvalidURI, UserWarning, ValueError) as error:
         raise SettingsError(f"RECSYS_MONGO_URI is not a MongoDB URI: {error}") from None
     try:
         with client:
@@ -99,14 +99,13 @@ class MongoRead:
     """A field and window whose documents the reader must leave out itself."""
 
 
-def plan_read(
-    uri: SecretStr, source: Source, time: str | None, window: Window | None, *, outside: bool
-) -> MongoRead:
+def plan_read(uri: SecretStr, source: Source, window: Window | None, *, outside: bool) -> MongoRead:
     """Plans the read of a collection.
 
     window: only documents whose `time` field is a date inside, or with `outside` only the others.
     Raises MappingError for a collection that does not exist or a field no document has.
     """
+    time = source.time
     with database(uri) as db:
         if source.place not in db.list_collection_names():
             raise MappingError(
@@ -162,7 +161,7 @@ def _slices(
         return (inside,) if count else ()
     first = collection.find_one(inside, sort=[(time, ASCENDING)])
     last = collection.find_one(inside, sort=[(time, DESCENDING)])
-    spread = Window(_at(first, time), window.end).slices(parts) if first and last else [window]
+    spread = Window(value_at(first, time), window.end).slices(parts) if first and last else [window]
     return tuple({time: {"$gte": s.start, "$lt": s.end}} for s in spread)
 
 
@@ -177,114 +176,12 @@ def read_rows(
         found = iter(db[source.place].find(plan.filters[part], dict.fromkeys(sorted(roots), True)))
         while documents := list(islice(found, ROWS_PER_BATCH)):
             kept = [d for d in documents if not _left_out(d, plan.without)]
-            yield _to_raw(kept, source, table, ids)
+            yield raw_rows(kept, source, table, ids)
 
 
 def _left_out(document: Document, without: tuple[str, Window] | None) -> bool:
     if without is None:
         return False
     field, window = without
-    value = _at(document, field)
+    value = value_at(document, field)
     return isinstance(value, datetime) and value in window
-
-
-def _to_raw(
-    documents: Sequence[Document], source: Source, table: Table, ids: Ids
-) -> pa.RecordBatch:
-    read = {}
-    for column, names in source.fields().items():
-        values = [[_at(document, name) for document in documents] for name in names]
-        read[column] = _CONVERT.get(column, _as_text)(values)
-    return raw_batch(table, ids, read, lambda i: documents[i], len(documents))
-
-
-def _at(document: Any, path: str) -> Any:
-    """The value at a dotted path; None where the path leads nowhere."""
-    for step in path.split("."):
-        if not isinstance(document, Mapping):
-            return None
-        document = document.get(step)
-    return document
-
-
-def _as_text(columns: list[list[Any]]) -> AsRead:
-    (values,) = columns
-    texts = [_text(value) for value in values]
-    return AsRead(pa.array(texts, pa.string()), _present(values))
-
-
-def _text(value: Any) -> str | None:
-    """The text form of a scalar.
-
-    Numbers from JavaScript clients may be whole floats, and 16 bytes are a uuid whose marking as
-    one was lost on the way.
-    """
-    if isinstance(value, bytes) and len(value) == 16:
-        return str(UUID(bytes=value))
-    if value is None or isinstance(value, bool | Mapping | list):
-        return None
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _as_dates(columns: list[list[Any]]) -> AsRead:
-    (values,) = columns
-    dates = [value if isinstance(value, datetime) else None for value in values]
-    return AsRead(pa.array(dates, TIMESTAMP), _present(values))
-
-
-def _as_numbers(columns: list[list[Any]]) -> AsRead:
-    (values,) = columns
-    return AsRead(pa.array([_number(v) for v in values], pa.float64()), _present(values))
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, Decimal128):
-        value = value.to_decimal()
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        return None
-    return float(value)
-
-
-def _as_flags(columns: list[list[Any]]) -> AsRead:
-    (values,) = columns
-    return AsRead(pa.array([v is True for v in values], pa.bool_()), _present(values))
-
-
-def _joined_text(columns: list[list[Any]]) -> AsRead:
-    rows = zip(*columns, strict=True)
-    texts = ["\n".join(str(v) for v in row if v is not None) for row in rows]
-    return AsRead.native(pa.array(texts, pa.string()))
-
-
-def _joined_tags(columns: list[list[Any]]) -> AsRead:
-    rows = zip(*columns, strict=True)
-    tags = [[str(t) for v in row for t in _as_list(v) if t is not None] for row in rows]
-    return AsRead.native(pa.array(tags, pa.list_(pa.string())))
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _joined_attributes(columns: list[list[Any]]) -> AsRead:
-    rows = zip(*columns, strict=True)
-    leaves = [[leaf for value in row for leaf in flatten(value)] for row in rows]
-    return AsRead.native(pa.array(leaves, pa.list_(pa.string())))
-
-
-def _present(values: list[Any]) -> pa.Array:
-    return pa.array([value is not None for value in values], pa.bool_())
-
-
-_CONVERT: Final[Mapping[str, Callable[[list[list[Any]]], AsRead]]] = {
-    c.OCCURRED_AT: _as_dates,
-    c.ARRIVED_AT: _as_dates,
-    c.VALUE: _as_numbers,
-    c.ACTIVE: _as_flags,
-    c.AVAILABLE: _as_flags,
-    c.TEXT: _joined_text,
-    c.TAGS: _joined_tags,
-    c.ATTRIBUTES: _joined_attributes,
-}

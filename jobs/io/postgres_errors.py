@@ -1,5 +1,6 @@
 """Errors of the Postgres drivers as errors of the project, each cause with its own remedy."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -41,7 +42,9 @@ _SILENT: Final[Cause] = (
     "check that the server runs and RECSYS_POSTGRES_URI points at it",
 )
 
-_NO_SCHEMA_TEXTS: Final = ("recs.", 'schema "recs"', 'role "recsys_writer" does not exist')
+_NO_SCHEMA_TEXT: Final = re.compile(
+    r'(relation "|function |column )recs\.|schema "recs"|^role "recsys_writer" does not exist'
+)
 _BY_STATE: Final[Mapping[str, Cause]] = {
     "08": _SILENT,
     "22": (DataError, "Postgres refuses a value", "correct it where it comes from"),
@@ -92,6 +95,7 @@ _BY_STATE: Final[Mapping[str, Cause]] = {
     ),
     "57P": _SHUT_DOWN,
     "58": (PostgresUnavailableError, "Postgres cannot read or write its files", "see its log"),
+    "P0": (DataError, "Postgres refuses a value", "correct it where it comes from"),
     "XX": (PostgresUnavailableError, "Postgres failed inside", "see its log"),
 }
 
@@ -145,7 +149,7 @@ def _fatal(said: str, text: str) -> bool:
 def _cause(state: str | None, detail: str) -> Cause | None:
     if state is None:
         return _SILENT
-    if any(text in detail for text in _NO_SCHEMA_TEXTS) and state[:2] in {"22", "42", "3F"}:
+    if state[:2] in {"22", "42", "3F"} and state != "42501" and _NO_SCHEMA_TEXT.search(detail):
         return _NO_SCHEMA
     return next((_BY_STATE[state[:n]] for n in (5, 3, 2) if state[:n] in _BY_STATE), None)
 

@@ -1,30 +1,29 @@
 """Lists into Postgres: staged beside the published ones, audited, then live in one transaction."""
 
 import json
-import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from typing import Any, Final
 
-import psycopg2
 import pyarrow as pa
 import pyarrow.dataset as ds
 from psycopg2 import sql
 from pydantic import SecretStr
 
+from jobs.io import clearing
 from jobs.io.arrow import arrow_session
 from jobs.io.liveness import streamed
 from jobs.io.postgres import Connection, connect
 from jobs.io.statements import statement
 from recsys.config import Ids, IdType
-from recsys.errors import HeldError, IncompleteReadError
+from recsys.errors import DataError, HeldError, IncompleteReadError
 
-log = logging.getLogger(__name__)
-
+_MODEL: Final = re.compile("[a-z][a-z0-9_]*")
 _ROWS_PER_BATCH: Final = 8_192
 _MOST_LOADERS: Final = 8
 """Connections that load at once, on a machine of many cores: the server has apps to answer too."""
@@ -39,6 +38,15 @@ class RunRecord:
     code_version: str
     models: Sequence[str]
     stats: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        """Raises DataError for a name that no generator can have: it comes from a file."""
+        odd = [name for name in self.models if not _MODEL.fullmatch(name)]
+        if odd:
+            raise DataError(
+                f"the lists of {self.as_of} name a model {odd[0]!r}, which is no identifier; make "
+                "them again"
+            )
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,16 @@ class Published:
     run_id: int
     users: int
     list_hash: str
+    newer: "LiveRun | None" = None
+    """The live run of a later date, because of which this one is history."""
+
+
+@dataclass(frozen=True)
+class LiveRun:
+    """The run that lookups answer from."""
+
+    run_id: int
+    as_of: date
 
 
 #: Compares the run's lists with those of the live run, whose id it gets; None before the first.
@@ -84,65 +102,64 @@ def publish(
     tables: RunTables,
     audit: Auditor | None,
     keep_runs: int,
+    *,
+    over_newer: bool = False,
 ) -> Published:
     """Loads a run's lists beside the published ones, audits them, and points lookups at them.
 
     audit: called in another thread while the lists are loaded; None publishes the run as history,
     which leaves the live run alone.
-    Until the last transaction commits nothing of the run can be seen; whatever an earlier
-    publication left behind is removed first. Raises HeldError where the audit finds a violation:
-    the run is kept with its figures, and what was live stays live.
+    over_newer: lets the run go live where the live run is of a later date; otherwise it is history.
+    Until the last transaction commits nothing of the run can be seen, and no reader is waited for.
+    Raises HeldError where the audit finds a violation: the run is kept with its figures, and what
+    was live stays live.
     """
-    with _publisher(uri) as connection:
-        _clear_up(connection)
+    with _publisher(uri) as (connection, still_alone):
+        clearing.drop_loose(connection)
+        live = _live_run(connection)
+        newer = live if live and live.as_of > record.as_of and not over_newer else None
         with connection:
             run_id = _open_run(connection, record)
         partition = sql.Identifier(f"user_list_run_{run_id}")
         # The audit reads the lake and the live lists, and the load waits for Postgres.
         with ThreadPoolExecutor(1) as auditor:
-            audited = auditor.submit(audit, _live_run(connection)) if audit else None
+            wanted = None if newer or not audit else audit
+            audited = auditor.submit(wanted, live.run_id if live else None) if wanted else None
             _load(uri, connection, partition, run_id, ids, tables.lists)
             _ingest(uri, "quarantined_row", run_id, _quarantined(tables.quarantine, run_id))
             found = audited.result() if audited else None
         with connection:
-            published = _complete(connection, partition, run_id, found)
+            published = _checked(connection, partition, run_id, tables.lists.count_rows())
+        still_alone()
+        with connection:
+            _run(connection, "publish/switch_lock")
+            _complete(connection, partition, published, found)
             _add_fallback(connection, run_id, ids, tables.fallback)
-            if published.users != (expected := tables.lists.count_rows()):
-                raise IncompleteReadError(
-                    f"run {run_id}: Postgres holds {published.users} lists of {expected}; nothing "
-                    "was published, run the step again"
-                )
             _run(connection, "publish/forget_listed", partition=partition)
             if found and not found.violations:
-                _switch(connection, run_id, "published")
-        _retire(connection, keep_runs)
+                switch(connection, run_id, "published")
+        clearing.retire(connection, keep_runs)
     if found and found.violations:
         raise HeldError(
             f"run {run_id} is held back, the live run stays: {'; '.join(found.violations)}; look "
             f'at `recsys diff`, then fix the cause or `recsys publish {run_id} --force "reason"`'
         )
-    return published
+    return replace(published, newer=newer)
 
 
 @contextmanager
-def _publisher(uri: SecretStr) -> Iterator[Connection]:
-    """A connection with the writer's rights that holds the publication lock."""
-    with connect(uri) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute(statement("publish/become_writer"))
-            cursor.execute(statement("publish/lock"))
+def _publisher(uri: SecretStr) -> Iterator[tuple[Connection, Callable[[], None]]]:
+    """A connection with the writer's rights, while no other publication or migration runs.
+
+    Another connection holds the lock, in a transaction of its own; the function raises where that
+    one was lost.
+    """
+    with connect(uri) as alone, connect(uri) as connection:
+        for each in (alone, connection):
+            _run(each, "publish/become_writer")
         connection.commit()
-        yield connection
-
-
-def _clear_up(connection: Connection) -> None:
-    """Removes what a publication that was killed has left: half-loaded and half-removed tables."""
-    _detach_retired(connection)
-    with connection, connection.cursor() as cursor:
-        cursor.execute(statement("publish/abandoned"))
-        for (name,) in cursor.fetchall():
-            _run(connection, "publish/drop_table", partition=sql.Identifier(name))
-        cursor.execute(statement("publish/forget_staged"))
+        _run(alone, "publish/lock")
+        yield connection, lambda: _run(alone, "publish/locked")
 
 
 def _open_run(connection: Connection, record: RunRecord) -> int:
@@ -208,26 +225,43 @@ def _retype(
         _run(connection, "publish/load_ids_as_text", partition=partition, **types)
 
 
-def _live_run(connection: Connection) -> int | None:
+def _live_run(connection: Connection) -> LiveRun | None:
     with connection, connection.cursor() as cursor:
         cursor.execute(statement("publish/live_run"))
         row = cursor.fetchone()
-    return int(row[0]) if row else None
+    return LiveRun(*row) if row else None
 
 
-def _complete(
-    connection: Connection, partition: sql.Identifier, run_id: int, audit: Audit | None
+def _checked(
+    connection: Connection, partition: sql.Identifier, run_id: int, expected: int
 ) -> Published:
-    """Attaches a run's lists: they are history from here on, live or not."""
-    _run(connection, "publish/attach", partition=partition, run_id=sql.Literal(run_id))
+    """Counts what was loaded; raises IncompleteReadError where that is not all of it."""
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL(statement("publish/checksum")).format(partition=partition))
         users, list_hash = cursor.fetchone() or (0, "")
-        marks = {"run_id": run_id, "users": users, "list_hash": list_hash}
-        marks["status"] = "held" if audit and audit.violations else "published"
-        marks["audit"] = audit.as_json() if audit else None
-        cursor.execute(statement("publish/complete"), marks)
+    if users != expected:
+        raise IncompleteReadError(
+            f"run {run_id}: Postgres holds {users} lists of {expected}; nothing was published, "
+            "run the step again"
+        )
     return Published(run_id, int(users), str(list_hash))
+
+
+def _complete(
+    connection: Connection, partition: sql.Identifier, published: Published, audit: Audit | None
+) -> None:
+    """Attaches a run's lists: they are history from here on, live or not."""
+    run_id = sql.Literal(published.run_id)
+    _run(connection, "publish/attach", partition=partition, run_id=run_id)
+    marks = {
+        "run_id": published.run_id,
+        "users": published.users,
+        "list_hash": published.list_hash,
+        "status": "held" if audit and audit.violations else "published",
+        "audit": audit.as_json() if audit else None,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statement("publish/complete"), marks)
 
 
 def _add_fallback(connection: Connection, run_id: int, ids: Ids, fallback: pa.Table) -> None:
@@ -239,34 +273,10 @@ def _add_fallback(connection: Connection, run_id: int, ids: Ids, fallback: pa.Ta
             cursor.execute(insert, values | {"item_ids": item_ids, "scores": row["scores"]})
 
 
-def _switch(connection: Connection, run_id: int, reason: str) -> None:
+def switch(connection: Connection, run_id: int, reason: str) -> None:
+    """Points lookups at a run and records why."""
     with connection.cursor() as cursor:
-        cursor.execute(statement("publish/switch_lock"))
         cursor.execute(statement("publish/switch"), {"run_id": run_id, "reason": reason})
-
-
-def _retire(connection: Connection, keep_runs: int) -> None:
-    """Drops the lists of the oldest runs. Readers of the others do not wait for it."""
-    with connection, connection.cursor() as cursor:
-        cursor.execute(statement("publish/switch_lock"))
-        cursor.execute(statement("publish/retire"), {"keep": keep_runs})
-    try:
-        _clear_up(connection)
-    except psycopg2.errors.LockNotAvailable:
-        log.warning("somebody is reading an old run; the next publication will remove it")
-
-
-def _detach_retired(connection: Connection) -> None:
-    with connection, connection.cursor() as cursor:
-        cursor.execute(statement("publish/detachable"))
-        partitions = cursor.fetchall()
-    connection.autocommit = True
-    try:
-        for name, pending in partitions:
-            how = "publish/finish_detach" if pending else "publish/detach"
-            _run(connection, how, partition=sql.Identifier(name))
-    finally:
-        connection.autocommit = False
 
 
 def _run(connection: Connection, name: str, **parts: sql.Composable) -> None:

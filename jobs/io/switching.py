@@ -1,36 +1,44 @@
 """Moving the live pointer by hand: back to an older run, or on to one that was held."""
 
+from typing import Final
+
 from pydantic import SecretStr
 
 from jobs.io.postgres import Connection, connect
+from jobs.io.publishing import switch
 from jobs.io.statements import statement
 from recsys.errors import HeldError, RunNotThereError
+
+_SEE: Final = "`recsys runs` lists those that there are"
 
 
 def rollback(uri: SecretStr, run_id: int | None) -> int:
     """Points lookups at an older run, by default the one that was live before; gives its id.
 
-    One transaction, nothing is rebuilt. Raises RunNotThereError where that run's lists are gone.
+    One transaction, nothing is rebuilt. Raises RunNotThereError where that run's lists are gone or
+    it is live already.
     """
     with connect(uri) as connection:
         _become_writer(connection)
         target = run_id if run_id is not None else _previous(connection)
-        status = _status(connection, target)
-        if status == "held":
+        if _status(connection, target) == "held":
             message = f"run {target} was held back and never live; see `recsys publish --force`"
             raise HeldError(message)
-        _switch(connection, target, "rollback")
+        switch(connection, target, "rollback")
     return target
 
 
 def release(uri: SecretStr, run_id: int, reason: str) -> None:
-    """Points lookups at a run whatever its audit found, and records why."""
+    """Points lookups at a run whatever its audit found, and records why.
+
+    Raises RunNotThereError where its lists are gone or it is live already.
+    """
     with connect(uri) as connection:
         _become_writer(connection)
         _status(connection, run_id)
         with connection.cursor() as cursor:
             cursor.execute(statement("publish/release"), {"run_id": run_id})
-        _switch(connection, run_id, f"forced: {reason}")
+        switch(connection, run_id, f"forced: {reason}")
 
 
 def _become_writer(connection: Connection) -> None:
@@ -43,21 +51,28 @@ def _previous(connection: Connection) -> int:
     with connection.cursor() as cursor:
         cursor.execute(statement("publish/previous"))
         row = cursor.fetchone()
-    if row is None:
-        raise RunNotThereError("no older run is kept; `recsys runs` lists those that are")
-    return int(row[0])
+        if row is not None:
+            return int(row[0])
+        cursor.execute(statement("publish/others"))
+        others = [str(run) for (run,) in cursor.fetchall()]
+    if not others:
+        raise RunNotThereError(f"no other run is kept, so there is none to go back to; {_SEE}")
+    raise RunNotThereError(
+        "no run that was live before the present one is kept; `recsys rollback RUN` goes to one of "
+        f"the others: {', '.join(others)}"
+    )
 
 
 def _status(connection: Connection, run_id: int) -> str:
+    """`published` or `held`: the status of a run that the pointer can move to."""
     with connection.cursor() as cursor:
         cursor.execute(statement("publish/promotable"), {"run_id": run_id})
         row = cursor.fetchone()
     if row is None:
-        message = f"run {run_id} has no lists any more; `recsys runs` shows which ones have"
-        raise RunNotThereError(message)
-    return str(row[0])
-
-
-def _switch(connection: Connection, run_id: int, reason: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement("publish/switch"), {"run_id": run_id, "reason": reason})
+        raise RunNotThereError(f"there is no run {run_id}; {_SEE}")
+    status, live = row
+    if live:
+        raise RunNotThereError(f"run {run_id} is live already; nothing was changed")
+    if status not in {"published", "held"}:
+        raise RunNotThereError(f"run {run_id} is {status}, so it has no lists; {_SEE}")
+    return str(status)

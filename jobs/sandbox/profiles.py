@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jobs.io.mongo import Document
+from jobs.io.documents import Document
 from jobs.sandbox.planting import Ints, Rng
 from jobs.sandbox.vocabulary import (
     ADJECTIVES,

@@ -13,7 +13,7 @@ from uuid import NAMESPACE_OID, uuid5
 import numpy as np
 import pyarrow as pa
 
-from jobs.io.mongo import Document
+from jobs.io.documents import Document
 from jobs.sandbox.market import BLOCKS, EVENTS, INTERACTIONS, ITEMS, USERS, Market
 from jobs.sandbox.planting import (
     DAY,

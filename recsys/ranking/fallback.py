@@ -1,5 +1,6 @@
 """Lists for users who have none of their own: everybody's, and one for each segment of users."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -14,6 +15,8 @@ EVERYBODY: Final = "all"
 """The list of everybody. Segments are named `path=value`, so none of them has this name."""
 LONGEST_NAME: Final = 200
 """Characters. A longer value tells users apart rather than groups of them, and is no segment."""
+_SHOWN: Final = 10
+"""Paths that a message names."""
 
 
 class SegmentList(NamedTuple):
@@ -44,6 +47,23 @@ def segments_of(
 def _usable(name: str) -> bool:
     """Whether Postgres can hold it as a key."""
     return 0 < len(name) <= LONGEST_NAME and "\x00" not in name
+
+
+def why_no_segment(
+    attributes: Sequence[Sequence[str]], names: Sequence[str], least_users: int
+) -> str:
+    """The reason why no segment has a list, with the paths that profiles have.
+
+    attributes: for each user, `path=value` of every leaf of the profile. names: those at the
+    configured path.
+    """
+    if names:
+        return f"each of its {len(names)} values has fewer than {least_users} users"
+    paths = Counter(
+        name for leaves in attributes for name in {leaf.partition("=")[0] for leaf in leaves}
+    )
+    common = ", ".join(f"{name} ({users} users)" for name, users in paths.most_common(_SHOWN))
+    return f"no user profile has it; profiles have {common or 'no attributes'}"
 
 
 def segment_lists(

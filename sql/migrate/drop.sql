@@ -1,2 +1,4 @@
--- Removes the published side with all its history.
-DROP SCHEMA IF EXISTS recs CASCADE
+-- Removes the published side with all its history. Identifier: owner.
+SET LOCAL ROLE {owner};
+DROP SCHEMA recs CASCADE;
+RESET ROLE

@@ -1,2 +1,6 @@
--- Whether the schema is there at all.
-SELECT to_regclass('recs.migration') IS NOT NULL
+-- Whether the published side is there at all.
+SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'recs' AND c.relname = 'migration'
+) AS installed

@@ -8,15 +8,8 @@ WITH placed AS (
     ) AS place
     FROM recs.run AS r
     WHERE r.status IN ('published', 'held')
-),
-surplus AS (
-    SELECT p.run_id
-    FROM placed AS p
-    WHERE p.place > %(keep)s
-        AND NOT EXISTS (SELECT FROM recs.live AS l WHERE l.run_id = p.run_id)
-),
-gone AS (DELETE FROM recs.fallback_list USING surplus WHERE fallback_list.run_id = surplus.run_id),
-cleared AS (
-    DELETE FROM recs.quarantined_row USING surplus WHERE quarantined_row.run_id = surplus.run_id
 )
-UPDATE recs.run SET status = 'retired' FROM surplus WHERE run.run_id = surplus.run_id
+UPDATE recs.run SET status = 'retired'
+FROM placed AS p
+WHERE run.run_id = p.run_id AND p.place > %(keep)s
+    AND NOT EXISTS (SELECT FROM recs.live AS l WHERE l.run_id = p.run_id)

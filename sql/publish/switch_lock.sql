@@ -1,2 +1,3 @@
--- Keeps a switch of the live run and the removal of old runs apart; held to the transaction's end.
-SELECT pg_advisory_xact_lock(hashtext('recsys switch'))
+-- Keeps a switch of the live run, the removal of old runs and the end of forgetting a user apart; held
+-- to the transaction's end. Nobody but the writer can hold it. Readers do not wait.
+LOCK TABLE recs.live IN SHARE ROW EXCLUSIVE MODE

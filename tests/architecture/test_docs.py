@@ -11,6 +11,7 @@ import typer
 from pydantic import BaseModel
 
 from jobs import settings
+from jobs.cli.deferred import Deferred
 from jobs.cli.main import app
 from jobs.nightly import STEPS
 from recsys import config, errors
@@ -68,7 +69,8 @@ def test_every_cause_has_its_own_exit_code_and_is_in_the_operations_guide() -> N
 
 
 def commands(group: Any, path: str = "recsys") -> Iterator[tuple[str, Any]]:
-    for name, command in group.commands.items():
+    for name, found in group.commands.items():
+        command = found.load() if isinstance(found, Deferred) else found
         if hasattr(command, "commands"):
             yield from commands(command, f"{path} {name}")
         else:

@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 
 from jobs.cli.evaluate import show
 from jobs.evaluation import BLEND, Steps, Trial, try_stack
+from jobs.io.documents import Document
 from jobs.io.features import descriptions
-from jobs.io.mongo import Document
 from jobs.io.pairs import read_ids, read_numbered
 from jobs.sandbox.importers.deskdrop import read_deskdrop
 from jobs.sandbox.importers.goodbooks import read_goodbooks

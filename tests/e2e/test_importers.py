@@ -18,8 +18,9 @@ from typer.testing import CliRunner
 from upath import UPath
 
 from jobs.cli.load import import_app
+from jobs.io.documents import Document
 from jobs.io.lake import Lake
-from jobs.io.mongo import Document, database
+from jobs.io.mongo import database
 from jobs.io.postgres import connect
 from jobs.sandbox.importers.deskdrop import read_deskdrop
 from jobs.sandbox.importers.goodbooks import read_goodbooks

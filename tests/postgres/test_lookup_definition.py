@@ -38,7 +38,7 @@ class Published:
         rows = list(self._list(user, segment))
         kept = [row for row in rows if row[0] not in self.removed]
         kept = [row for row in kept if (user, row[0]) not in self.blocked]
-        return [(rank, *row) for rank, row in enumerate(kept[: max(n or 0, 0)], 1)]
+        return [(rank, *row) for rank, row in enumerate(kept[: max(20 if n is None else n, 0)], 1)]
 
     def _list(self, user: int, segment: str | None) -> Iterable[tuple[int, float, str]]:
         if user in self.own and user not in self.forgotten:

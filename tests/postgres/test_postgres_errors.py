@@ -99,12 +99,12 @@ def test_a_wait_says_for_whom_and_ends(
     holder.cursor().execute("LOCK TABLE recs.live")
     pid = holder.info.backend_pid
     with (
-        pytest.raises(PostgresLockedError, match=rf"pid {pid} \(an app\) of login postgres"),
+        pytest.raises(PostgresLockedError, match=rf"pid {pid} of login postgres \(an app, "),
         connect(postgres_uri) as connection,
     ):
         connection.cursor().execute("SET lock_timeout = '2s'; SELECT * FROM recs.live")
     holder.close()
-    assert f"waiting for pid {pid} (an app) of login postgres, idle in transaction" in caplog.text
+    assert f"waiting for pid {pid} of login postgres (an app, idle in transaction" in caplog.text
 
 
 @contextmanager

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from recsys.ranking.fallback import EVERYBODY, LONGEST_NAME, segment_lists, segments_of
+from recsys.ranking.fallback import (
+    EVERYBODY,
+    LONGEST_NAME,
+    segment_lists,
+    segments_of,
+    why_no_segment,
+)
 
 #: Four users of `c=de`, two of `c=fr`, one of none; items 0 to 4, of which 3 is not available.
 HISTORY = sparse.csr_matrix(
@@ -101,3 +107,13 @@ def test_the_first_value_at_the_path_is_the_segment() -> None:
     assert numbers.dtype == np.int32
     empty, none = segments_of([], "c")
     assert (empty.tolist(), none) == ([], [])
+
+
+def test_a_path_without_a_segment_is_explained_by_those_that_there_are() -> None:
+    profiles = [["home.country=IT", "home.city=Turin", "home.city=Rome"], ["home.country=DE"], []]
+    assert why_no_segment(profiles, segments_of(profiles, "country")[1], 10) == (
+        "no user profile has it; profiles have home.country (2 users), home.city (1 users)"
+    )
+    assert why_no_segment([[]], [], 10).endswith("profiles have no attributes")
+    names = segments_of(profiles, "home.country")[1]
+    assert why_no_segment(profiles, names, 10) == ("each of its 2 values has fewer than 10 users")

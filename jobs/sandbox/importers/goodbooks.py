@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from jobs.io.mongo import Document
+from jobs.io.documents import Document
 from jobs.sandbox.importers.tables import interactions_table, market_of, read_csv, repeated
 from jobs.sandbox.market import Market
 from recsys.schemas import TIMESTAMP

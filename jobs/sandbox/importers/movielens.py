@@ -7,7 +7,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from jobs.io.mongo import Document
+from jobs.io.documents import Document
 from jobs.sandbox.importers.tables import interactions_table, market_of, read_csv, repeated, times
 from jobs.sandbox.market import Market
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from jobs.io.mongo import Document
+from jobs.io.documents import Document
 from jobs.sandbox.market import BLOCKS, EVENTS, INTERACTIONS, ITEMS, USERS, Market
 from recsys.errors import ImportFileError
 from recsys.schemas import TIMESTAMP

@@ -1,0 +1,68 @@
+"""`recsys export-pairs`: what the lake knows of users and items, as one file of pairs."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import typer
+
+from jobs.entrypoint import lake_of
+from jobs.io.features import interactions
+from jobs.settings import load_config, load_settings
+from recsys import columns as c
+from recsys.errors import PrerequisiteError
+from recsys.schemas import ITEMS, TIMESTAMP
+from recsys.window import midnight
+
+_MICROSECONDS_A_DAY = 86_400_000_000
+
+
+def export_pairs(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The Parquet file to write.")],
+    as_of: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="Date whose matrix is in the lake.")
+    ],
+    config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
+) -> None:
+    """Write the matrix of a date as a file of pairs, for `recsys evaluate`.
+
+    Columns: user, item, weight (decayed up to the date; pairs of weight 0 are left out)
+    and timestamp (the user's first event with the item).
+
+    Example: recsys export-pairs --as-of 2026-01-01 pairs.parquet
+    """
+    lake, ids = lake_of(load_settings()), load_config(config).ids
+    items = lake.as_of(ITEMS.name, as_of.date()).read(ITEMS, ids)
+    pairs = pairs_of(interactions(lake, as_of.date(), ids), items[c.ITEM_ID], as_of)
+    try:
+        pq.write_table(pairs, file)
+    except OSError as error:
+        raise PrerequisiteError(
+            f"{file}: cannot be written ({error.strerror or error}); name another place"
+        ) from None
+    typer.echo(f"{pairs.num_rows} pairs written to {file}")
+
+
+def pairs_of(matrix: pa.Table, item_ids: pa.ChunkedArray, as_of: datetime) -> pa.Table:
+    """A row for each entry with a weight above 0: user, item, weight and timestamp.
+
+    matrix: the `interactions` table. item_ids: the id of each item row.
+    """
+    matrix = matrix.combine_chunks()
+    owners = pc.list_parent_indices(matrix[c.WEIGHTS])
+    ages = pc.list_flatten(matrix[c.AGES]).to_numpy().astype(np.float64)
+    end = int(midnight(as_of.date()).timestamp() * 1_000_000)
+    times = end - np.round(ages * _MICROSECONDS_A_DAY).astype(np.int64)
+    pairs = pa.table(
+        {
+            "user": matrix[c.USER_ID].take(owners),
+            "item": item_ids.take(pc.list_flatten(matrix[c.ITEM_ROWS])),
+            "weight": pc.list_flatten(matrix[c.WEIGHTS]),
+            "timestamp": pa.array(times).cast(TIMESTAMP),
+        }
+    )
+    return pairs.filter(pc.greater(pairs["weight"], 0))

@@ -1,0 +1,41 @@
+"""`recsys nightly`: a night without Airflow."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from jobs.entrypoint import RunArguments
+from jobs.nightly import run_steps
+from jobs.reporting import start_log
+from jobs.settings import load_config, load_settings
+
+
+def nightly(
+    as_of: Annotated[
+        datetime,
+        typer.Option(formats=["%Y-%m-%d"], help="Exclusive UTC bound of what the run knows."),
+    ],
+    config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
+    *,
+    promote: Annotated[
+        bool, typer.Option(help="Go live, or be published as history and leave the live run alone.")
+    ] = True,
+    full: Annotated[
+        bool, typer.Option("--full", help="Make everything anew, whatever nights.full_every says.")
+    ] = False,
+) -> None:
+    """Run the nightly jobs in order, without Airflow.
+
+    Example: recsys nightly --as-of 2026-01-01
+    """
+    start_log()
+    arguments = RunArguments(
+        as_of.date(), load_config(config), load_settings(), datetime.now(UTC), promote, full
+    )
+    console = Console(stderr=True)
+    with console.status("starting") as status:
+        for name, seconds in run_steps(arguments, lambda step: status.update(f"{step} …")):
+            console.print(f"[green]✓[/] {name} [dim]{seconds:.1f} s[/]")

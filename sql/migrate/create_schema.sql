@@ -1,0 +1,3 @@
+-- Makes the schema of the published side, the writer's.
+CREATE SCHEMA recs;
+ALTER SCHEMA recs OWNER TO recsys_writer

@@ -1,0 +1,64 @@
+"""A command loads what it needs when it needs it, and the list of commands needs nothing."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from jobs.cli.deferred import Deferred
+from jobs.cli.main import app
+
+HEAVY = {
+    "adbc_driver_postgresql", "airflow", "faiss", "great_expectations", "implicit", "lightgbm",
+    "numpy", "optuna", "pandas", "pyarrow", "pymongo", "pyspark", "scipy", "sklearn",
+}  # fmt: skip
+COMMANDS: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
+DEFERRED = {name: c for name, c in COMMANDS.items() if isinstance(c, Deferred)}
+
+
+def test_the_command_line_starts_without_any_library_of_the_jobs() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", "import sys, jobs.cli.main; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert HEAVY & set(said.stdout.split()) == set()
+
+
+def test_every_command_is_one_that_is_loaded_when_called() -> None:
+    assert [name for name in COMMANDS if name not in DEFERRED] == []
+
+
+@pytest.mark.parametrize("name", DEFERRED)
+def test_the_list_says_of_a_command_what_its_own_help_says(name: str) -> None:
+    listed, itself = DEFERRED[name], DEFERRED[name].load()
+    assert " ".join(itself.help.split("\n\n")[0].split()) == listed.help
+
+
+def paths(commands: Mapping[str, Any]) -> Iterator[list[str]]:
+    for name, found in commands.items():
+        command = found.load() if isinstance(found, Deferred) else found
+        yield [name]
+        yield from ([name, *below] for below in paths(getattr(command, "commands", {})))
+
+
+@pytest.mark.parametrize("path", list(paths(COMMANDS)), ids=" ".join)
+def test_a_help_text_fills_its_lines(path: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = CliRunner().invoke(app, [*path, "--help"]).stdout
+    paragraphs = [text.splitlines() for text in re.split(r"\n\s*\n", shown.split("╭")[0].strip())]
+    # A line is short only where the next word would not have fitted.
+    for above, below in (pair for lines in paragraphs for pair in pairwise(lines)):
+        assert len(above.rstrip()) + len(below.split()[0]) >= 78, shown
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"recsys {version('recsys')}\n"
