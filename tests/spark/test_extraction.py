@@ -64,6 +64,11 @@ def lake(tmp_path: Path) -> Lake:
 
 
 @pytest.fixture
+def mongo_uri(any_mongo_uri: SecretStr) -> SecretStr:
+    return any_mongo_uri
+
+
+@pytest.fixture
 def log_in_mongo(mongo_uri: SecretStr) -> Servers:
     documents = [
         {"who": Int64(-n), "item": {"id": n}, "type": "view", "at": NOW - timedelta(hours=n)}
