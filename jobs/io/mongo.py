@@ -113,11 +113,22 @@ def plan_read(uri: SecretStr, source: Source, window: Window | None, *, outside:
         total = collection.count_documents({})
         if time is None or window is None:
             return MongoRead(({},) if total else (), total)
-        inside = {time: {"$gte": window.start, "$lt": window.end}}
+        inside = _dates_in(time, window)
         count = collection.count_documents(inside)
         if outside:
             return _plan_outside(collection, time, window, count, total - count)
         return MongoRead(_slices(collection, time, inside, window, count), count)
+
+
+def _dates_in(path: str, window: Window) -> Filter:
+    """A filter for the documents whose value at a path is one date within a window.
+
+    A bare range also matches lists, by any of their values and even by two on either side of it;
+    several windows would find the same document.
+    """
+    steps = path.split(".")
+    lists = [{".".join(steps[: i + 1]): {"$type": "array"}} for i in range(len(steps))]
+    return {path: {"$gte": window.start, "$lt": window.end}, "$nor": lists}
 
 
 def _plan_outside(collection: Any, time: str, window: Window, inside: int, rows: int) -> MongoRead:
@@ -127,7 +138,7 @@ def _plan_outside(collection: Any, time: str, window: Window, inside: int, rows:
         return MongoRead((), 0)
     if inside == 0:
         return MongoRead(({},), rows, (time, window))
-    others = {"$nor": [{time: {"$gte": window.start, "$lt": window.end}}]}
+    others = {"$nor": [_dates_in(time, window)]}
     if sum(1 for _ in collection.find(others, {"_id": True})) == rows:
         return MongoRead((others,), rows)
     return MongoRead(({},), rows, (time, window))
@@ -182,7 +193,7 @@ def _slices(
     first = collection.find_one(inside, sort=[(time, ASCENDING)])
     last = collection.find_one(inside, sort=[(time, DESCENDING)])
     spread = Window(value_at(first, time), window.end).slices(parts) if first and last else [window]
-    return tuple({time: {"$gte": s.start, "$lt": s.end}} for s in spread)
+    return tuple(_dates_in(time, part) for part in spread)
 
 
 def read_rows(
