@@ -19,13 +19,14 @@ from tests.mongo_servers import EMBEDDED, SERVERS
 END = date(2026, 1, 1)
 AT = midnight(END) - timedelta(hours=30)
 EVENT: dict[str, Any] = {"user_id": Int64(1), "item_id": Int64(100_001), "type": "view", "ts": AT}
+NO_TIMES: tuple[Any, ...] = ("today", None, 0, [AT], [AT, AT - timedelta(days=9)], {})
 #: Events beside those of the market: usable, unusable, and of times that no window holds.
 STRAYS: tuple[dict[str, Any], ...] = (
     *({"received_at": AT, "item_id": i} for i in (100_002, 100_003.0, "100004", 100_005.5)),
     *({"received_at": AT, "item_id": i} for i in (ObjectId("6" * 24), [100_002], {"id": 7}, True)),
     *({"received_at": AT, "user_id": u} for u in (None, "ten", uuid.UUID(int=7), b"\x00\xff")),
     *({"received_at": AT, "ts": ts} for ts in ("today", None, 0, [AT], {"at": AT}, True)),
-    *({"received_at": at} for at in ("today", None, 0, [AT], [AT, AT - timedelta(days=9)], {})),
+    *({"received_at": at} for at in NO_TIMES),
     {},
 )
 
