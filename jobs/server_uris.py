@@ -40,6 +40,8 @@ _URI: Final = re.compile(
 _PAIRS: Final = re.compile(r"\s*[a-z_]+\s*=")
 #: Parameters whose values are secret.
 _SECRET: Final = re.compile(r"password|passphrase|mechanismproperties|token|secret", re.IGNORECASE)
+#: A login, or a secret parameter, in what should be a folder or a host.
+_LOGIN: Final = re.compile(rf":.*@|(?:{_SECRET.pattern})\w*\s*=", re.IGNORECASE | re.DOTALL)
 _LONGEST_PIECE_SHOWN: Final = 3
 
 
@@ -85,6 +87,12 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
                 start = text.find(piece, start + 1)
     kept = "".join("\0" if hide else letter for letter, hide in zip(text, hidden, strict=True))
     return re.sub("\0+", "***", kept)
+
+
+def may_hold_a_login(place: str) -> bool:
+    """Whether a folder, or the address of something else, may be a server's login by mistake."""
+    _, is_uri, rest = place.partition("://")
+    return _LOGIN.search(rest if is_uri else place) is not None
 
 
 def holds_a_password(place: str) -> bool:

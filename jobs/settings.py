@@ -16,6 +16,7 @@ from upath import UPath
 from jobs.server_uris import (
     ServerUri,
     holds_a_password,
+    may_hold_a_login,
     parse_mongo,
     parse_postgres,
     without_secrets,
@@ -69,11 +70,11 @@ def load_settings() -> Settings:
     return Settings(
         postgres_uri=_secret(POSTGRES_URI),
         mongo_uri=_secret(MONGO_URI),
-        lake=lake_path(_variable(LAKE, ".lake")),
-        sandbox=Path(_variable(SANDBOX, ".sandbox")).absolute(),
-        config=Path(_variable(CONFIG, "recsys.toml")).absolute(),
+        lake=lake_path(_place(LAKE, ".lake")),
+        sandbox=Path(_place(SANDBOX, ".sandbox")).absolute(),
+        config=Path(_place(CONFIG, "recsys.toml")).absolute(),
         submitted="PYSPARK_GATEWAY_PORT" in os.environ,
-        spark_master=_variable(SPARK_MASTER, "local[*]"),
+        spark_master=_place(SPARK_MASTER, "local[*]"),
     )
 
 
@@ -86,6 +87,7 @@ def load_config(path: Path | None = None) -> Config:
     from recsys.config import parse_config  # noqa: PLC0415
 
     path = path or load_settings().config
+    _refuse_login(str(path), "the configuration's path")
     values = _read(path)
     if sections := tuned_generators(tuned_path(path)):
         own = values.get("generators", {})
@@ -138,6 +140,21 @@ def _read(path: Path) -> dict[str, Any]:
 def _secret(name: str) -> SecretStr | None:
     value = _variable(name, None)
     return None if value is None else SecretStr(value)
+
+
+def _place(name: str, default: str) -> str:
+    """A folder or an address, which messages, folders and arguments of processes may show."""
+    value = _variable(name, default)
+    _refuse_login(value, name)
+    return value
+
+
+def _refuse_login(place: str, name: str) -> None:
+    if may_hold_a_login(place):
+        raise SettingsError(
+            f"{name} seems to hold a login with a password, so it is not shown; only "
+            f"{POSTGRES_URI} and {MONGO_URI} take one"
+        )
 
 
 def _variable(name: str, default: Default) -> str | Default:

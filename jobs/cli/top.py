@@ -1,6 +1,7 @@
 """`recsys top`: a user's list."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Final
 
 import pyarrow as pa
 import typer
@@ -12,6 +13,9 @@ from jobs.io import lookup
 from jobs.settings import load_config, load_settings
 from recsys.errors import DataError
 from recsys.ids import canonical_ids
+
+_SHOWN: Final = 10
+"""Segments that a message names."""
 
 
 def top(
@@ -32,10 +36,22 @@ def top(
     (known,) = canonical_ids(pa.array([user], pa.string()), ids.user).to_pylist()
     if known is None:
         raise DataError(f"{user!r} is not a {ids.user}, which [ids] says user ids are")
-    items = lookup.top_n(settings.require_postgres(), str(known), n, segment)
+    uri = settings.require_postgres()
+    items = lookup.top_n(uri, str(known), n, segment)
+    if segment is not None and segment not in (there := lookup.segments(uri)):
+        typer.echo(_no_segment(segment, there), err=True)
     titles = titles_of([item.item_id for item in items])
     table = Table("rank", "item", "title", "score", "source")
     for item in items:
         title = titles.get(item.item_id, "")
         table.add_row(str(item.rank), item.item_id, title, f"{item.score:.3f}", item.source)
     Console().print(table if items else f"nothing to recommend to {user}")
+
+
+def _no_segment(segment: str, there: Sequence[str]) -> str:
+    """Names the segments that may have been meant."""
+    begin = f"the live run has no list of segment {segment!r}"
+    if not there:
+        return f"{begin}, nor of another; segments.attribute of the configuration gives them"
+    more = f" and {len(there) - _SHOWN} more" if len(there) > _SHOWN else ""
+    return f"{begin}, only of {', '.join(there[:_SHOWN])}{more}"

@@ -76,8 +76,9 @@ class Known:
 
     def why_no_segment(self) -> str:
         """The reason why no segment has a list, where `segments.attribute` is set and none has."""
-        least = self._config.segments.least_users
-        return why_no_segment(self._users.attributes, self.segments[1], least)
+        wanted = self._config.segments
+        path = wanted.attribute or ""
+        return why_no_segment(self._users.attributes, path, wanted.least_users)
 
     @cached_property
     def _users(self) -> Descriptions:

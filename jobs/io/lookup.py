@@ -49,6 +49,11 @@ def runs(uri: SecretStr, n: int) -> list[Run]:
     return [Run(*row) for row in _rows(uri, "lookup/runs", {"n": n})]
 
 
+def segments(uri: SecretStr) -> list[str]:
+    """The segments, as `path=value`, that the live run has a list for."""
+    return [name for (name,) in _rows(uri, "lookup/segments", {})]
+
+
 def published(uri: SecretStr, config_hash: str, first: date, last: date) -> Mapping[date, bool]:
     """The dates that one configuration has published, and whether a run of the date is live."""
     values = {"config_hash": config_hash, "first": first, "last": last}

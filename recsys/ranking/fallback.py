@@ -49,19 +49,21 @@ def _usable(name: str) -> bool:
     return 0 < len(name) <= LONGEST_NAME and "\x00" not in name
 
 
-def why_no_segment(
-    attributes: Sequence[Sequence[str]], names: Sequence[str], least_users: int
-) -> str:
+def why_no_segment(attributes: Sequence[Sequence[str]], path: str, least_users: int) -> str:
     """The reason why no segment has a list, with the paths that profiles have.
 
-    attributes: for each user, `path=value` of every leaf of the profile. names: those at the
-    configured path.
+    attributes: for each user, `path=value` of every leaf of the profile. path: the configured one.
     """
-    if names:
+    if names := segments_of(attributes, path)[1]:
         return f"each of its {len(names)} values has fewer than {least_users} users"
     paths = Counter(
         name for leaves in attributes for name in {leaf.partition("=")[0] for leaf in leaves}
     )
+    if path in paths:
+        return (
+            f"none of its values can name a segment: each is longer than {LONGEST_NAME} characters "
+            "with its path, or holds a NUL"
+        )
     common = ", ".join(f"{name} ({users} users)" for name, users in paths.most_common(_SHOWN))
     return f"no user profile has it; profiles have {common or 'no attributes'}"
 

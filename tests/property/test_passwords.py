@@ -13,7 +13,16 @@ from tenacity import wait_none
 
 from jobs.entrypoint import RunArguments, job_parser, run
 from jobs.io import mongo, postgres
-from jobs.settings import LAKE, MONGO_URI, POSTGRES_URI, load_settings, printable
+from jobs.settings import (
+    CONFIG,
+    LAKE,
+    MONGO_URI,
+    POSTGRES_URI,
+    SANDBOX,
+    SPARK_MASTER,
+    load_settings,
+    printable,
+)
 from recsys.errors import SettingsError
 
 LETTERS = "QXZJVK789"
@@ -157,6 +166,38 @@ def test_a_lake_with_a_password_is_refused_unseen(place: str) -> None:
     with environment(**{LAKE: place}), pytest.raises(SettingsError) as raised:
         load_settings()
     assert [piece for piece in ("QXZJ", "ZJVK") if piece in str(raised.value)] == []
+
+
+@settings(deadline=None)
+@given(URIS, st.sampled_from((LAKE, CONFIG, SANDBOX, SPARK_MASTER, "--config")))
+def test_a_login_where_a_place_belongs_is_refused_unseen(case: tuple[str, str], where: str) -> None:
+    uri, password = case
+    variables, words = ({}, [where, uri]) if where == "--config" else ({where: uri}, [])
+    said = io.StringIO()
+    with environment(**variables), redirect_stderr(said), pytest.raises(SystemExit) as ended:
+        run(job_parser(None), use_nothing, ["--as-of", "2026-01-01", "--debug", *words])
+    assert ended.value.code == 12, said.getvalue()
+    assert [piece for piece in pieces(password) if piece in said.getvalue()] == []
+
+
+def use_nothing(arguments: RunArguments) -> None:
+    raise AssertionError(f"{arguments.as_of} should not have begun")
+
+
+@pytest.mark.parametrize(
+    ("variable", "place"),
+    [
+        (LAKE, "s3://bucket/nightly@2026:01"),
+        (LAKE, "/data/team@work/a:b"),
+        (SANDBOX, "/srv/user@host"),
+        (SPARK_MASTER, "spark://one:7077,two:7077"),
+        (SPARK_MASTER, "k8s://https://cluster.example:6443"),
+        (SPARK_MASTER, "local[*,3]"),
+    ],
+)
+def test_a_place_that_only_looks_a_little_like_a_login_is_taken(variable: str, place: str) -> None:
+    with environment(**{variable: place}):
+        load_settings()
 
 
 def test_an_unforeseen_error_and_the_log_hide_it_too() -> None:

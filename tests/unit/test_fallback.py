@@ -111,9 +111,14 @@ def test_the_first_value_at_the_path_is_the_segment() -> None:
 
 def test_a_path_without_a_segment_is_explained_by_those_that_there_are() -> None:
     profiles = [["home.country=IT", "home.city=Turin", "home.city=Rome"], ["home.country=DE"], []]
-    assert why_no_segment(profiles, segments_of(profiles, "country")[1], 10) == (
+    assert why_no_segment(profiles, "country", 10) == (
         "no user profile has it; profiles have home.country (2 users), home.city (1 users)"
     )
-    assert why_no_segment([[]], [], 10).endswith("profiles have no attributes")
-    names = segments_of(profiles, "home.country")[1]
-    assert why_no_segment(profiles, names, 10) == ("each of its 2 values has fewer than 10 users")
+    assert why_no_segment([[]], "country", 10).endswith("profiles have no attributes")
+    assert why_no_segment(profiles, "home.country", 10) == (
+        "each of its 2 values has fewer than 10 users"
+    )
+    assert why_no_segment([[f"bio={'x' * 200}"], []], "bio", 10) == (
+        "none of its values can name a segment: each is longer than 200 characters with its path, "
+        "or holds a NUL"
+    )
