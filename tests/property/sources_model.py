@@ -34,7 +34,7 @@ def id_of(text: str, kind: str) -> Any:
         return (
             known if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", known) else REJECTED
         )
-    return text or REJECTED
+    return text if text and "\x00" not in text else REJECTED
 
 
 def number_of(text: str) -> Any:

@@ -420,7 +420,6 @@ def of_mongo(value: Any, kind: str) -> Any:
     text = None if kind == "name" and isinstance(value, ObjectId | UUID) else model.text_of(value)
     if text is None:
         return REJECTED
-    text = text.replace("\x00", "\ufffd")
     return text if kind == "name" else model.id_of(text, kind)
 
 
