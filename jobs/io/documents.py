@@ -14,7 +14,7 @@ from bson import Decimal128, ObjectId
 from jobs.io.source_types import kind_of
 from recsys import columns as c
 from recsys.config import Ids, Source
-from recsys.nested import flatten, storable, texts
+from recsys.nested import flatten, texts
 from recsys.raw_rows import AsRead, joined, raw_batch
 from recsys.schemas import TIMESTAMP, Table
 
@@ -83,9 +83,11 @@ def _text(value: Any) -> str | None:
         value = value.to_decimal()
     if isinstance(value, bool) or not isinstance(value, (*_NUMBERS, Decimal, str, ObjectId, UUID)):
         return None
+    if isinstance(value, float) and abs(value) >= _EXACT:
+        return None
     if isinstance(value, float | Decimal):
         return f"{value:.0f}" if math.isfinite(value) and value == int(value) else None
-    return storable(value) if isinstance(value, str) else str(value)
+    return str(value)
 
 
 def _dates(values: list[Any]) -> AsRead:

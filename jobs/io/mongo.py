@@ -21,6 +21,7 @@ from pymongo.errors import (
     CursorNotFound,
     InvalidURI,
     OperationFailure,
+    ProtocolError,
 )
 
 from jobs.io.documents import Document, raw_rows, value_at
@@ -82,6 +83,9 @@ def database(uri: SecretStr) -> Iterator[Database[Document]]:
             message = f"MongoDB refuses the login of RECSYS_MONGO_URI ({_short(error)}); correct it"
             raise SettingsError(message) from error
         raise
+    except ProtocolError as error:
+        message = f"MongoDB's answers are out of order ({_short(error)}); run again"
+        raise MongoUnavailableError(message) from error
 
 
 def _short(error: Exception) -> str:

@@ -61,6 +61,17 @@ POSTGRES: Final[dict[Kind, Forms]] = {
 }
 """The types of Postgres, domains resolved, that a kind of column takes."""
 
+_SCALARS: Final = (
+    "string",
+    "int",
+    "long",
+    "double",
+    "decimal",
+    "bool",
+    "date",
+    "objectId",
+    "binData 4",
+)
 MONGO: Final[dict[Kind, tuple[str, ...]]] = {
     "bigint": ("int", "long", "double", "decimal", "string"),
     "uuid": ("binData 4", "string"),
@@ -69,21 +80,12 @@ MONGO: Final[dict[Kind, tuple[str, ...]]] = {
     "instant": ("date",),
     "number": ("int", "long", "double", "decimal", "string"),
     "flag": ("bool", "int", "long", "double", "decimal", "string"),
-    "words": (
-        "string",
-        "int",
-        "long",
-        "double",
-        "decimal",
-        "bool",
-        "date",
-        "objectId",
-        "binData 4",
-    ),
-    "tags": ("array",),
+    "words": (*_SCALARS, "array", "object"),
+    "tags": (*_SCALARS, "array", "object"),
     "tree": ("object", "array"),
 }
-"""The types of BSON that a kind of column takes; a tag or a leaf is of those of words."""
+"""The types of BSON that a kind of column takes. Words and tags are the leaves of arrays and
+objects."""
 
 _KINDS: Final[Mapping[str, Kind]] = {
     c.EVENT_TYPE: "name",

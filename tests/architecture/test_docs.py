@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from jobs import settings
 from jobs.cli.deferred import Deferred
 from jobs.cli.main import app
+from jobs.io import source_types
 from jobs.nightly import STEPS
 from recsys import config, errors
 from recsys.errors import RecsysError
@@ -66,6 +67,20 @@ def test_every_cause_has_its_own_exit_code_and_is_in_the_operations_guide() -> N
     numbers = {int(n) for n in re.findall(r"\b\d\d\b", table.replace("20 - 27", "20 27 "))}
     missing = [code for code in codes if code not in numbers]
     assert missing == []
+
+
+@pytest.mark.parametrize("kind", source_types.POSTGRES)
+def test_the_types_of_sources_are_in_the_operations_guide(kind: source_types.Kind) -> None:
+    names = source_types.MONGO[kind], tuple(source_types.POSTGRES[kind])
+    mongo, postgres = (", ".join(f"`{name}`" for name in each) for each in names)
+    assert f"| {postgres} | {mongo} |" in OPERATIONS
+
+
+def test_every_test_that_the_operations_guide_names_is_there() -> None:
+    tests = "".join(path.read_text(encoding="utf-8") for path in REPOSITORY.glob("tests/**/*.py"))
+    named = re.findall(r"`(test_\w+)` \|$", OPERATIONS, re.MULTILINE)
+    assert named
+    assert [name for name in named if f"def {name}(" not in tests] == []
 
 
 def commands(group: Any, path: str = "recsys") -> Iterator[tuple[str, Any]]:

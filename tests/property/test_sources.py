@@ -1,0 +1,505 @@
+# ruff: noqa: S608 - tables of made-up types hold made-up values
+"""Generated tables and documents at the readers: what is used and what is rejected add up to what
+is there, and no value is changed; anything else is one error that names source and column.
+
+`make chaos` runs 2,000 examples on each server.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+from bson import Binary, Code, Decimal128, Int64, MinKey, ObjectId, Regex, Timestamp
+from bson.datetime_ms import DatetimeMS
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from jobs.io import mongo
+from jobs.io.documents import raw_rows
+from jobs.io.postgres import Connection, connect
+from jobs.io.postgres_reads import read_rows, snapshot
+from recsys import columns as c
+from recsys.config import EventColumns, EventSource, Ids, IdType, ItemColumns, ItemSource, Source
+from recsys.errors import MappingError
+from recsys.schemas import RAW_EVENTS, RAW_ITEMS, Table
+from recsys.window import BEGINNING, END_OF_TIME, Window
+from tests.property import sources_model as model
+from tests.property.sources_model import REJECTED
+
+WHOLE: Final = Window(BEGINNING, END_OF_TIME)
+ID_TYPES: Final[tuple[IdType, ...]] = ("bigint", "uuid", "text")
+EVENTS: Final = EventColumns(
+    user_id="who", item_id="item", event_type="kind", occurred_at="at", arrived_at="came", value="n"
+)
+ITEMS: Final = ItemColumns(item_id="item", title="title", available="ok")
+
+# --- Postgres -------------------------------------------------------------------------------------
+
+WORDS: Final = [
+    "a",
+    "",
+    " ",
+    " 4.5 ",
+    "0000-00-00",
+    "ë🎈",
+    "True",
+    "off",
+    "1",
+    "0.0",
+    "007",
+    "-3",
+    "+7",
+    "9223372036854775807",
+    "9223372036854775808",
+    "1e5",
+    "1e400",
+    "NaN",
+    "-infinity",
+    "1_0",
+    "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11",
+    "view",
+    "'; DROP TABLE t; --",
+    "a\nb\t",
+]
+INTEGERS: Final = ["0", "1", "-1", "32767", "-32768"]
+TIMES: Final = [
+    "2026-01-01 12:34:56.123456",
+    "1969-12-31 23:59:59.999999",
+    "0001-01-01",
+    "0001-12-31 BC",
+    "9999-12-31 23:59:59.999999",
+    "10000-01-01",
+    "20260-01-01",
+    "infinity",
+    "-infinity",
+]
+NUMBERS: Final = ["0", "1.50", "NaN", "-7", "123456789.125", "1e20", "100"]
+LITERALS: Final[dict[str, list[str]]] = {
+    "smallint": INTEGERS,
+    "integer": [*INTEGERS, "2147483647", "-2147483648"],
+    "bigint": [*INTEGERS, "9223372036854775807", "-9223372036854775808", "9007199254740993"],
+    "numeric": [*NUMBERS, "Infinity", "0.1", "9007199254740993", "1e400", "1e-400"],
+    "numeric(30,4)": NUMBERS,
+    "count": ["0", "17"],
+    "real": [*NUMBERS, "0.1", "Infinity", "-0", "1e-45"],
+    "double precision": [*NUMBERS, "0.1", "-Infinity", "1e308", "5e-324"],
+    "text": WORDS,
+    "varchar(60)": WORDS,
+    "char(60)": WORDS,
+    "name": WORDS,
+    "sku": WORDS,
+    "mood": ["view", "1", "Ärger"],
+    "boolean": ["t", "f"],
+    "timestamptz": [*TIMES, "2026-01-01 12:00:00+09"],
+    "timestamp": TIMES,
+    "date": [time.split(" ")[0] for time in TIMES if "BC" not in time] + ["0044-03-15 BC"],
+    "uuid": ["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "00000000-0000-0000-0000-000000000000"],
+    "jsonb": ['{"a": 1}', "[1]", "7"],
+    "bytea": ["\\x00ff"],
+    "interval": ["1 day"],
+    "money": ["1.00"],
+    "inet": ["1.2.3.4"],
+    "time": ["12:00"],
+    "text[]": ["{a,NULL}"],
+    "bit(1)": ["1"],
+    "oid": ["5"],
+}
+TEXTS: Final = {"text", "varchar(60)", "char(60)", "name", "sku", "mood"}
+WHOLES: Final = {"smallint", "integer", "bigint", "count"}
+NUMERIC: Final = {"numeric", "numeric(30,4)"}
+TAKEN: Final[dict[str, set[str]]] = {
+    "bigint": TEXTS | WHOLES | NUMERIC,
+    "uuid": TEXTS | {"uuid"},
+    "text": TEXTS | WHOLES | NUMERIC | {"uuid"},
+    "name": TEXTS | WHOLES,
+    "instant": {"timestamptz", "timestamp", "date"},
+    "number": TEXTS | WHOLES | NUMERIC | {"real", "double precision"},
+    "flag": TEXTS | WHOLES | NUMERIC | {"real", "double precision", "boolean"},
+    "words": TEXTS | WHOLES | NUMERIC | {"uuid"},
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A generated source: its columns of the lake as (ours, theirs, kind), types and rows."""
+
+    source: Source
+    table: Table
+    ids: Ids
+    columns: tuple[tuple[str, str, str], ...]
+    types: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+def columns_of(source: Source, ids: Ids) -> tuple[tuple[str, str, str], ...]:
+    kinds = {
+        c.USER_ID: ids.user,
+        c.ITEM_ID: ids.item,
+        c.EVENT_TYPE: "name",
+        c.OCCURRED_AT: "instant",
+        c.ARRIVED_AT: "instant",
+        c.VALUE: "number",
+        c.AVAILABLE: "flag",
+        c.TITLE: "words",
+    }
+    return tuple((ours, names[0], kinds[ours]) for ours, names in source.fields().items())
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Shape:
+    """Mostly of types that are taken, sometimes with one that is not."""
+    ids = Ids(user=draw(st.sampled_from(ID_TYPES)), item=draw(st.sampled_from(ID_TYPES)))
+    source: Source = draw(
+        st.sampled_from(
+            [EventSource(table="t", columns=EVENTS), ItemSource(table="t", columns=ITEMS)]
+        )
+    )
+    columns = columns_of(source, ids)
+    types = [draw(st.sampled_from(sorted(TAKEN[kind]))) for _, _, kind in columns]
+    if draw(st.integers(0, 4)) == 0:
+        types[draw(st.integers(0, len(types) - 1))] = draw(st.sampled_from(sorted(LITERALS)))
+    pairs = zip(columns, types, strict=True)
+    cells = [cell(kind, declared) for (_, _, kind), declared in pairs]
+    rows = draw(st.lists(st.tuples(*cells), max_size=8))
+    table = RAW_EVENTS if isinstance(source, EventSource) else RAW_ITEMS
+    return Shape(source, table, ids, columns, tuple(types), tuple(rows))
+
+
+USUAL_TEXTS: Final[dict[str, set[str]]] = {
+    "bigint": {"1", "-1", "007", "9223372036854775807"},
+    "uuid": {"A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"},
+    "text": {"a", "ë🎈", "1"},
+    "name": {"view", "a", "1"},
+    "instant": {"2026-01-01 12:34:56.123456", "2026-01-01", "0001-01-01"},
+    "number": {"1.50", "0.1", "1", " 4.5 "},
+    "flag": {"t", "True", "1", "0", "off"},
+    "words": {"a", "1"},
+}
+
+
+def cell(kind: str, declared: str) -> st.SearchStrategy[str | None]:
+    """Mostly a value that can be used, where the type has such."""
+    all_of_it = st.sampled_from(LITERALS[declared])
+    usual = sorted(USUAL_TEXTS[kind].intersection(LITERALS[declared]))
+    if not usual:
+        return st.one_of(st.none(), all_of_it)
+    return st.one_of(*[st.sampled_from(usual)] * 6, st.none(), all_of_it)
+
+
+MADE: Final = """CREATE DOMAIN public.count AS int;
+CREATE DOMAIN public.sku AS varchar(60);
+CREATE TYPE public.mood AS ENUM ('view', '1', 'Ärger')"""
+_OWN: Final = {"count", "sku", "mood"}
+
+
+def make_table(connection: Connection, shape: Shape) -> list[tuple[str | None, ...]]:
+    """Fills the table and gives what the server itself says of each value."""
+    names = [name for _, name, _ in shape.columns]
+    types = [f"public.{kind}" if kind in _OWN else kind for kind in shape.types]
+    declared = ", ".join(f"{n} {kind}" for n, kind in zip(names, types, strict=True))
+    cells = ", ".join(f"%s::{kind}" for kind in types)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL TimeZone = 'UTC'; DROP TABLE IF EXISTS public.t")
+        cursor.execute(f"CREATE TABLE public.t ({declared})")
+        for row in shape.rows:
+            cursor.execute(f"INSERT INTO public.t VALUES ({cells})", row)
+        cursor.execute(f"SELECT {', '.join(f'{name}::text' for name in names)} FROM public.t")
+        said = cursor.fetchall()
+    connection.commit()
+    return said
+
+
+def read_table(uri: SecretStr, shape: Shape) -> list[dict[str, Any]]:
+    windows = [(WHOLE, False), (WHOLE, True)] if shape.source.time else [(None, False)]
+    found = []
+    with snapshot(uri, [shape.source]) as state:
+        for window, outside in windows:
+            plan = state.plan(shape.source, window, shape.ids, outside=outside)
+            batches = read_rows(uri, plan, 0, shape.source, shape.table, shape.ids)
+            rows = [row for batch in batches for row in batch.to_pylist()]
+            assert len(rows) == state.rows(plan)
+            found += rows
+        state.check_kept()
+    return found
+
+
+def of_postgres(text: str, kind: str, declared: str) -> Any:
+    if kind in ID_TYPES:
+        return model.id_of(model.whole(text) if declared in NUMERIC else text, kind)
+    if kind == "number":
+        return model.single_of(text) if declared == "real" else model.number_of(text)
+    if kind in ("flag", "instant"):
+        return {"flag": model.flag_of, "instant": model.instant_of}[kind](text)
+    return text
+
+
+def expected(shape: Shape, said: Sequence[tuple[Any, ...]]) -> Counter[str]:
+    """The usable rows as texts, and how many others there are."""
+    rows = []
+    for row in said:
+        triples = zip(shape.columns, shape.types, row, strict=True)
+        rows.append([(kind, text, declared) for (_, _, kind), declared, text in triples])
+    return summed(
+        [[value_of(kind, text, declared) for kind, text, declared in row] for row in rows], shape
+    )
+
+
+def value_of(kind: str, text: str | None, declared: str) -> Any:
+    return None if text is None else of_postgres(text, kind, declared)
+
+
+NULLABLE: Final = ("number", "words", "flag")
+
+
+def summed(rows: list[list[Any]], shape: Shape) -> Counter[str]:
+    kinds = [kind for _, _, kind in shape.columns]
+    counts: Counter[str] = Counter()
+    for row in rows:
+        pairs = list(zip(kinds, row, strict=True))
+        wrong = any(v is REJECTED or (v is None and k not in NULLABLE) for k, v in pairs)
+        counts["rejected" if wrong else repr([plain(v, k) for k, v in pairs])] += 1
+    return counts
+
+
+def plain(value: Any, kind: str) -> Any:
+    if kind == "flag" and value is None:
+        return True
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    return "nan" if isinstance(value, float) and math.isnan(value) else value
+
+
+SEEN: Final[Counter[str]] = Counter()
+"""Rows that all examples used and rejected."""
+
+
+def got(rows: list[dict[str, Any]], shape: Shape) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for row in rows:
+        usable = row[c.REJECT_REASON] is None
+        assert usable == (row[c.SOURCE_ROW] is None)
+        values = [plain(row[ours], kind) for ours, _, kind in shape.columns]
+        counts[repr(values) if usable else "rejected"] += 1
+        SEEN["used" if usable else "rejected"] += 1
+    return counts
+
+
+def check_seen() -> None:
+    """Examples that only ever use or only ever reject rows say nothing."""
+    assert min(SEEN["used"], SEEN["rejected"]) > 20, SEEN
+    SEEN.clear()
+
+
+def examples(request: pytest.FixtureRequest) -> settings:
+    return settings(
+        max_examples=2000 if request.config.getoption("--chaos") else 100,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def test_tables_are_read_as_they_are(
+    bare_postgres_uri: SecretStr, request: pytest.FixtureRequest
+) -> None:
+    @examples(request)
+    @given(tables())
+    def holds(shape: Shape) -> None:
+        said = make_table(connection, shape)
+        wrong = [
+            name
+            for (_, name, kind), declared in zip(shape.columns, shape.types, strict=True)
+            if declared not in TAKEN[kind]
+        ]
+        if wrong:
+            with pytest.raises(MappingError, match=rf"t\.{wrong[0]} is "):
+                read_table(bare_postgres_uri, shape)
+            return
+        assert got(read_table(bare_postgres_uri, shape), shape) == expected(shape, said)
+
+    with connect(bare_postgres_uri) as connection:
+        connection.cursor().execute(MADE)
+        connection.commit()
+        holds()
+    check_seen()
+
+
+# --- MongoDB --------------------------------------------------------------------------------------
+
+MISSING: Final = "a value that is not there"
+NESTED: Final = {"a": [1, {"b": None}]}
+SCALARS: Final[list[Any]] = [
+    None,
+    MISSING,
+    True,
+    False,
+    0,
+    1,
+    -(2**31),
+    Int64(2**63 - 1),
+    Int64(2**53 + 1),
+    1.0,
+    10.5,
+    2.0**53,
+    *WORDS,
+    datetime(2026, 1, 1, 12, 34, 56, 123000, tzinfo=UTC),
+    datetime(1, 1, 1, tzinfo=UTC),
+    ObjectId("65a000000000000000000000"),
+    b"0123456789abcdef",
+    b"\xff",
+    NESTED,
+    [1],
+]
+BEYOND: Final[list[Any]] = [
+    math.nan,
+    -math.inf,
+    1e300,
+    -0.0,
+    "a\x00b",
+    Decimal128("7.00"),
+    Decimal128("1E+6000"),
+    Decimal128("NaN"),
+    Decimal128("9007199254740993"),
+    DatetimeMS(10**15),
+    DatetimeMS(-(10**15)),
+    UUID("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+    Binary(b"0123456789abcdef", 3),
+    Timestamp(1, 1),
+    Regex("a"),
+    Code("1"),
+    MinKey(),
+]
+USUAL: Final[dict[str, list[Any]]] = {
+    "bigint": [1, Int64(5), "7", 3.0],
+    "uuid": ["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"],
+    "text": ["a", 5],
+    "name": ["view"],
+    "instant": [datetime(2026, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC)],
+    "number": [1, 4.5, "2"],
+    "flag": [True, 1, "no"],
+    "words": ["a title"],
+}
+
+
+@st.composite
+def collections(draw: st.DrawFn, scalars: list[Any]) -> Shape:
+    ids = Ids(user=draw(st.sampled_from(ID_TYPES)), item=draw(st.sampled_from(ID_TYPES)))
+    source: Source = draw(
+        st.sampled_from(
+            [EventSource(collection="t", columns=EVENTS), ItemSource(collection="t", columns=ITEMS)]
+        )
+    )
+    columns = columns_of(source, ids)
+    cells = [
+        st.one_of(*[st.sampled_from(USUAL[kind])] * 6, st.sampled_from(scalars))
+        for _, _, kind in columns
+    ]
+    rows = draw(st.lists(st.tuples(*cells), max_size=8))
+    table = RAW_EVENTS if isinstance(source, EventSource) else RAW_ITEMS
+    return Shape(source, table, ids, columns, (), tuple(rows))
+
+
+def of_mongo(value: Any, kind: str) -> Any:
+    if value is None or kind == "words":
+        return value if value is None else words_of(value)
+    if kind == "instant":
+        return value if isinstance(value, datetime) else REJECTED
+    if kind in ("flag", "number"):
+        if isinstance(value, bool) and kind == "flag":
+            return value
+        scalar = model.scalar_of(value)
+        convert = model.flag_of if kind == "flag" else model.number_of
+        return REJECTED if scalar is None else convert(scalar)
+    text = None if kind == "name" and isinstance(value, ObjectId | UUID) else model.text_of(value)
+    if text is None:
+        return REJECTED
+    return text if kind == "name" else model.id_of(text, kind)
+
+
+def words_of(value: Any) -> Any:
+    if value in (NESTED, [1]):
+        return "1"
+    if isinstance(value, bytes):
+        return ""
+    return str(value).replace("\x00", "\ufffd")
+
+
+def make_collection(uri: SecretStr, shape: Shape) -> list[dict[str, Any]]:
+    """Fills the collection and gives the documents as the server itself gives them."""
+    names = [name for _, name, _ in shape.columns]
+    documents = [
+        {n: v for n, v in zip(names, row, strict=True) if v is not MISSING} for row in shape.rows
+    ]
+    with mongo.database(uri) as db:
+        db.drop_collection("t")
+        db.create_collection("t")
+        if documents:
+            db["t"].insert_many(documents)
+        return list(db["t"].find({}))
+
+
+def read_collection(uri: SecretStr, shape: Shape) -> list[dict[str, Any]]:
+    windows = [(WHOLE, False), (WHOLE, True)] if shape.source.time else [(None, False)]
+    found = []
+    for window, outside in windows:
+        plan = mongo.plan_read(uri, shape.source, window, outside=outside)
+        rows = [
+            row
+            for part in range(len(plan.filters))
+            for batch in mongo.read_rows(uri, plan, part, shape.source, shape.table, shape.ids)
+            for row in batch.to_pylist()
+        ]
+        assert len(rows) == plan.rows
+        found += rows
+    return found
+
+
+def test_documents_are_read_as_they_are(
+    mongo_uri: SecretStr, request: pytest.FixtureRequest
+) -> None:
+    @examples(request)
+    @given(collections(SCALARS))
+    def holds(shape: Shape) -> None:
+        documents = make_collection(mongo_uri, shape)
+        names = [name for _, name, _ in shape.columns]
+        # The embedded server takes a null for a field that is not there.
+        nowhere = [n for n in names if documents and all(d.get(n) is None for d in documents)]
+        if nowhere:
+            with pytest.raises(MappingError, match=r"no document of collection t has a field"):
+                read_collection(mongo_uri, shape)
+            return
+        assert got(read_collection(mongo_uri, shape), shape) == valued(documents, shape)
+
+    holds()
+    check_seen()
+
+
+def test_documents_are_understood_whatever_they_hold(request: pytest.FixtureRequest) -> None:
+    """With values that the embedded server does not take or give back as they were."""
+
+    @examples(request)
+    @given(collections([*SCALARS, *BEYOND]))
+    def holds(shape: Shape) -> None:
+        names = [name for _, name, _ in shape.columns]
+        documents = [dict(zip(names, row, strict=True)) for row in shape.rows]
+        documents = [{n: v for n, v in d.items() if v is not MISSING} for d in documents]
+        batch = raw_rows(documents, shape.source, shape.table, shape.ids)
+        assert got(batch.to_pylist(), shape) == valued(documents, shape)
+
+    holds()
+    check_seen()
+
+
+def valued(documents: list[dict[str, Any]], shape: Shape) -> Counter[str]:
+    rows = [
+        [of_mongo(document.get(name), kind) for _, name, kind in shape.columns]
+        for document in documents
+    ]
+    return summed(rows, shape)
