@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from random import Random
+from string import ascii_letters
 from typing import Any
 
 import pyarrow as pa
@@ -37,6 +39,7 @@ from recsys.errors import (
     RecsysError,
     SchemaError,
 )
+from recsys.ids import MOST_BYTES
 from recsys.schemas import FALLBACK, QUARANTINE, TOP_N
 
 DAY = date(2026, 1, 1)
@@ -377,6 +380,18 @@ def test_what_the_lookup_is_written_from_ends_no_literal(postgres_uri: SecretStr
     definition = "SELECT prosrc FROM pg_proc WHERE proname = 'write_lookup'"
     ((body,),) = query(postgres_uri, definition)
     assert "$$" not in body
+
+
+def test_the_longest_text_ids_fit_into_every_key(bare_postgres_uri: SecretStr) -> None:
+    ids, random = Ids(user="text", item="text"), Random(1)  # noqa: S311
+    user, item = ("".join(random.choices(ascii_letters, k=MOST_BYTES)) for _ in range(2))
+    migrate(bare_postgres_uri, ids)
+    made = tables(ids, lists(ids, (user, [item])), popular(ids, item))
+    publish(bare_postgres_uri, ids, RECORD, made, passed, 7)
+    assert items_of(bare_postgres_uri, user) == [item]
+    query(bare_postgres_uri, f"SELECT recs.block('{user}', '{item}')", "recsys_moderator")
+    query(bare_postgres_uri, f"SELECT recs.remove_item('{item}')", "recsys_moderator")
+    assert items_of(bare_postgres_uri, user) == []
 
 
 def test_changes_of_published_tables_can_be_replicated(postgres_uri: SecretStr) -> None:
