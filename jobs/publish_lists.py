@@ -7,7 +7,6 @@ One process streams the Parquet files through binary COPY: it is faster than sta
 import argparse
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date
 from functools import partial
 from importlib.metadata import version
@@ -28,7 +27,7 @@ from jobs.run_stats import run_stats
 from recsys.config import Ids
 from recsys.errors import IncompleteReadError
 from recsys.evaluation.diff import compare
-from recsys.evaluation.gate import violations
+from recsys.evaluation.gate import verdict
 from recsys.schemas import FALLBACK, QUARANTINE, TOP_N
 
 log = logging.getLogger(__name__)
@@ -117,12 +116,13 @@ def _audit(arguments: RunArguments, uri: SecretStr, live: int | None) -> Audit:
         persistence=gates.persistence,
     )
     choice = read_choice(lake, as_of)
-    if live is not None and kept_run(uri, live).methods != choice.methods:
-        # Each method has a scale of its own.
+    same = live is None or kept_run(uri, live).methods == choice.methods
+    if not same:
         log.info("ordered by other methods than run %d, so scores are not compared", live)
-        figures = replace(figures, score_drift=None)
-    found = [str(violation) for violation in violations(figures, gates, choice.measured)]
-    return Audit({"live_run": live, **figures.as_dict(), "ndcg": choice.measured}, found)
+    figures, found = verdict(figures, gates, same_methods=same, ndcg=choice.measured)
+    return Audit(
+        {"live_run": live, **figures.as_dict(), "ndcg": choice.measured}, [str(v) for v in found]
+    )
 
 
 if __name__ == "__main__":

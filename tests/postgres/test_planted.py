@@ -48,7 +48,7 @@ OPERATORS = (
 
 
 def plant(uri: SecretStr, login: str) -> None:
-    """Functions and operators in public that note each call, made by a login that may only create."""
+    """Functions and operators in public that note each call, made by a login that may create."""
     with connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE ROLE {login}; GRANT CREATE ON SCHEMA public TO {login}")
         cursor.execute("CREATE SEQUENCE public.calls; GRANT ALL ON public.calls TO public")
