@@ -127,7 +127,7 @@ def run_in_process_of_its_own(day: Day, config: Path | None = None) -> Ended:
     """Runs a date with `recsys nightly`; its log goes nowhere but for the error."""
     command = [sys.executable, "-m", "jobs.cli.main", "nightly", "--as-of", f"{day.as_of}"]
     command += ["--full"]
-    command += [] if day.promote else ["--no-promote"]
+    command += ["--promote" if day.promote else "--no-promote"]
     command += [] if config is None else ["--config", str(config)]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False

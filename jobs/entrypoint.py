@@ -26,8 +26,9 @@ class RunArguments:
     settings: Settings
     observed_at: datetime
     """When the sources are read; a timestamp at or after it lies in the future."""
-    promote: bool = True
-    """Whether the run goes live; otherwise it is published as history."""
+    promote: bool | None = None
+    """Whether the run goes live; otherwise it is published as history. None: it goes live unless
+    the live run is of a later date."""
     full: bool = False
     """Whether everything is made anew, whatever `nights.full_every` says."""
 
@@ -77,10 +78,10 @@ def job_parser(doc: str | None) -> argparse.ArgumentParser:
         help="when the sources are read, ISO 8601 with zone (default: now)",
     )
     parser.add_argument(
-        "--no-promote",
-        dest="promote",
-        action="store_false",
-        help="publish the run as history and leave the live run alone",
+        "--promote",
+        action=argparse.BooleanOptionalAction,
+        help="go live, whatever is live; or be published as history and leave the live run alone "
+        "(default: go live unless the live run is of a later date)",
     )
     parser.add_argument(
         "--full",

@@ -6,21 +6,28 @@ One process streams the Parquet files through binary COPY: it is faster than sta
 
 import argparse
 import logging
-from dataclasses import replace
+from collections.abc import Mapping
+from datetime import date
 from functools import partial
 from importlib.metadata import version
+from typing import Final
 
+import pyarrow.dataset as ds
 from pydantic import SecretStr
 
 from jobs.entrypoint import RunArguments, job_parser, run
 from jobs.io.features import read_choice
 from jobs.io.files import parquet
+from jobs.io.lake import Partition
 from jobs.io.population import active_users, available_items
 from jobs.io.published import kept_run, read_lists
-from jobs.io.publishing import Audit, RunRecord, RunTables, publish
+from jobs.io.published_side import require_publishable
+from jobs.io.publishing import Audit, GoesLive, Published, RunRecord, RunTables, publish
 from jobs.run_stats import run_stats
+from recsys.config import Ids
+from recsys.errors import IncompleteReadError
 from recsys.evaluation.diff import compare
-from recsys.evaluation.gate import violations
+from recsys.evaluation.gate import verdict
 from recsys.schemas import FALLBACK, QUARANTINE, TOP_N
 
 log = logging.getLogger(__name__)
@@ -45,15 +52,53 @@ def main(arguments: RunArguments) -> None:
     )
     refused = lake.as_of(QUARANTINE.name, as_of)
     tables = RunTables(
-        lists=partition.dataset(TOP_N, config.ids),
+        lists=lists_of(partition, config.ids),
         fallback=lake.as_of(FALLBACK.name, as_of).read(FALLBACK, config.ids),
         quarantine=refused.dataset(QUARANTINE, config.ids),
     )
-    audit = partial(_audit, arguments, uri) if arguments.promote else None
-    published = publish(uri, config.ids, record, tables, audit, config.lists.keep_runs)
-    state = "live" if arguments.promote else "published as history"
+    require_publishable(uri, config.ids)
+    audit = partial(_audit, arguments, uri)
+    published = publish(
+        uri, config.ids, record, tables, audit, config.lists.keep_runs, _WHEN[arguments.promote]
+    )
+    _say(published, as_of)
+
+
+_WHEN: Final[Mapping[bool | None, GoesLive]] = {
+    True: GoesLive.ALWAYS,
+    None: GoesLive.UNLESS_OLDER,
+    False: GoesLive.NEVER,
+}
+
+
+def lists_of(partition: Partition, ids: Ids) -> ds.Dataset:
+    """The lists; raises IncompleteReadError where the files hold another number than were made."""
+    lists, made = partition.dataset(TOP_N, ids), partition.manifest().rows
+    if (found := lists.count_rows()) != made:
+        raise IncompleteReadError(
+            f"{partition.label}: the files hold {found} lists, {made} were made; make them again "
+            "with jobs.rank_lists"
+        )
+    return lists
+
+
+def _say(published: Published, as_of: date) -> None:
+    state = "live" if published.live else "published as history"
     message = "run %d is %s: %d lists, checksum %s"
     log.info(message, published.run_id, state, published.users, published.list_hash)
+    if published.newer:
+        log.warning(
+            "run %d is not live: it is of %s, the live run %d of %s; --promote lets an older date "
+            "go live, and so does `recsys rollback %d` now",
+            published.run_id,
+            as_of,
+            published.newer.run_id,
+            published.newer.as_of,
+            published.run_id,
+        )
+    if published.violations and not published.live:
+        found = "; ".join(published.violations)
+        log.warning("run %d would not have gone live: %s", published.run_id, found)
 
 
 def _audit(arguments: RunArguments, uri: SecretStr, live: int | None) -> Audit:
@@ -71,12 +116,13 @@ def _audit(arguments: RunArguments, uri: SecretStr, live: int | None) -> Audit:
         persistence=gates.persistence,
     )
     choice = read_choice(lake, as_of)
-    if live is not None and kept_run(uri, live).methods != choice.methods:
-        # Each method has a scale of its own.
+    same = live is None or kept_run(uri, live).methods == choice.methods
+    if not same:
         log.info("ordered by other methods than run %d, so scores are not compared", live)
-        figures = replace(figures, score_drift=None)
-    found = [str(violation) for violation in violations(figures, gates, choice.measured)]
-    return Audit({"live_run": live, **figures.as_dict(), "ndcg": choice.measured}, found)
+    figures, found = verdict(figures, gates, same_methods=same, ndcg=choice.measured)
+    return Audit(
+        {"live_run": live, **figures.as_dict(), "ndcg": choice.measured}, [str(v) for v in found]
+    )
 
 
 if __name__ == "__main__":

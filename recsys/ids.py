@@ -17,6 +17,8 @@ from recsys.schemas import arrow_id_type
 
 _INTEGER = r"^[+-]?[0-9]{1,30}$"
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+MOST_BYTES = 1_000
+"""Of a text id in UTF-8: two of them must fit into a row of an index of Postgres, 2,704 bytes."""
 _BIGINT_MIN, _BIGINT_MAX = -(2**63), 2**63 - 1
 
 
@@ -24,7 +26,8 @@ def canonical_ids(values: pa.Array, id_type: IdType) -> pa.Array:
     """Ids in the lake's form; null where a value is null or is no id of the type.
 
     values: (n,) ints or strings as the source gave them. A uuid comes back in lower case with
-    hyphens, a bigint as int64, a text as it is (without NUL, which Postgres cannot hold).
+    hyphens, a bigint as int64, a text as it is (without NUL, which Postgres cannot hold, and of at
+    most `MOST_BYTES`).
     """
     if id_type == "bigint":
         return _bigints(values)
@@ -33,7 +36,8 @@ def canonical_ids(values: pa.Array, id_type: IdType) -> pa.Array:
         text = pc.utf8_lower(pc.utf8_trim_whitespace(text))
         return _where(pc.match_substring_regex(text, _UUID), text)
     usable = pc.and_(pc.invert(pc.match_substring(text, "\x00")), pc.not_equal(text, ""))
-    return _where(usable, text)
+    short = pc.less_equal(pc.binary_length(text), MOST_BYTES)
+    return _where(pc.and_(usable, short), text)
 
 
 def _bigints(values: pa.Array) -> pa.Array:

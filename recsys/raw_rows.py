@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from recsys import columns as c
 from recsys.config import Ids, IdType
 from recsys.errors import MappingError
-from recsys.ids import canonical_ids
+from recsys.ids import MOST_BYTES, canonical_ids
 from recsys.nested import MOST_LEVELS, TooDeepError, storable
 from recsys.schemas import TIMESTAMP, Table
 
@@ -186,7 +186,8 @@ def _first(reasons: pa.Array, wrong: pa.Array, reason: str) -> pa.Array:
 
 def _kind(name: str, kind: pa.DataType, ids: Ids) -> str:
     if name in (c.USER_ID, c.ITEM_ID):
-        return _id_type(name, ids)
+        id_type = _id_type(name, ids)
+        return f"text of 1 to {MOST_BYTES:,} bytes" if id_type == "text" else id_type
     return {pa.float64(): "number", TIMESTAMP: "date", pa.bool_(): "flag"}.get(kind, str(kind))
 
 

@@ -16,7 +16,7 @@ from jobs.settings import load_config, load_settings
 from recsys.config import Config
 from recsys.errors import MissingPartitionError
 from recsys.evaluation.diff import Change, Comparison, Difference, Mover
-from recsys.evaluation.gate import Violation, violations
+from recsys.evaluation.gate import verdict
 
 _MOVERS: Final = 5
 _COLUMNS: Final = ("before", "after", "lost", "new", "overlap", "rbo", "churn")
@@ -45,7 +45,7 @@ def diff(
         earlier, later, depth=config.gates.depth, persistence=config.gates.persistence
     )
     figures = _figures(difference, lake, runs[1], config)
-    console.print(_totals(runs, figures, violations(figures, config.gates)))
+    console.print(_totals(runs, *_verdict(runs, figures, config)))
     console.print(_segments(_by_segment(difference, lake, runs[1], config), figures))
     console.print(_items(*difference.movers(n)))
 
@@ -59,6 +59,18 @@ def _figures(difference: Difference, lake: Lake, run: KeptRun, config: Config) -
         return difference.comparison(len(difference.items), difference.after.rows)
 
 
+def _verdict(
+    runs: Sequence[KeptRun], figures: Comparison, config: Config
+) -> tuple[Comparison, Sequence[str]]:
+    """What publishing says of the pair: on record where it was asked, else by the same rule."""
+    before, after = runs
+    same = before.methods == after.methods
+    figures, found = verdict(figures, config.gates, same_methods=same, ndcg=after.ndcg)
+    if after.audited_against == before.run_id:
+        return figures, after.violations
+    return figures, [str(violation) for violation in found]
+
+
 def _by_segment(
     difference: Difference, lake: Lake, run: KeptRun, config: Config
 ) -> Mapping[str, Change]:
@@ -69,13 +81,13 @@ def _by_segment(
         return difference.by_segment(difference.length_bands())
 
 
-def _totals(runs: Sequence[KeptRun], figures: Comparison, found: Sequence[Violation]) -> Table:
+def _totals(runs: Sequence[KeptRun], figures: Comparison, found: Sequence[str]) -> Table:
     before, after = runs
     title = f"run {after.run_id} ({after.as_of}) against run {before.run_id} ({before.as_of})"
     table = Table("figure", "value", title=title)
     for name, value in figures.as_dict().items():
         table.add_row(name.replace("_", " "), _figure(value))
-    held = "\n".join(map(str, found)) or "none"
+    held = "\n".join(found) or "none"
     table.add_row("gates not passed", held)
     return table
 

@@ -21,8 +21,12 @@ def nightly(
     config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
     *,
     promote: Annotated[
-        bool, typer.Option(help="Go live, or be published as history and leave the live run alone.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            help="Go live whatever is live, or leave the live run alone.",
+            show_default="go live unless the live run is of a later date",
+        ),
+    ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="Make everything anew, whatever nights.full_every says.")
     ] = False,

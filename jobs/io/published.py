@@ -1,6 +1,6 @@
 """A run's lists, read back from Postgres to be compared with others."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -32,6 +32,12 @@ class KeptRun:
     as_of: date
     methods: Mapping[str, str]
     """How the lists of each band of users were ordered."""
+    ndcg: float | None = None
+    """What its audit knew of the days that were held back."""
+    audited_against: int | None = None
+    """The run that its audit compared it with."""
+    violations: Sequence[str] = ()
+    """What that audit found."""
 
 
 def kept_run(uri: SecretStr, run_id: int) -> KeptRun:
@@ -73,14 +79,14 @@ def _kept(connection: Connection, run_id: int) -> KeptRun:
         raise RunNotThereError(
             f"there is no run {run_id}; `recsys runs` lists those that there are"
         )
-    found, as_of, status, orders = row
+    found, as_of, status, orders, ndcg, against, violations = row
     if status in _WITHOUT_LISTS:
         raise RunNotThereError(
             f"run {run_id} {_WITHOUT_LISTS[status]}, so its lists are not there; `recsys runs` "
             "lists those that there are"
         )
     methods = {band: order["method"] for band, order in (orders or {}).items()}
-    return KeptRun(int(found), as_of, methods)
+    return KeptRun(int(found), as_of, methods, ndcg, against, violations or ())
 
 
 def _readable(id_type: IdType) -> IdType:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
+from enum import Enum, auto
 from functools import partial
 from typing import Any, Final
 
@@ -79,8 +80,11 @@ class Published:
     run_id: int
     users: int
     list_hash: str
+    live: bool = False
     newer: "LiveRun | None" = None
     """The live run of a later date, because of which this one is history."""
+    violations: Sequence[str] = ()
+    """What would have held this run back, were it not history."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,17 @@ class LiveRun:
     as_of: date
 
 
-#: Compares the run's lists with those of the live run, whose id it gets; None before the first.
+class GoesLive(Enum):
+    """When a run whose audit finds nothing goes live; otherwise it is published as history."""
+
+    ALWAYS = auto()
+    UNLESS_OLDER = auto()
+    """Not where the live run is of a later date."""
+    NEVER = auto()
+
+
+#: Compares the run's lists with those of the run that it replaces, whose id it gets; None where
+#: there is none.
 Auditor = Callable[[int | None], Audit]
 
 
@@ -102,14 +116,12 @@ def publish(
     tables: RunTables,
     audit: Auditor | None,
     keep_runs: int,
-    *,
-    over_newer: bool = False,
+    goes_live: GoesLive = GoesLive.UNLESS_OLDER,
 ) -> Published:
     """Loads a run's lists beside the published ones, audits them, and points lookups at them.
 
-    audit: called in another thread while the lists are loaded; None publishes the run as history,
-    which leaves the live run alone.
-    over_newer: lets the run go live where the live run is of a later date; otherwise it is history.
+    audit: called in another thread while the lists are loaded; what is published as history, as
+    without an audit, is measured by itself, leaves the live run alone and is never held back.
     Until the last transaction commits nothing of the run can be seen, and no reader is waited for.
     Raises HeldError where the audit finds a violation: the run is kept with its figures, and what
     was live stays live.
@@ -117,34 +129,39 @@ def publish(
     with _publisher(uri) as (connection, still_alone):
         clearing.drop_loose(connection)
         live = _live_run(connection)
-        newer = live if live and live.as_of > record.as_of and not over_newer else None
+        newer = live if live and live.as_of > record.as_of else None
+        history = audit is None or goes_live is GoesLive.NEVER
+        history |= newer is not None and goes_live is GoesLive.UNLESS_OLDER
         with connection:
             run_id = _open_run(connection, record)
         partition = sql.Identifier(f"user_list_run_{run_id}")
         # The audit reads the lake and the live lists, and the load waits for Postgres.
         with ThreadPoolExecutor(1) as auditor:
-            wanted = None if newer or not audit else audit
-            audited = auditor.submit(wanted, live.run_id if live else None) if wanted else None
+            before = None if history or live is None else live.run_id
+            audited = auditor.submit(audit, before) if audit else None
             _load(uri, connection, partition, run_id, ids, tables.lists)
             _ingest(uri, "quarantined_row", run_id, _quarantined(tables.quarantine, run_id))
             found = audited.result() if audited else None
         with connection:
             published = _checked(connection, partition, run_id, tables.lists.count_rows())
         still_alone()
+        held = bool(found and found.violations and not history)
         with connection:
             _run(connection, "publish/switch_lock")
-            _complete(connection, partition, published, found)
+            _complete(connection, partition, published, found, held=held)
             _add_fallback(connection, run_id, ids, tables.fallback)
             _run(connection, "publish/forget_listed", partition=partition)
-            if found and not found.violations:
+            if not held and not history:
                 switch(connection, run_id, "published")
         clearing.retire(connection, keep_runs)
-    if found and found.violations:
+    violations = found.violations if found else ()
+    if held:
         raise HeldError(
-            f"run {run_id} is held back, the live run stays: {'; '.join(found.violations)}; look "
+            f"run {run_id} is held back, the live run stays: {'; '.join(violations)}; look "
             f'at `recsys diff`, then fix the cause or `recsys publish {run_id} --force "reason"`'
         )
-    return replace(published, newer=newer)
+    newer = newer if history and goes_live is not GoesLive.NEVER else None
+    return replace(published, live=not history, newer=newer, violations=violations)
 
 
 @contextmanager
@@ -248,7 +265,12 @@ def _checked(
 
 
 def _complete(
-    connection: Connection, partition: sql.Identifier, published: Published, audit: Audit | None
+    connection: Connection,
+    partition: sql.Identifier,
+    published: Published,
+    audit: Audit | None,
+    *,
+    held: bool,
 ) -> None:
     """Attaches a run's lists: they are history from here on, live or not."""
     run_id = sql.Literal(published.run_id)
@@ -257,7 +279,7 @@ def _complete(
         "run_id": published.run_id,
         "users": published.users,
         "list_hash": published.list_hash,
-        "status": "held" if audit and audit.violations else "published",
+        "status": "held" if held else "published",
         "audit": audit.as_json() if audit else None,
     }
     with connection.cursor() as cursor:

@@ -1,7 +1,7 @@
 """Whether a run's figures let it go live."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from recsys.config import Gates
@@ -53,6 +53,19 @@ def violations(
                 Violation(gate, abs(figure) if gate == "max_score_drift" else figure, limit)
             )
     return tuple(found)
+
+
+def verdict(
+    comparison: Comparison, gates: Gates, *, same_methods: bool, ndcg: float | None = None
+) -> tuple[Comparison, tuple[Violation, ...]]:
+    """The figures that say something about a run in the place of another, and what holds it back.
+
+    same_methods: whether both runs order lists alike; each method has a scale of its own, so that
+    scores of two say nothing.
+    ndcg: as for `violations`.
+    """
+    figures = comparison if same_methods else replace(comparison, score_drift=None)
+    return figures, violations(figures, gates, ndcg)
 
 
 def _holds(gate: str, figure: float, limit: float) -> bool:

@@ -2,11 +2,13 @@
 
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psycopg2
 import pytest
 from pydantic import SecretStr
 
@@ -84,3 +86,27 @@ def test_no_lookup_fails_or_mixes_runs(
             f"\n{CLIENTS} clients, {done[1]} lookups: p99 idle {p99_ms(idle):.1f} ms, "
             f"during 5 publications, 2 rollbacks, 1 removal {p99_ms(busy):.1f} ms"
         )
+
+
+@pytest.mark.chaos
+def test_no_lookup_fails_or_mixes_runs_in_98_publications(
+    postgres_uri: SecretStr, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An analyst's transaction stays open over every second ten of them."""
+    publish_run(postgres_uri, 1)
+    with clients(postgres_uri, tmp_path, seconds=3600) as running:
+        for tens in range(10):
+            with closing(psycopg2.connect(postgres_uri.get_secret_value())) as analyst:
+                if tens % 2:
+                    analyst.cursor().execute("SELECT count(*) FROM recs.user_list")
+                for number in range(10 * tens + 2, min(10 * tens + 12, 100)):
+                    publish_run(postgres_uri, number, keep=2)
+                    assert lookup.top_n(postgres_uri, "1", 1)[0].item_id == str(number * 1000)
+            assert running.poll() is None
+        running.send_signal(signal.SIGINT)
+        output, _ = running.communicate(timeout=60)
+    assert "ERROR" not in output
+    answers = sum(len(log.read_text().splitlines()) for log in tmp_path.glob("log*"))
+    assert answers > 1000
+    with capsys.disabled():
+        print(f"\n{CLIENTS} clients, 98 publications, {answers:,} lookups: 0 failed or mixed")  # noqa: T201

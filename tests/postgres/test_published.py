@@ -1,5 +1,6 @@
 """Lists of published runs, read back and compared."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -139,6 +140,32 @@ def test_diff_shows_totals_segments_and_items(
         assert fact in shown.output, shown.output
     missing = CliRunner().invoke(app, [str(before), "77"])
     assert isinstance(missing.exception, RecsysError)
+
+
+def test_diff_says_of_a_pair_what_publishing_said(
+    postgres_uri: SecretStr,
+    published: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv(settings.POSTGRES_URI, postgres_uri.get_secret_value())
+    monkeypatch.setenv(settings.LAKE, str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "140")
+    before, after = published({"1": ["5", "6"], "2": ["5"]}), published({"1": ["6", "7"]})
+    app = typer.Typer()
+    app.command()(diff)
+
+    def shown() -> str:
+        return CliRunner().invoke(app, [str(before), str(after)], catch_exceptions=False).output
+
+    assert "gates.min_users_kept" in shown()
+    audit = {"figures": {"live_run": before, "ndcg": None}, "violations": []}
+    with connect(postgres_uri) as connection:
+        connection.cursor().execute(
+            "UPDATE recs.run SET audit = %s WHERE run_id = %s", (json.dumps(audit), after)
+        )
+    assert "gates." not in shown()
+    assert "none" in shown()
 
 
 def test_a_database_that_is_not_there_is_a_wrong_setting(postgres_uri: SecretStr) -> None:

@@ -1,8 +1,11 @@
 """Publishing into a real server: what can be seen, when, and by whom."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from random import Random
+from string import ascii_letters
 from typing import Any
 
 import pyarrow as pa
@@ -16,7 +19,16 @@ from jobs.entrypoint import RunArguments
 from jobs.io import lookup
 from jobs.io.migrations import MIGRATIONS, migrate
 from jobs.io.postgres import connect
-from jobs.io.publishing import Audit, Auditor, Published, RunRecord, RunTables, publish
+from jobs.io.publishing import (
+    Audit,
+    Auditor,
+    GoesLive,
+    LiveRun,
+    Published,
+    RunRecord,
+    RunTables,
+    publish,
+)
 from jobs.settings import Settings
 from recsys.config import Config, Ids
 from recsys.errors import (
@@ -27,6 +39,7 @@ from recsys.errors import (
     RecsysError,
     SchemaError,
 )
+from recsys.ids import MOST_BYTES
 from recsys.schemas import FALLBACK, QUARANTINE, TOP_N
 
 DAY = date(2026, 1, 1)
@@ -289,6 +302,109 @@ def test_lists_that_older_code_made_are_refused_before_anything_is_loaded(
     with pytest.raises(SchemaError, match="column propensities is missing; rebuild"):
         publish_lists.main(arguments)
     assert lookup.runs(settings.require_postgres(), 1) == []
+
+
+def of_date(day: int) -> RunRecord:
+    return replace(RECORD, as_of=date(2026, 1, day))
+
+
+def publish_of(uri: SecretStr, day: int, item: int, goes_live: GoesLive) -> Published:
+    made = tables(BIGINT, lists(BIGINT, (1, [item])), popular(BIGINT, 70))
+    return publish(uri, BIGINT, of_date(day), made, passed, 7, goes_live)
+
+
+def test_a_run_of_an_older_date_is_history_unless_it_is_asked_to_go_live(
+    postgres_uri: SecretStr,
+) -> None:
+    publish_of(postgres_uri, 2, 10, GoesLive.UNLESS_OLDER)
+    older = publish_of(postgres_uri, 1, 11, GoesLive.UNLESS_OLDER)
+    assert (older.live, older.newer) == (False, LiveRun(1, date(2026, 1, 2)))
+    assert items_of(postgres_uri, 1) == ["10"]
+    assert publish_of(postgres_uri, 2, 12, GoesLive.UNLESS_OLDER).live
+    assert not publish_of(postgres_uri, 3, 13, GoesLive.NEVER).live
+    assert items_of(postgres_uri, 1) == ["12"]
+    asked = publish_of(postgres_uri, 1, 14, GoesLive.ALWAYS)
+    assert (asked.live, asked.newer) == (True, None)
+    assert items_of(postgres_uri, 1) == ["14"]
+
+
+def test_history_is_measured_and_not_held_back(postgres_uri: SecretStr) -> None:
+    go(postgres_uri, (1, [10]))
+    asked = []
+
+    def audit(live: int | None) -> Audit:
+        asked.append(live)
+        return Audit({"fallback_share": 1.0}, ["1 is above gates.max_fallback_share = 0.99"])
+
+    made = tables(BIGINT, lists(BIGINT, (1, [11])), popular(BIGINT, 70))
+    run = publish(postgres_uri, BIGINT, RECORD, made, audit, 7, GoesLive.NEVER)
+    assert run.violations == ["1 is above gates.max_fallback_share = 0.99"]
+    assert asked == [None]
+    states = "SELECT status, audit -> 'violations' ->> 0 FROM recs.run WHERE run_id = 2"
+    assert query(postgres_uri, states) == [("published", run.violations[0])]
+
+
+def test_files_that_lost_rows_are_not_published_as_history_either(
+    settings: Settings, config: Config
+) -> None:
+    arguments = RunArguments(DAY, config, settings, datetime(2026, 1, 1, tzinfo=UTC), promote=False)
+    partition = arguments.lake.as_of("topn", DAY)
+    whole = lists(BIGINT, *((user, [10]) for user in range(594))).to_table()
+    with partition.replace() as draft:
+        draft.write_table(whole)
+        draft.stats["models"] = ["als", "popularity"]
+    (file,) = partition.files()
+    pq.write_table(whole.slice(0, 456), str(file))
+    with pytest.raises(RecsysError, match=r"456|damaged"):
+        publish_lists.lists_of(partition, config.ids)
+
+
+@pytest.mark.parametrize("name", ["a$$; DROP TABLE recs.live; $$", "a'b", "Als", "", "a b", "ä"])
+def test_a_models_name_is_an_identifier_or_nothing_is_published(
+    postgres_uri: SecretStr, name: str
+) -> None:
+    with pytest.raises(DataError, match="no identifier"):
+        replace(RECORD, models=("als", name))
+    forged = """INSERT INTO recs.run (as_of, config_hash, code_version, models, stats)
+        VALUES ('2026-01-01', '', '', %s, '{}');
+        SELECT recs.write_lookup(max(run_id)) FROM recs.run"""
+    with (
+        pytest.raises(DataError, match=r"no identifier|refuses"),
+        connect(postgres_uri) as connection,
+    ):
+        connection.cursor().execute(forged, ([name],))
+
+
+def test_what_the_lookup_is_written_from_ends_no_literal(postgres_uri: SecretStr) -> None:
+    go(postgres_uri, (1, [10]))
+    definition = "SELECT prosrc FROM pg_proc WHERE proname = 'write_lookup'"
+    ((body,),) = query(postgres_uri, definition)
+    assert "$$" not in body
+
+
+def test_the_longest_text_ids_fit_into_every_key(bare_postgres_uri: SecretStr) -> None:
+    ids, random = Ids(user="text", item="text"), Random(1)  # noqa: S311
+    user, item = ("".join(random.choices(ascii_letters, k=MOST_BYTES)) for _ in range(2))
+    migrate(bare_postgres_uri, ids)
+    made = tables(ids, lists(ids, (user, [item])), popular(ids, item))
+    publish(bare_postgres_uri, ids, RECORD, made, passed, 7)
+    assert items_of(bare_postgres_uri, user) == [item]
+    query(bare_postgres_uri, f"SELECT recs.block('{user}', '{item}')", "recsys_moderator")
+    query(bare_postgres_uri, f"SELECT recs.remove_item('{item}')", "recsys_moderator")
+    assert items_of(bare_postgres_uri, user) == []
+
+
+def test_changes_of_published_tables_can_be_replicated(postgres_uri: SecretStr) -> None:
+    query(postgres_uri, "CREATE PUBLICATION everything FOR ALL TABLES; SELECT 1")
+    refused = [{"source": "events", "user_id": 1, "reject_reason": "x", "source_row": "{}"}]
+    for item in (10, 11, 12):
+        go(postgres_uri, (1, [item]), (2, [item]), keep=1, refused=refused)
+    assert query(postgres_uri, TABLES) == [(1,)]
+    assert query(postgres_uri, "SELECT DISTINCT run_id FROM recs.quarantined_row") == [(3,)]
+    query(postgres_uri, "SELECT recs.forget_user(1)", "recsys_moderator")
+    assert query(postgres_uri, "SELECT count(*) FROM recs.quarantined_row") == [(0,)]
+    go(postgres_uri, (1, [13]), (2, [13]), keep=1)
+    assert query(postgres_uri, "SELECT user_id FROM recs.user_list") == [(2,)]
 
 
 def test_hostile_ids_are_only_ids(postgres_uri: SecretStr) -> None:

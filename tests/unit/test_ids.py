@@ -30,6 +30,8 @@ LOWEST, HIGHEST = -(2**63), 2**63 - 1
         ("text", " kept as it is ", " kept as it is "),
         ("text", "", None),
         ("text", "nul\x00", None),
+        ("text", "ë" * 500, "ë" * 500),
+        ("text", "ë" * 500 + "x", None),
     ],
 )
 def test_ids_are_canonical_or_refused(

@@ -1,0 +1,112 @@
+"""Nothing that a login plants in a schema of its own is called by any statement of the pipeline."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from upath import UPath
+
+from jobs.io import lookup, switching
+from jobs.io.erasure import erase
+from jobs.io.lake import Lake
+from jobs.io.migrations import MIGRATIONS, apply, migrate
+from jobs.io.postgres import connect
+from jobs.io.published import kept_run, read_lists
+from jobs.io.published_side import published_problems
+from recsys.config import Config, Ids
+from tests.postgres.test_publishing import go, query
+
+#: Each has a better match for a call that the pipeline might make without a schema, or did make.
+FUNCTIONS = (
+    ("pg_advisory_xact_lock(integer)", "void"),
+    ("pg_advisory_lock(integer)", "void"),
+    ("hash_record_extended(record, integer)", "bigint"),
+    ("hashtext(unknown)", "integer"),
+    ("set_config(text, text, text)", "text"),
+    ("set_config(text, text, boolean)", "text"),
+    ("to_regclass(unknown)", "regclass"),
+    ("array_agg(integer)", "integer[]"),
+    ("unnest(text[])", "SETOF text"),
+    ("coalesce_all(integer)", "integer"),
+    ("format(text, bigint)", "text"),
+    ("greatest_of(integer, integer)", "integer"),
+    ("now(integer)", "timestamptz"),
+    ("concat(text, name)", "text"),
+    ("pg_has_role(name, oid, text)", "boolean"),
+    ("count(bigint)", "bigint"),
+)
+OPERATORS = (
+    ("=", "bigint", "integer"),
+    ("=", "name", "text"),
+    ("=", "text", "text"),
+    ("=", "bigint", "bigint"),
+    ("<>", "regproc", "integer"),
+    ("||", "text", "bigint"),
+    ("~~", "name", "text"),
+    (">", "bigint", "integer"),
+)
+
+
+def plant(uri: SecretStr, login: str) -> None:
+    """Functions and operators in public that note each call, made by a login that may create."""
+    with connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {login}; GRANT CREATE ON SCHEMA public TO {login}")
+        cursor.execute("CREATE SEQUENCE public.calls; GRANT ALL ON public.calls TO public")
+        cursor.execute(f"SET ROLE {login}; SET search_path = public, pg_catalog")
+        for signature, returned in FUNCTIONS:
+            if "unknown" in signature:
+                signature = signature.replace("unknown", "text")  # noqa: PLW2901
+            cursor.execute(
+                f"""CREATE FUNCTION public.{signature} RETURNS {returned} LANGUAGE plpgsql AS $$
+                BEGIN PERFORM pg_catalog.nextval('public.calls'); RETURN {
+                    "" if "SETOF" in returned or returned == "void" else "NULL"
+                }; END $$"""
+            )
+        for number, (name, left, right) in enumerate(OPERATORS):
+            types = left.replace("unknown", "text"), right.replace("unknown", "text")
+            cursor.execute(
+                f"""CREATE FUNCTION public.planted_{number}({types[0]}, {types[1]})
+                RETURNS {"text" if name == "||" else "boolean"} LANGUAGE plpgsql AS $$
+                BEGIN PERFORM pg_catalog.nextval('public.calls'); RETURN NULL; END $$"""
+            )
+            cursor.execute(
+                f"""CREATE OPERATOR public.{name} (FUNCTION = public.planted_{number},
+                LEFTARG = {types[0]}, RIGHTARG = {types[1]})"""
+            )
+
+
+@pytest.fixture
+def planted(bare_postgres_uri: SecretStr) -> SecretStr:
+    """A database at the last migration but one, in which somebody has planted things."""
+    migrate(bare_postgres_uri, Ids())
+    with connect(bare_postgres_uri) as connection, connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA recs CASCADE")
+        for path in sorted(MIGRATIONS.glob("*.sql"))[:-1]:
+            apply(connection, path, Ids())
+    plant(bare_postgres_uri, "gardener")
+    return bare_postgres_uri
+
+
+def calls(uri: SecretStr) -> bool:
+    return query(uri, "SELECT is_called FROM public.calls") == [(True,)]
+
+
+def test_nothing_planted_is_called(planted: SecretStr, config: Config, tmp_path: Path) -> None:
+    try:
+        migrate(planted, Ids())
+        assert published_problems(planted, Ids()) == []
+        for item in (10, 11, 12):
+            go(planted, (1, [item]), (2, [item]), keep=2)
+        switching.rollback(planted, None)
+        switching.release(planted, 3, "why")
+        kept_run(planted, 3)
+        read_lists(planted, 3, Ids(), 5)
+        lookup.runs(planted, 5)
+        assert [i.item_id for i in lookup.top_n(planted, "1", 5)] == ["12"]
+        assert erase(planted, Lake(UPath(tmp_path)), config, 1).left == 0
+        assert not calls(planted)
+        with connect(planted) as connection, connection.cursor() as cursor:
+            cursor.execute("SET search_path = pg_catalog, public; SELECT pg_advisory_xact_lock(1)")
+        assert calls(planted)
+    finally:
+        query(planted, "DROP OWNED BY gardener; DROP ROLE gardener; SELECT 1")
