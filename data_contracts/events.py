@@ -65,8 +65,8 @@ def _volume_rules(terms: Terms) -> list[Rule]:
     few = "see whether the source lost events or is written late, or lower contracts.min_volume"
     many = "see whether the source repeats events, or raise contracts.max_volume"
     return [
-        Rule(A_DAY, "fail", trailing.bounds(limits.min_volume, None), few),
-        Rule(A_DAY_MOST, "warn", trailing.bounds(None, limits.max_volume), many),
+        Rule(A_DAY, "fail", (trailing.least_events(limits.min_volume), None), few),
+        Rule(A_DAY_MOST, "warn", (None, trailing.most(limits.max_volume)), many),
     ]
 
 
@@ -146,8 +146,13 @@ def _shift(shares: Mapping[str, float], rows: int, terms: Terms) -> Figures:
     usual = terms.trailing.mix
     if usual is None or not terms.trailing.enough or not rows:
         return {}
-    chance = sqrt(len({*shares, *usual}) / rows)
+    chance = chance_of_shift(len({*shares, *usual}), rows)
     return {MIX: max(0.0, mix_shift(shares, usual) - chance)}
+
+
+def chance_of_shift(kinds: int, rows: int) -> float:
+    """What chance may do to the mix of so many events of some types."""
+    return sqrt(kinds / rows)
 
 
 def _instant(time: datetime) -> pa.Scalar:

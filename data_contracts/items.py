@@ -7,10 +7,12 @@ import pyarrow as pa
 from data_contracts import measures as m
 from data_contracts.contract import Contract, Terms
 from data_contracts.rules import Figures, Rule
+from data_contracts.trailing import Trailing
 from recsys import columns as c
 from recsys.schemas import RAW_ITEMS
 
 AVAILABLE: Final = "available items"
+FEWER_AVAILABLE: Final = "available items, against earlier runs"
 
 
 def rules(terms: Terms) -> list[Rule]:
@@ -21,7 +23,15 @@ def rules(terms: Terms) -> list[Rule]:
         m.rejected_rule(terms.limits),
         m.duplicate_rule(terms.limits, c.ITEM_ID),
         Rule(AVAILABLE, "fail", (1, None), remedy),
+        *_fewer_available(terms),
     ]
+
+
+def _fewer_available(terms: Terms) -> list[Rule]:
+    usual = Trailing(terms.trailing.available, runs_needed=terms.trailing.runs_needed)
+    least = usual.least_rows(terms.limits.min_size)
+    remedy = "see what [sources.items] maps to available, or lower contracts.min_size"
+    return [] if least is None else [Rule(FEWER_AVAILABLE, "fail", (least, None), remedy)]
 
 
 def figures(rows: pa.Table, terms: Terms) -> Figures:  # noqa: ARG001
@@ -31,7 +41,7 @@ def figures(rows: pa.Table, terms: Terms) -> Figures:  # noqa: ARG001
         **m.sizes(rows.num_rows),
         m.REJECTED: m.rejected_share(rows),
         m.DUPLICATES: m.duplicate_share(good, RAW_ITEMS.key),
-        AVAILABLE: m.count(good[c.AVAILABLE]),
+        **dict.fromkeys((AVAILABLE, FEWER_AVAILABLE), m.count(good[c.AVAILABLE])),
     }
 
 

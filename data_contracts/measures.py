@@ -89,8 +89,8 @@ def size_rules(limits: Contracts, trailing: Trailing) -> list[Rule]:
     shrunk = "see whether the source lost rows, or lower contracts.min_size"
     grown = "see whether the source repeats rows, or raise contracts.max_size"
     return [
-        Rule(FEWER_ROWS, "fail", trailing.bounds(limits.min_size, None), shrunk),
-        Rule(MORE_ROWS, "warn", trailing.bounds(None, limits.max_size), grown),
+        Rule(FEWER_ROWS, "fail", (trailing.least_rows(limits.min_size), None), shrunk),
+        Rule(MORE_ROWS, "warn", (None, trailing.most(limits.max_size)), grown),
     ]
 
 

@@ -3,14 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import sqrt
+from math import ceil, sqrt
 from statistics import median
 from typing import Final
 
-from data_contracts.rules import Bounds, Severity
+from scipy.special import bdtrik, nbdtrik, pdtrik
 
-#: Deviations of a count that are put down to chance, in square roots of the count (Poisson).
+from data_contracts.rules import Severity
+
+#: Deviations of a growing count that are put down to chance, in its square roots (Poisson).
 _CHANCE: Final = 4.0
+#: Chance of fewer rows without a loss, below which they are taken for one: a night in 27 years.
+_RARE: Final = 1e-4
+#: Rows of a table read whole that may go from one run to the next without a loss.
+_TURNOVER: Final = 0.05
+#: From the median of absolute deviations to a standard deviation, of normal figures.
+_MAD: Final = 1.4826
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,8 @@ class Trailing:
     """Mean share of each event type."""
     newest: datetime | None = None
     """The newest event that an earlier run has seen."""
+    available: Sequence[float] = ()
+    """Items of each earlier run that could be recommended."""
     at_once: bool = False
     """Whether everything in the matrix of the run before began within one day too."""
     runs_needed: int = 1
@@ -38,14 +48,44 @@ class Trailing:
         """`fail` for what is judged by the past, `warn` while there is too little of it."""
         return "fail" if self.enough else "warn"
 
-    def bounds(self, least: float | None, most: float | None) -> Bounds:
-        """Rows allowed: shares of the median run, widened by what chance does to a small count."""
+    def least_events(self, share: float) -> float | None:
+        """The fewest events of a day that are no loss: a share of the median day, or what chance
+        leaves of it where that is less; None with too few earlier runs.
+
+        Counts of a day are taken for negative binomial about the median, for Poisson where they
+        vary no more than that. The spread is that of the middle days: one odd day widens nothing.
+        """
         if not self.enough:
-            return None, None
+            return None
         usual = median(self.rows)
-        slack = _CHANCE * sqrt(usual)
-        low = None if least is None else max(0.0, least * usual - slack)
-        return low, None if most is None else most * usual + slack
+        spread = _MAD * median(abs(rows - usual) for rows in self.rows)
+        if not usual:
+            return 0.0
+        if spread**2 <= usual:
+            rare = pdtrik(_RARE, usual)
+        else:
+            rare = nbdtrik(_RARE, usual**2 / (spread**2 - usual), usual / spread**2)
+        return min(share * usual, _whole(rare))
+
+    def least_rows(self, share: float) -> float | None:
+        """The fewest rows of a table read whole that are no loss: a share of the median run, or
+        what a turnover of 5 % leaves of it where that is less; None with too few earlier runs."""
+        if not self.enough:
+            return None
+        usual = median(self.rows)
+        return min(share * usual, _whole(bdtrik(_RARE, round(usual), 1.0 - _TURNOVER)))
+
+    def most(self, multiple: float) -> float | None:
+        """The most rows: a multiple of the median run, widened by what chance does to a count."""
+        if not self.enough:
+            return None
+        usual = median(self.rows)
+        return multiple * usual + _CHANCE * sqrt(usual)
+
+
+def _whole(quantile: float) -> float:
+    """The least count whose chance reaches that of a quantile; 0 where even none has it."""
+    return float(ceil(quantile)) if quantile > 0 else 0.0
 
 
 def mix_shift(mix: Mapping[str, float], usual: Mapping[str, float]) -> float:

@@ -30,9 +30,10 @@ from data_contracts.trailing import Trailing
 from jobs.entrypoint import RunArguments, job_parser, run
 from jobs.io.contracts import EventCheck, earlier_rows, event_checks, keep, read_present
 from jobs.io.lake import Lake
+from jobs.io.population import available_items
 from jobs.run_stats import no_events
 from recsys import columns as c
-from recsys.schemas import EVENT_SOURCES, RAW, TIMESTAMP
+from recsys.schemas import EVENT_SOURCES, ITEMS, RAW, TIMESTAMP
 from recsys.window import Window, midnight
 
 log = logging.getLogger(__name__)
@@ -104,7 +105,15 @@ def _terms(arguments: RunArguments, trailing: Trailing, known: Known) -> Terms:
 def _sizes(arguments: RunArguments, name: str) -> Trailing:
     limits = arguments.config.contracts
     rows = earlier_rows(arguments.lake, RAW[name].name, arguments.as_of, limits.trailing_runs)
-    return Trailing(rows=rows, runs_needed=limits.needed_runs)
+    available = _available(arguments) if name == "items" else ()
+    return Trailing(rows=rows, available=available, runs_needed=limits.needed_runs)
+
+
+def _available(arguments: RunArguments) -> Sequence[int]:
+    """Items that could be recommended on the last dates before this one, oldest first."""
+    lake, limits = arguments.lake, arguments.config.contracts
+    days = [day for day in lake.days(ITEMS.name) if day < arguments.as_of][-limits.trailing_runs :]
+    return [available_items(lake, day) for day in days]
 
 
 # --- events ---------------------------------------------------------------------------------------

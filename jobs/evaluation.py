@@ -93,7 +93,10 @@ def try_stack(
     """
     users = split.test.users()
     if not len(users):
-        raise DataError("the test part has no pair that the training part does not have")
+        raise DataError(
+            "the test part has no pair with a weight above 0 that the training part does not have; "
+            "give more pairs, or split them otherwise"
+        )
     held, known = data.held_back(split.train, config.seed), data.known_items(split.train)
     tuned: dict[str, str] = {}
     if tune_minutes > 0:

@@ -1,12 +1,14 @@
 """`recsys evaluate`: how good the lists are, on any data that can be split."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -15,10 +17,11 @@ from jobs.evaluation import BLEND, Steps, Trial, try_stack
 from jobs.io.pairs import read_descriptions, read_ids, read_numbered
 from jobs.settings import load_config
 from recsys.config import Config
-from recsys.errors import DataError
+from recsys.errors import DataError, SettingsError
 from recsys.evaluation.report import ALL, Figures
 from recsys.evaluation.splits import Pairs, Split, at_quantile, given, random_per_user
 from recsys.evaluation.trial import DataSet
+from recsys.interactions.training import Ints
 from recsys.ranking.fallback import segments_of
 
 _COLUMNS = ("recall", "ndcg", "average_precision", "reciprocal_rank", "hit", "novelty")
@@ -58,23 +61,54 @@ def evaluate(  # noqa: PLR0913 - the options of a command
 
     Example: recsys evaluate --train train.parquet --test test.parquet --k 20
     """
+    _check_writable(out)
     chosen, files = load_config(config), [f for f in (train, test) if f is not None]
     index = {role: read_ids(files, role) for role in ("user", "item")}
     pairs = read_numbered(train, index["user"], index["item"])
     members = read_descriptions(users, "user", index["user"])
-    segments, _ = segments_of(members.attributes, chosen.segments.attribute or "")
-    data = DataSet(pairs, members, read_descriptions(items, "item", index["item"]), segments)
-    parts = (
-        _cut(pairs, split, chosen)
-        if test is None
-        else given(pairs, read_numbered(test, index["user"], index["item"]))
-    )
-    label = "given" if test is not None else split.value
+    catalogue = read_descriptions(items, "item", index["item"])
+    segments, _ = segments_of(members.entries.attributes, chosen.segments.attribute or "")
+    data = DataSet(pairs, members.entries, catalogue.entries, segments)
+    notes = [note for note in (members.note, catalogue.note) if note]
+    if test is None:
+        parts, label = _cut(pairs, split, chosen), split.value
+    else:
+        wanted = read_numbered(test, index["user"], index["item"])
+        notes += [
+            _known(test, "user", wanted.user_rows, pairs.user_rows, users),
+            _known(test, "item", wanted.item_rows, pairs.item_rows, items),
+        ]
+        parts, label = given(pairs, wanted), "given"
+    for note in notes:
+        typer.echo(note)
     with _progress() as steps:
         trial = try_stack(data, parts, label, chosen, k, steps, tune_minutes)
     show(trial)
     if out is not None:
-        out.write_text(json.dumps(trial.as_dict(), indent=1) + "\n", encoding="utf-8")
+        text = json.dumps(trial.as_dict(), indent=1, allow_nan=False)
+        out.write_text(text + "\n", encoding="utf-8")
+
+
+def _check_writable(out: Path | None) -> None:
+    """Refuses a file that could not be written after all the work."""
+    if out is not None and not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
+        raise SettingsError(f"--json {out}: {out.parent} is no folder that can be written to")
+    if out is not None and out.exists() and not (out.is_file() and os.access(out, os.W_OK)):
+        raise SettingsError(f"--json {out}: is no file that can be written to")
+
+
+def _known(test: Path, role: str, wanted: Ints, learnt: Ints, described: Path | None) -> str:
+    """How many of the users or items to be found are known from the training part.
+
+    Raises DataError where none is, and no file describes them: their ids have another form.
+    """
+    found, known = np.unique(wanted), np.isin(np.unique(wanted), learnt).sum()
+    if len(found) and not known and described is None:
+        raise DataError(
+            f"{test}: none of its {len(found)} {role}s is in --train; give the ids of both files "
+            f"the same form, or describe the {role}s with --{role}s"
+        )
+    return f"{test.name}: {known} of {len(found)} {role}s are in the training part"
 
 
 def _cut(pairs: Pairs, split: How, config: Config) -> Split:
@@ -82,7 +116,13 @@ def _cut(pairs: Pairs, split: How, config: Config) -> Split:
         return random_per_user(pairs, 0.2, config.seed, 5)
     if pairs.times is None:
         raise DataError("the pairs have no timestamp to split them by; pass --split random")
-    return at_quantile(pairs)
+    parts = at_quantile(pairs)
+    if not len(parts.train):
+        raise DataError(
+            "at least four fifths of the pairs have the same, earliest timestamp, so time cannot "
+            "split them; pass --split random"
+        )
+    return parts
 
 
 @contextmanager

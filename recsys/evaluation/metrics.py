@@ -231,11 +231,31 @@ def evaluate_lists(
         if catalogue.categories is None:
             raise DataError("the calibration error needs categories of items: give both or none")
         figures["calibration_error"] = calibration_error(lists, histories, catalogue.categories)
+    check_figures(figures)
     return Evaluation(k, lists, relevant, items, figures)
+
+
+def check_figures(figures: Mapping[str, Floats]) -> None:
+    """Raises ArithmeticError for a metric outside its range: no input may lead to that.
+
+    figures: (u,) by metric; NaN where one that is not of hits is not defined for a user.
+    """
+    accuracy = {metric.__name__ for metric in ACCURACY}
+    for name, values in figures.items():
+        most = 1.0 if name in accuracy else _MOST.get(name, np.inf)
+        inside = (values >= 0.0) & (values <= most + _ROUNDING) & np.isfinite(values)
+        undefined = np.isnan(values) & (name not in accuracy)
+        if not (inside | undefined).all():
+            wrong = values[~(inside | undefined)][0]
+            raise ArithmeticError(f"{name} of a user is {wrong}, which no list can have: a bug")
 
 
 ACCURACY: Final = (recall, ndcg, average_precision, reciprocal_rank, hit)
 """Metrics of hits; by name, they lie between 0 and 1, and more is better."""
+
+
+_MOST: Final = {"diversity": 2.0}
+_ROUNDING: Final = 1e-9
 
 
 def as_ranked(lists: ItemLists, k: int) -> Ints:

@@ -1,7 +1,8 @@
 """Which interactions a model may learn from, and which its lists are measured against.
 
 A pair is one user and one item. After a split each pair stands once, in train or in test: at the
-time of its first event, with the sum of its events' weights.
+time of its first event, with the sum of its events' weights. Pairs of weight 0 are in no test: to
+be shown what one did not like is no hit.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from scipy import sparse
 from recsys.errors import DataError
 from recsys.interactions.training import Ints, ItemLists
 
+MOST_WEIGHT: Final = 1e9
+"""Greatest weight of a pair: sums of larger ones could leave float32."""
 SHARE_BEFORE: Final = 0.8
 """Quantile of the events' times at which public data sets are split."""
 
@@ -27,7 +30,7 @@ class Pairs:
     item_rows: Ints
     """(n,)"""
     weights: npt.NDArray[np.float32]
-    """(n,) evidence of interest, 0 or more."""
+    """(n,) evidence of interest, from 0 to MOST_WEIGHT; 0 of what was seen, but not liked."""
     times: Ints | None
     """(n,) microseconds since 1970 UTC; None where the data has no times."""
 
@@ -36,6 +39,8 @@ class Pairs:
         lengths = {len(column) for column in columns if column is not None}
         if len(lengths) > 1:
             raise DataError(f"columns of pairs differ in length: {sorted(lengths)}")
+        if not ((self.weights >= 0) & (self.weights <= MOST_WEIGHT)).all():
+            raise DataError(f"weights of pairs lie between 0 and {MOST_WEIGHT:g}")
 
     def __len__(self) -> int:
         return len(self.user_rows)
@@ -82,7 +87,8 @@ class Pairs:
         sums = np.add.reduceat(self.weights[order].astype(np.float64), starts)
         times = None if self.times is None else np.minimum.reduceat(self.times[order], starts)
         first = order[starts]
-        return Pairs(self.user_rows[first], self.item_rows[first], sums.astype(np.float32), times)
+        weights = np.minimum(sums, MOST_WEIGHT).astype(np.float32)
+        return Pairs(self.user_rows[first], self.item_rows[first], weights, times)
 
 
 class Split(NamedTuple):
@@ -129,15 +135,15 @@ def random_per_user(pairs: Pairs, share: float, seed: int, least: int) -> Split:
     ranks = np.arange(len(rows)) - np.repeat(starts, counts)
     out = np.zeros(len(rows), bool)
     out[drawn] = ranks < np.repeat(held, counts)
-    return Split(rows.take(~out), rows.take(out))
+    return Split(rows.take(~out), rows.take(out & (rows.weights > 0)))
 
 
 def given(train: Pairs, test: Pairs) -> Split:
-    """A split made elsewhere; test pairs that are in train too are dropped from test."""
+    """A split made elsewhere; test pairs that are in train too, or not liked, are dropped."""
     learnt, wanted = train.merged(), test.merged()
     width = max(_width(learnt), _width(wanted))
     known = np.isin(_keys(wanted, width), _keys(learnt, width))
-    return Split(learnt, wanted.take(~known))
+    return Split(learnt, wanted.take(~known & (wanted.weights > 0)))
 
 
 def _times(pairs: Pairs) -> Ints:

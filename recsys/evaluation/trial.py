@@ -46,8 +46,11 @@ class DataSet:
     def training(self, pairs: Pairs) -> Training:
         """What models may learn from some of the pairs; ages count to the last of them."""
         merged = pairs.merged()
-        if not len(merged):
-            raise DataError("no pair to learn from is left in the training part")
+        if not (merged.weights > 0).any():
+            raise DataError(
+                f"none of the {len(merged)} pairs of the training part has a weight above 0, so "
+                "there is nothing to learn from; give more pairs, or split them otherwise"
+            )
         users, items = self.shape
         offsets = np.searchsorted(merged.user_rows, np.arange(users + 1))
         cells = (merged.weights, merged.item_rows, offsets)
@@ -56,7 +59,8 @@ class DataSet:
         return Training(history, ages, self.items, self.users, self.segments)
 
     def held_back(self, train: Pairs, seed: int) -> HeldBack:
-        """The last fifth of the training part, or a random fifth of each user's where times lack.
+        """The last fifth of the training part, or a random fifth of each user's where times lack
+        or are all the same.
 
         Whoever is held back for was in the earlier part; nothing of a test part is looked at.
         """
@@ -76,10 +80,12 @@ def _days_before_the_last(pairs: Pairs, times: Ints | None = None) -> npt.NDArra
 
 
 def inner_split(train: Pairs, seed: int) -> Split:
-    """Cuts a training part once more, as `held_back` does."""
-    if train.times is None:
-        return random_per_user(train, HELD_BACK, seed, _LEAST)
-    return at_quantile(train, 1.0 - HELD_BACK)
+    """Cuts a training part once more, as `held_back` does: at random where times tell no parts."""
+    if train.times is not None and len(train):
+        split = at_quantile(train, 1.0 - HELD_BACK)
+        if len(split.train) and len(split.test):
+            return split
+    return random_per_user(train, HELD_BACK, seed, _LEAST)
 
 
 def ranked_lists(

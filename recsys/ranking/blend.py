@@ -44,8 +44,11 @@ class WeightedSum:
 
     def shares(self, scored: Scored, columns: Ints) -> Scores:
         """See `Blend`."""
-        weights = np.array(self.weights, np.float32)
-        return weights[:, np.newaxis, np.newaxis] * scored.at(columns)
+        parts = scored.at(columns)
+        weights = np.array(self.weights, np.float32)[:, np.newaxis, np.newaxis]
+        # What a user must not get has -inf, which times 0 is NaN; and no weight is no say.
+        silent = np.full_like(parts, -np.inf)
+        return np.multiply(weights, parts, out=silent, where=weights != 0)
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,10 @@ class _Measured:
 def _ways_of_all(
     found: Examples, start: Floats, generators: Sequence[str], config: Ranking, seed: int
 ) -> tuple[Floats, dict[str, _Measured], list[str]]:
-    """Weights that rankers start from, every way measured on all users, and the fitted rankers."""
+    """Weights that rankers start from, every way measured on all users, and the fitted rankers.
+
+    Rankers take longest, and are fitted only where the method may be theirs.
+    """
     alone = np.eye(len(start))
     ways = {
         CONFIGURED: _Measured("sum", start, found.ndcg(_summed(found, start))),
@@ -217,6 +220,8 @@ def _ways_of_all(
         return start, ways, []
     ways["tuned"] = _Measured("sum", _tuned(found, start), _crossed(found, start, seed))
     plain = start / max(float(_summed(found, start).std()), 1e-9)
+    if config.method not in ("best", "learned"):
+        return plain, ways, []
     rankers, values = _ranked(found, plain, seed)
     ways["learned"] = _Measured("learned", start, values)
     return plain, ways, rankers

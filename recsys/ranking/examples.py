@@ -7,6 +7,7 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from recsys.evaluation.metrics import check_figures
 from recsys.interactions.training import Ints, ItemLists
 from recsys.models.contract import Scores
 from recsys.ranking.blend import fusion, opinionated
@@ -84,7 +85,9 @@ class Examples:
         lines = np.searchsorted(self.offsets, hits, side="right") - 1
         gains = np.bincount(lines, gained, len(self))
         ideal = np.cumsum(1.0 / np.log2(1.0 + np.arange(1, PLACES + 1)))
-        return np.asarray(gains / ideal[np.minimum(self.relevant, PLACES) - 1])
+        found = np.asarray(gains / ideal[np.minimum(self.relevant, PLACES) - 1])
+        check_figures({"ndcg": found})
+        return found
 
     @cached_property
     def _rivals(self) -> tuple[Ints, Ints, Ints]:

@@ -116,7 +116,7 @@ def test_a_day_with_hardly_any_event_stops_the_run(raw: Raw) -> None:
         check_sources.main(raw.at(day))
     assert error.value.exit_code == 28
     assert str(error.value).startswith(
-        "raw/interactions: events a day is 20, allowed is at least 73.5089; see whether"
+        "raw/interactions: events a day is 20, allowed is at least 200; see whether"
     )
     assert "(and 1 more" in str(error.value)
 

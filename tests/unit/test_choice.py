@@ -142,10 +142,10 @@ def test_weights_of_the_night_before_stay_until_others_are_clearly_better() -> N
 
 
 def test_what_it_was_compared_with_is_kept_with_a_choice() -> None:
-    first = chosen(made(10), standing=used("single", (1.0, 0.0)))
+    first = chosen(made(10), standing=used("sum", (1.0, 0.5)), method="sum")
     again = Choice.model_validate_json(first.model_dump_json())
-    assert again.standing == used("single", (1.0, 0.0))
-    assert chosen(made(10), standing=again.standing) == first
+    assert again.standing == used("sum", (1.0, 0.5))
+    assert chosen(made(10), standing=again.standing, method="sum") == first
     stands = first.stands(date(2026, 1, 2))
     assert stands.ways["warm"].weights == first.orders["warm"].weights
 

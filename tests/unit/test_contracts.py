@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from data_contracts import (
     users,
 )
 from data_contracts.contract import Contract, Known, Terms
+from data_contracts.losses import as_markdown
 from data_contracts.profiles import BLANK
 from data_contracts.trailing import Trailing, mix_shift
 from recsys import columns as c
@@ -103,7 +105,9 @@ def terms(contract: Contract) -> Terms:
         as_of=AS_OF,
         limits=LIMITS,
         ids=IDS,
-        trailing=Trailing([ROWS] * 3, {"like": 0.5, "view": 0.5}, LONG_AGO, runs_needed=2),
+        trailing=Trailing(
+            [ROWS] * 3, {"like": 0.5, "view": 0.5}, LONG_AGO, runs_needed=2, available=[ROWS] * 3
+        ),
         known=known,
         event_types=("like", "view"),
         days=1.0,
@@ -181,7 +185,12 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
     "raw/events": EVENT_CHANGES,
     "raw/interactions": EVENT_CHANGES,
     "raw/users": {**SIZES, **RAW, users.ACTIVE: every(active=False)},
-    "raw/items": {**SIZES, **RAW, items.AVAILABLE: every(available=False)},
+    "raw/items": {
+        **SIZES,
+        **RAW,
+        items.AVAILABLE: every(available=False),
+        items.FEWER_AVAILABLE: lambda rows: [*every(available=False)(rows[:30]), *rows[30:]],
+    },
     "raw/blocks": {**SIZES, **RAW, **UNKNOWN_USER, **UNKNOWN_ITEM},
     "raw/item_profiles": {**SIZES, **RAW, **UNKNOWN_ITEM, BLANK: every(text=" ", tags=[])},
     "raw/user_profiles": {**SIZES, **RAW, **UNKNOWN_USER, BLANK: every(text="", tags=[])},
@@ -303,9 +312,63 @@ def test_a_first_run_has_nothing_to_be_compared_with() -> None:
     assert severities[events.AGE] == "warn"
 
 
-def test_chance_is_left_to_small_counts() -> None:
-    assert Trailing([9] * 5).bounds(0.2, None) == (0.0, None)
-    assert Trailing([10_000] * 5).bounds(0.2, 5.0) == (1600.0, 50_400.0)
+@pytest.mark.parametrize(
+    ("usual", "left", "caught"),
+    [
+        pytest.param(201, 10, True, id="191 of 201"),
+        pytest.param(100, 19, True, id="81 of 100"),
+        pytest.param(100, 20, False, id="80 of 100: a fifth is allowed"),
+        pytest.param(10, 0, True, id="10 of 10"),
+        pytest.param(10, 1, False, id="9 of 10: chance"),
+        pytest.param(3, 0, False, id="3 of 3: chance"),
+        pytest.param(10_000, 1_999, True, id="8,001 of 10,000"),
+    ],
+)
+def test_a_lost_day_is_caught_at_any_size_but_for_chance(
+    usual: int, left: int, *, caught: bool
+) -> None:
+    least = Trailing([usual] * 5).least_events(0.2)
+    assert least is not None
+    assert (left < least) is caught
+
+
+def test_days_of_a_poisson_process_are_hardly_ever_taken_for_a_loss() -> None:
+    rng = np.random.default_rng(1)
+    for mean in (5.0, 12.0, 40.0):
+        past, now = rng.poisson(mean, (4_000, 14)), rng.poisson(mean, 4_000)
+        least = [Trailing(days.tolist()).least_events(1.0) for days in past]
+        assert np.mean(now < np.array(least, float)) < 3e-3
+
+
+def test_days_that_vary_more_than_chance_allow_more() -> None:
+    even = Trailing([201] * 14).least_events(1.0)
+    uneven = Trailing([300, 120, 201, 90, 310, 201, 130] * 2).least_events(1.0)
+    spiked = Trailing([201] * 13 + [5000]).least_events(1.0)
+    assert even is not None
+    assert uneven is not None
+    assert uneven < even / 2
+    assert spiked == even
+
+
+@pytest.mark.parametrize(
+    ("usual", "left", "caught"),
+    [(10, 0, True), (10, 5, True), (10, 6, False), (4, 0, True), (3, 0, False), (1000, 799, True)],
+)
+def test_tables_that_vanish_are_caught_unless_a_few_rows_may_go(
+    usual: int, left: int, *, caught: bool
+) -> None:
+    least = Trailing([usual] * 5).least_rows(0.8)
+    assert least is not None
+    assert (left < least) is caught
+
+
+def test_growth_is_a_multiple_and_what_chance_does() -> None:
+    assert Trailing([10_000] * 5).most(5.0) == 50_400.0
+
+
+def test_the_guide_says_which_loss_each_rule_catches() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "contracts.md"
+    assert as_markdown() in guide.read_text(encoding="utf-8")
 
 
 def test_mix_shift_is_the_total_variation_distance() -> None:
@@ -316,7 +379,7 @@ def test_mix_shift_is_the_total_variation_distance() -> None:
 def test_a_violation_says_what_is_wrong_how_much_and_what_to_do() -> None:
     contract = items.CONTRACT
     bad = table(contract, CHANGES["raw/items"][items.AVAILABLE](good(contract)))
-    (violation,) = contract.check(bad, terms(contract)).violations
+    violation, _ = contract.check(bad, terms(contract)).violations
     assert str(violation) == (
         "raw/items: available items is 0, allowed is at least 1; "
         "see what [sources.items] maps to available; lists would be empty"

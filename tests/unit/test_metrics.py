@@ -10,7 +10,13 @@ from scipy import sparse
 from recsys.errors import DataError
 from recsys.evaluation import metrics
 from recsys.evaluation.concentration import Ints
-from recsys.evaluation.metrics import Catalogue, Hits, evaluate_lists, find_hits
+from recsys.evaluation.metrics import (
+    Catalogue,
+    Hits,
+    check_figures,
+    evaluate_lists,
+    find_hits,
+)
 from recsys.interactions.training import ItemLists
 
 
@@ -204,3 +210,19 @@ def test_no_place_is_no_list() -> None:
 def test_lists_are_cut_and_filled_up() -> None:
     found = metrics.as_ranked(lists([5, 6, 7], [], [8]), 2)
     assert found.tolist() == [[5, 6], [-1, -1], [8, -1]]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ndcg", 1.0905),
+        ("recall", float("nan")),
+        ("hit", -0.1),
+        ("novelty", float("inf")),
+        ("diversity", 2.1),
+    ],
+)
+def test_a_figure_that_no_list_can_have_is_a_bug(name: str, value: float) -> None:
+    with pytest.raises(ArithmeticError, match=f"{name} of a user is {value}, .*: a bug"):
+        check_figures({name: np.array([0.5, value])})
+    check_figures({"ndcg": np.array([0.0, 1.0]), "novelty": np.array([np.nan, 12.0])})

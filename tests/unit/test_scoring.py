@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from recsys.models.factors import FactorModel
+from recsys.ranking.blend import WeightedSum
 from recsys.ranking.scoring import Scorer, Standardised
+from recsys.ranking.topn import select
 
 RNG = np.random.default_rng(5)
 MODEL = FactorModel(
@@ -48,3 +50,17 @@ def test_scores_are_of_the_available_items_and_say_what_is_closed() -> None:
     expected = (raw - raw.mean(axis=1, keepdims=True)) / raw.std(axis=1, keepdims=True)
     expected[0, 1] = -np.inf
     assert block.scores[0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_generator_without_weight_has_no_say_and_makes_no_warning() -> None:
+    items = np.arange(12, dtype=np.float32)[:, np.newaxis]
+    everybody = np.ones((2, 1), np.float32)
+    models = {"up": FactorModel(everybody, items), "down": FactorModel(everybody, -items)}
+    scorer = Scorer.of(models, np.arange(12), 12)
+    excluded = np.array([0, 3, 3]), np.array([0, 5, 11])
+    with np.errstate(all="raise"):
+        (block,) = scorer.blocks(np.arange(2), excluded)
+        lists = select(block, WeightedSum((1.0, 0.0)), scorer.available, 12)
+    assert lists.item_rows[:3].tolist() == [10, 9, 8]
+    assert np.diff(lists.offsets).tolist() == [9, 12]
+    assert lists.sources.tolist() == [0] * 21

@@ -199,3 +199,25 @@ def test_deskdrop_has_the_sizes_of_its_protocol(shared_data: Path) -> None:
     touched = np.diff(split.train.item_lists(users)[0])
     sizes = {name: int(mask.sum()) for name, mask in members_of(bands_of(touched)).items()}
     assert (len(users), sizes) == (1_294, {"warm": 792, "cold": 332, "unseen": 170})
+
+
+def test_what_was_not_liked_is_in_no_test_part() -> None:
+    learnt = pairs((0, 1), (1, 1))
+    wanted = pairs((0, 2), (0, 3), (1, 2), weights=[1.0, 0.0, 0.5])
+    assert listed(given(learnt, wanted).test) == [(0, 2), (1, 2)]
+    rows = [(0, item) for item in range(50)]
+    drawn = random_per_user(pairs(*rows, weights=[float(i % 2) for i in range(50)]), 0.5, 1, 5)
+    assert len(drawn.test)
+    assert all(item % 2 for _, item in listed(drawn.test))
+    assert not set(listed(drawn.train)) & set(listed(drawn.test))
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf"), 2e9])
+def test_weights_are_evidence(weight: float) -> None:
+    with pytest.raises(DataError, match="weights of pairs lie between 0 and 1e\\+09"):
+        pairs((0, 1), weights=[weight])
+
+
+def test_sums_of_weights_stay_finite() -> None:
+    many = pairs(*[(0, 1)] * 3, weights=[1e9] * 3).merged()
+    assert many.weights.tolist() == [1e9]

@@ -18,8 +18,9 @@ from recsys.errors import ImportFileError
 from recsys.schemas import TIMESTAMP
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-#: One thread: only then do Arrow's messages hold the row.
-_WITH_ROWS: Final = pyarrow.csv.ReadOptions(use_threads=False)
+#: One thread: only then do Arrow's messages hold the row. No value may be longer than a block.
+_WITH_ROWS: Final = pyarrow.csv.ReadOptions(use_threads=False, block_size=2**26)
+_QUOTED_LINES: Final = pyarrow.csv.ParseOptions(newlines_in_values=True)
 _CONVERSION: Final = re.compile(r"In CSV column #(\d+): Row #(\d+): .* to (.+): invalid value (.*)")
 
 
@@ -41,7 +42,8 @@ def reading(path: Path) -> Iterator[None]:
 def csv_columns(path: Path) -> list[str]:
     """The names in the header of a CSV file."""
     with reading(path), _opened(path) as file:
-        return list(pyarrow.csv.open_csv(file, read_options=_WITH_ROWS).schema.names)
+        options = {"read_options": _WITH_ROWS, "parse_options": _QUOTED_LINES}
+        return list(pyarrow.csv.open_csv(file, **options).schema.names)
 
 
 def read_csv(
@@ -61,7 +63,7 @@ def read_csv(
     convert = pyarrow.csv.ConvertOptions(column_types=types, include_columns=list(types))
     with reading(path), _opened(path) as file:
         try:
-            table = pyarrow.csv.read_csv(file, read_options=_WITH_ROWS, convert_options=convert)
+            table = pyarrow.csv.read_csv(file, _WITH_ROWS, _QUOTED_LINES, convert)
         except pa.ArrowInvalid as error:
             raise ImportFileError(f"{path}: {_explained(str(error), names)}") from None
     for name in types:
