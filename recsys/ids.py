@@ -56,7 +56,7 @@ def ids_named(value: Any, id_type: IdType) -> set[Any]:
 
     For finding a person in rows that were refused because of it: better one row too many.
 
-    >>> ids_named(["42.0"], "bigint")
+    >>> ids_named([" 42 "], "bigint")
     {42}
     """
     if isinstance(value, Mapping):

@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 from pyspark.sql import SparkSession
@@ -160,6 +161,61 @@ def test_a_killed_driver_hurts_nothing(
     run(victim)
     assert victim.live() == before
     victim.check_nothing_is_left_over()
+
+
+def test_who_is_forgotten_while_jobs_are_killed_is_nowhere(
+    victim: Victim, request: pytest.FixtureRequest
+) -> None:
+    kills, seed = (request.config.getoption(f"--chaos-{what}") for what in ("kills", "seed"))
+    chance = random.Random(seed)  # noqa: S311 - a plan, not a secret
+    users = [user for (user,) in victim.query("SELECT DISTINCT user_id FROM recs.user_list")]
+    for user in chance.sample(users, kills):
+        erase_from_sources(victim, user)
+        night = started(victim, ["nightly", "--as-of", str(DAY), "--full"])
+        time.sleep(chance.uniform(0.5, 16.0))
+        forgetting = started(victim, ["forget-user", str(user)])
+        killed = chance.choice([night, forgetting, None])
+        if killed is not None:
+            time.sleep(chance.uniform(0.5, 8.0))
+            os.killpg(killed.pid, signal.SIGKILL)
+        night.wait()
+        if forgetting.wait() != 0:
+            assert started(victim, ["forget-user", str(user)]).wait() == 0
+        assert found_of(victim, user) == []
+    run(victim)
+    victim.check_nothing_is_left_over()
+
+
+def started(victim: Victim, words: list[str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [victim.command()[0], *words],
+        env=os.environ | victim.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def erase_from_sources(victim: Victim, user: int) -> None:
+    for table in ("interactions", "blocks", "users"):
+        victim.query(f"DELETE FROM market.{table} WHERE user_id = {user} RETURNING 1")  # noqa: S608
+    with database(SecretStr(victim.endpoints.mongo_uri)) as mongo:
+        for name in ("events", "user_profiles"):
+            mongo[name].delete_many({"user_id": user})
+
+
+def found_of(victim: Victim, user: int) -> list[str]:
+    """Files and tables in which a user is."""
+    found = [
+        str(file)
+        for file in Path(victim.lake.root.path).rglob("*.parquet")
+        if user in pq.read_table(file).to_pydict().get("user_id", [])
+    ]
+    tables = "SELECT oid::regclass::text FROM pg_class WHERE relname LIKE 'user\\_list\\_run%'"
+    for (table,) in victim.query(f"{tables} AND relkind = 'r'"):
+        if victim.query(f"SELECT 1 FROM {table} WHERE user_id = {user}"):  # noqa: S608
+            found.append(table)
+    return found
 
 
 def test_postgres_killed_during_the_load_hurts_nothing(victim: Victim) -> None:

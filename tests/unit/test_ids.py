@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from recsys.config import IdType
-from recsys.ids import IdIndex, canonical_ids, lasting_keys
+from recsys.ids import IdIndex, canonical_ids, ids_named, lasting_keys
 
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 
@@ -55,3 +55,25 @@ def test_a_lasting_key_depends_on_its_id_alone() -> None:
     assert len(set(texts.tolist())) == 3
     assert lasting_keys(pa.array(["b"])).tolist() == [texts[2]] == [0x754F854DE3C27284]
     assert len(lasting_keys(pa.array([], pa.string()))) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "id_type", "named"),
+    [
+        ([42], "bigint", {42}),
+        ("42.0", "bigint", {42, 0}),
+        ({"id": [" 42 ", None, True]}, "bigint", {42}),
+        (42.0, "text", {"42"}),
+        (" Zoë ", "text", {" Zoë ", "Zoë"}),
+        (
+            "{00000000-0000-0000-0000-00000000002A}",
+            "uuid",
+            {"00000000-0000-0000-0000-00000000002a"},
+        ),
+        (None, "bigint", set()),
+    ],
+)
+def test_ids_are_found_however_they_are_written(
+    value: object, id_type: IdType, named: set[object]
+) -> None:
+    assert ids_named(value, id_type) == named
