@@ -63,22 +63,21 @@ java: ## check for Java 17 or newer and OpenMP; install them where apt-get and r
 	    exit 1
 	fi
 	echo "installing the packages of constraints.txt into .venv"
-	begin=$$SECONDS found=0 doing="asking the package index"
-	say() { printf '%4d s  %s\n' $$((SECONDS - begin)) "$$doing"; }
+	begin=$$SECONDS said=$$SECONDS found=0 doing="asking the package index"
+	say() { said=$$SECONDS; printf '%4d s  %s\n' $$((SECONDS - begin)) "$$doing"; }
 	progress() {
 	    local line ended
 	    while true; do
-	        ended=0
-	        IFS= read -r -t 15 line || ended=$$?
+	        line='' ended=0
+	        IFS= read -r -t 10 line || ended=$$?
 	        # Above 128 nothing came in time.
-	        if [ $$ended -gt 128 ]; then say; continue; fi
-	        [ $$ended = 0 ] || break
+	        [ $$ended = 0 ] || [ $$ended -gt 128 ] || break
 	        case $$line in
-	            Collecting*) found=$$((found + 1)) doing="$$found of $(words $(shell cat constraints.txt)) packages fetched" ;;
+	            Collecting*) found=$$((found + 1)) doing="$$found of $(words $(shell cat constraints.txt)) packages found" ;;
 	            'Installing collected'*) doing="unpacking $$found packages"; say ;;
 	            'Successfully installed'*) doing="$$found packages installed"; say ;;
 	        esac
-	        if [ "$${line%% *}" = Collecting ] && [ $$((found % 40)) = 0 ]; then say; fi
+	        if [ $$((SECONDS - said)) -ge 10 ]; then say; fi
 	    done
 	}
 	PYTHONUNBUFFERED=1 .venv/bin/python -m pip install --disable-pip-version-check --no-input \

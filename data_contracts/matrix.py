@@ -24,6 +24,8 @@ LIKED: Final = "entries with a weight above 0"
 AT_ONCE: Final = "days since everything happened at once"
 
 _A_DAY: Final = 1.0
+_A_FEW: Final = 10
+"""Fewer pairs than that may well be of one day."""
 
 _NONE: Final[Bounds] = (None, 0)
 _REBUILD: Final = "run build_interactions again; nothing can be trained on this"
@@ -77,12 +79,12 @@ def figures(rows: pa.Table, terms: Terms) -> Figures:
 
 
 def days_since_all(ages: npt.NDArray[Any]) -> float:
-    """Days since the newest of some pairs, where all of them began within one day; else 0.
+    """Days since the newest of ten or more pairs that all began within one day; else 0.
 
     ages: (entries,) days from each pair's first event to the as-of date.
     """
     known = ages[np.isfinite(ages)]
-    if not len(known) or known.max() - known.min() >= _A_DAY:
+    if len(known) < _A_FEW or known.max() - known.min() >= _A_DAY:
         return 0.0
     return float(known.min())
 

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from jobs.entrypoint import RunArguments, job_parser, run
+from jobs.io.erasure import forgotten
 from jobs.io.lake import Partition
 from jobs.io.manifests import DataFile
 from jobs.run_stats import no_events
@@ -77,8 +78,9 @@ def _write_quarantine(
 ) -> tuple[IdIndex, pa.ChunkedArray]:
     """Writes the rows that cannot be used; gives who is in the others, and the items."""
     judge, ids = Judge(arguments.config, arguments.as_of), arguments.config.ids
+    gone = forgotten(arguments.settings.postgres_uri, ids)
     with arguments.lake.as_of(QUARANTINE.name, arguments.as_of).replace() as draft:
-        sifter = Sifter(judge, files, draft.folder)
+        sifter = Sifter(judge, files, draft.folder, gone)
 
         def sift(tasks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             yield from map(sifter.sift, task_numbers(tasks))

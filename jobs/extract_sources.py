@@ -18,7 +18,7 @@ from jobs.io.clocks import check_clocks
 from jobs.io.contracts import doubted_windows, failed_tables
 from jobs.io.extraction import Read, Servers, extract
 from jobs.io.lake import Partition
-from jobs.io.published_side import require_publishable
+from jobs.source_checks import require_ready
 from jobs.spark import session
 from recsys.config import Source
 from recsys.errors import FutureDateError
@@ -41,8 +41,6 @@ def arg_parser() -> argparse.ArgumentParser:
 
 def main(arguments: RunArguments) -> None:
     check_date(arguments)
-    # The first job of a night: what keeps its last one from publishing is found before any work.
-    require_publishable(arguments.settings.require_postgres(), arguments.config.ids)
     dates = [arguments.as_of]
     with _events_alone(arguments, dates):
         _extract(arguments, [*missing_events(arguments, dates), *_of_date(arguments)])
@@ -203,5 +201,12 @@ def _final(arguments: RunArguments, partition: Partition) -> bool:
     return True
 
 
+def first(arguments: RunArguments) -> None:
+    """The job where it is a process of its own: what would stop a night is found before any work,
+    which `recsys nightly` does by itself."""
+    require_ready(arguments.config, arguments.settings)
+    main(arguments)
+
+
 if __name__ == "__main__":
-    run(arg_parser(), main)
+    run(arg_parser(), first)

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from jobs.entrypoint import RunArguments
 from jobs.settings import Settings
+from jobs.source_checks import require_ready
 from jobs.spark import executor_errors, in_arrow, numbered_tasks, session
 
 START: Final = "start"
@@ -33,13 +34,17 @@ _OF_TASKS: Final = ("jobs.io.extraction", "jobs.transforms.histories", "jobs.tra
 def run_steps(
     arguments: RunArguments, started: Callable[[str], None]
 ) -> Iterator[tuple[str, float]]:
-    """Gets ready and runs each job; `started` hears of it before, and its name and seconds come
-    after. Whoever needs the lake alone waits until all are done."""
+    """Sees that a night can begin, gets ready and runs each job.
+
+    `started` hears of each before, and its name and seconds come after. Whoever needs the lake
+    alone waits until all are done.
+    """
     with arguments.lake.in_use():
         for name in (START, *STEPS):
             started(name)
             begin = time.monotonic()
             if name == START:
+                require_ready(arguments.config, arguments.settings)
                 get_ready(arguments.settings)
             else:
                 importlib.import_module(f"jobs.{name}").main(arguments)

@@ -1,8 +1,11 @@
 """External ids: their canonical form, and the only way to row numbers and back."""
 
 import hashlib
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +45,29 @@ def _bigints(values: pa.Array) -> pa.Array:
     high = pa.scalar(_BIGINT_MAX).cast(pa.decimal128(38, 0))
     inside = pc.and_(pc.greater_equal(wide, low), pc.less_equal(wide, high))
     return _where(inside, wide).cast(pa.int64())
+
+
+def ids_named(value: Any, id_type: IdType) -> set[Any]:
+    """Every id that a value may mean that is not written as an id of the type must be.
+
+    For finding a person in rows that were refused because of it: better one row too many.
+
+    >>> ids_named(["42.0"], "bigint")
+    {42}
+    """
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return {found for each in value for found in ids_named(each, id_type)}
+    if value is None or isinstance(value, bool):
+        return set()
+    text = str(int(value) if isinstance(value, float) and value.is_integer() else value)
+    if id_type == "text":
+        return {text, text.strip()}
+    if id_type == "uuid":
+        digits = re.findall(r"[0-9a-f]{32}", text.lower().replace("-", ""))
+        return {str(UUID(found)) for found in digits}
+    return {int(found) for found in re.findall(r"[+-]?[0-9]{1,19}(?![0-9])", text)}
 
 
 def _where(mask: pa.Array, values: pa.Array) -> pa.Array:

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from jobs.sandbox import servers
 from jobs.settings import Settings, load_config
 from jobs.spark import session
 from recsys.config import Config, Ids
+from tests.mongo_servers import EMBEDDED, FERRETDB, SERVERS, emptied, ferretdb, named_server
 from tests.object_store import ObjectStore, started
 
 REPOSITORY = Path(__file__).parents[1]
@@ -62,6 +64,28 @@ def mongo_uri(endpoints: servers.Endpoints) -> SecretStr:
     """An empty MongoDB database."""
     address = endpoints.mongo_uri.rpartition("/")[0]
     return SecretStr(f"{address}/test_{next(_numbers)}")
+
+
+@pytest.fixture(scope="session")
+def second_mongo() -> Iterator[SecretStr]:
+    """FerretDB, in a short folder, since the path of a socket has an end."""
+    with (
+        tempfile.TemporaryDirectory(prefix="recsys-test-") as folder,
+        ferretdb(Path(folder)) as uri,
+    ):
+        yield uri
+
+
+@pytest.fixture(params=SERVERS)
+def any_mongo_uri(request: pytest.FixtureRequest) -> Iterator[SecretStr]:
+    """An empty database on each MongoDB server; a module takes it by a `mongo_uri` of its own."""
+    if request.param == EMBEDDED:
+        server = SecretStr(request.getfixturevalue("endpoints").mongo_uri)
+    else:
+        server = (
+            request.getfixturevalue("second_mongo") if request.param == FERRETDB else named_server()
+        )
+    yield from emptied(server, f"recsys_test_{os.getpid()}_{next(_numbers)}")
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ def forget_user(
     (known,) = canonical_ids(pa.array([user], pa.string()), config.ids.user).to_pylist()
     if known is None:
         raise DataError(f"{user!r} is not a {config.ids.user}, which [ids] says user ids are")
+    typer.echo("waiting until no job uses the lake", err=True)
     done = erase(settings.require_postgres(), lake_of(settings), config, known)
     typer.echo(f"{done.rewritten} partitions rewritten, {done.dropped} matrices and models dropped")
     if done.left:

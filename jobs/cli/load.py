@@ -23,6 +23,7 @@ from jobs.sandbox.importers.goodbooks import read_goodbooks
 from jobs.sandbox.importers.movielens import read_movielens
 from jobs.sandbox.importers.pairs import read_pairs
 from jobs.sandbox.market import Market
+from jobs.sandbox.replacing import check_replaceable, mark_demo
 from jobs.sandbox.seed import DIRTY, MIN_ITEMS, make_market
 from jobs.settings import load_config, load_settings
 from recsys.window import midnight
@@ -31,7 +32,7 @@ _HELP: Final = """Load a public data set into the source databases.
 
 It replaces what an earlier import or seed put into the Postgres schema `market` and the MongoDB
 collections `events`, `item_profiles` and `user_profiles`, and empties the lake and the published
-lists, which came from them.
+lists, which came from them. Where those came from other sources, it refuses.
 """
 _DAY: Final = ["%Y-%m-%d"]
 _MOST: Final = 10_000_000
@@ -49,44 +50,61 @@ Day = Annotated[
 ]
 
 
+Replace = Annotated[
+    bool,
+    typer.Option(
+        "--replace-published",
+        help="Destroy published runs and a lake that no seed or import made.",
+    ),
+]
+
+
 @import_app.command()
 def movielens(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the CSV files.")],
+    *,
+    replace_published: Replace = False,
 ) -> None:
     """Load MovieLens: ratings, movies with their genres, and members' tags.
 
     Example: recsys import movielens ../shared/data/ml-latest-small
     """
-    _load(read_movielens(folder))
+    _load(read_movielens(folder), replace_published=replace_published)
 
 
 @import_app.command()
 def deskdrop(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="users_interactions.csv[.gz]")],
+    *,
+    replace_published: Replace = False,
 ) -> None:
     """Load Deskdrop: views of articles as events; likes, bookmarks and so on as interactions.
 
     Example: recsys import deskdrop ../shared/data/deskdrop/users_interactions.csv.gz
     """
-    _load(read_deskdrop(file))
+    _load(read_deskdrop(file), replace_published=replace_published)
 
 
 @import_app.command()
 def goodbooks(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the two files.")],
     day: Day = datetime(2017, 1, 1),  # noqa: DTZ001 - typer parses days without a zone
+    *,
+    replace_published: Replace = False,
 ) -> None:
     """Load goodbooks-10k: the books that readers want to read.
 
     Example: recsys import goodbooks ../shared/data/goodbooks --date 2017-01-01
     """
-    _load(read_goodbooks(folder, day.date()))
+    _load(read_goodbooks(folder, day.date()), replace_published=replace_published)
 
 
 @import_app.command()
 def pairs(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .parquet, .csv or .csv.gz file.")],
     day: Day = datetime(2017, 1, 1),  # noqa: DTZ001 - typer parses days without a zone
+    *,
+    replace_published: Replace = False,
 ) -> None:
     """Load any table of users and items.
 
@@ -97,7 +115,7 @@ def pairs(
 
     Example: recsys import pairs ../shared/data/amazon-cds/train.parquet
     """
-    _load(read_pairs(file, load_config().ids, day.date()))
+    _load(read_pairs(file, load_config().ids, day.date()), replace_published=replace_published)
 
 
 def seed(
@@ -112,30 +130,39 @@ def seed(
         datetime,
         typer.Option(formats=_DAY, show_default="2026-01-01", help="Exclusive UTC bound of it."),
     ] = datetime(2026, 1, 1),  # noqa: DTZ001 - typer parses days without a zone
+    *,
+    replace_published: Replace = False,
 ) -> None:
     """Make up a marketplace with planted taste groups, newcomers, blocks and dirty rows.
 
     It replaces what an earlier import or seed put into the source databases, and empties the
-    lake and the published lists.
+    lake and the published lists, which came from them. Where those came from other sources,
+    it refuses.
 
     Example: recsys seed --users 2000 --items 800 --events 60000 --seed 7
     """
     ids = load_config().ids
-    _load(make_market(users, items, days, events, seed, end.date(), ids))
+    market = make_market(users, items, days, events, seed, end.date(), ids)
+    _load(market, replace_published=replace_published)
     planted = ", ".join(f"{count} {what}" for what, count in DIRTY.items())
     Console().print(f"planted rows that cannot be used: {planted}")
 
 
-def _load(market: Market) -> None:
-    settings, ids = load_settings(), load_config().ids
-    with (
-        connect(settings.require_postgres()) as connection,
-        database(settings.require_mongo()) as mongo,
-        _bars() as progress,
-    ):
-        demo.load(market, ids, connection, mongo, progress)
-    lake_of(settings).clear()
-    migrate(settings.require_postgres(), ids, recreate=True)
+def _load(market: Market, *, replace_published: bool) -> None:
+    settings, config = load_settings(), load_config()
+    uri, lake = settings.require_postgres(), lake_of(settings)
+    with lake.alone():
+        if not replace_published:
+            check_replaceable(uri, lake, config)
+        with (
+            connect(uri) as connection,
+            database(settings.require_mongo()) as mongo,
+            _bars() as progress,
+        ):
+            demo.load(market, config.ids, connection, mongo, progress)
+        lake.clear()
+        migrate(uri, config.ids, recreate=True)
+        mark_demo(uri, lake)
     console = Console()
     console.print(_summary(market))
     console.print(f"next: recsys nightly --as-of {market.as_of}", highlight=False)

@@ -15,6 +15,11 @@ _COMMANDS: Final = (
     Deferred(
         "nightly", "jobs.cli.nightly:nightly", "Run the nightly jobs in order, without Airflow."
     ),
+    Deferred(
+        "check",
+        "jobs.cli.check:check",
+        "List everything that is wrong with sources, rights, settings and the published side.",
+    ),
     Deferred("top", "jobs.cli.top:top", "Show a user's list, as an app gets it.", lenient=True),
     Deferred("runs", "jobs.cli.runs:runs", "List the newest runs."),
     Deferred(
@@ -22,8 +27,10 @@ _COMMANDS: Final = (
         "jobs.cli.diff:diff",
         "Show what a run changes against another: users, lists by segment, items.",
     ),
-    Deferred("rollback", "jobs.cli.runs:rollback", "Let lookups answer from an older run at once."),
-    Deferred("publish", "jobs.cli.runs:publish", "Let a run go live that the audit held back."),
+    Deferred(
+        "rollback", "jobs.cli.switch:rollback", "Let lookups answer from an older run at once."
+    ),
+    Deferred("publish", "jobs.cli.switch:publish", "Let a run go live that the audit held back."),
     Deferred(
         "backfill",
         "jobs.cli.backfill:backfill_command",

@@ -1,4 +1,4 @@
-"""`recsys runs`, `rollback`, `publish`: which run is live, and changing it by hand."""
+"""`recsys runs`: which runs there are, and which is live."""
 
 from datetime import UTC
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from jobs.io import lookup, switching
+from jobs.io import lookup
 from jobs.settings import load_settings
 
 
@@ -27,28 +27,3 @@ def runs(
         live = "●" if run.live else ""
         table.add_row(str(run.run_id), str(run.as_of), run.status, live, users, checksum, published)
     Console().print(table)
-
-
-def rollback(
-    run: Annotated[
-        int | None, typer.Argument(help="The run to go back to; else the one that was live before.")
-    ] = None,
-) -> None:
-    """Let lookups answer from an older run at once.
-
-    Example: recsys rollback
-    """
-    target = switching.rollback(load_settings().require_postgres(), run)
-    typer.echo(f"run {target} is live")
-
-
-def publish(
-    run: Annotated[int, typer.Argument(help="The run, as `recsys runs` lists it.")],
-    reason: Annotated[str, typer.Option("--force", help="Why; it is recorded.")],
-) -> None:
-    """Let a run go live that the audit held back.
-
-    Example: recsys publish 12 --force "new catalogue, churn is expected"
-    """
-    switching.release(load_settings().require_postgres(), run, reason)
-    typer.echo(f"run {run} is live")

@@ -11,8 +11,8 @@ from jobs.settings import MONGO_URI, POSTGRES_URI, load_settings
 
 _HELP: Final = (
     "Embedded Postgres and MongoDB for demos, tests and a first look.\n\n"
-    "Their data and logs are in one folder: .sandbox, or $RECSYS_SANDBOX. They listen on a unix"
-    " socket and on loopback only, and run on until `recsys sandbox down`."
+    "Their data and logs are in one folder: .sandbox, or $RECSYS_SANDBOX. They listen on unix"
+    " sockets that their owner alone can reach, and run on until `recsys sandbox down`."
 )
 
 app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False)

@@ -1,24 +1,28 @@
 """Erasing a person: from the lake, the models, the quarantine and every kept run, with proof."""
 
-import json
-from collections.abc import Iterator, Mapping
+import logging
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from psycopg2 import sql
 from pydantic import SecretStr
 
 from jobs.io.features import MODELS
-from jobs.io.files import StoredFile, read_table, remove
+from jobs.io.files import StoredFile, fresh, read_table, remove, unverified_table
 from jobs.io.lake import Lake, Partition, write_part
-from jobs.io.postgres import connect
+from jobs.io.manifests import MANIFEST
+from jobs.io.postgres import Connection, connect
 from jobs.io.statements import statement
 from recsys import columns as c
-from recsys.config import Config
+from recsys.config import Config, Ids
+from recsys.ids import canonical_ids
+from recsys.naming import Naming
 from recsys.schemas import INTERACTIONS
 
 UserId = int | str
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,91 +38,134 @@ class Erasure:
 
 
 def erase(uri: SecretStr, lake: Lake, config: Config, user: UserId) -> Erasure:
-    """Erases a user everywhere but in the sources.
+    """Erases a user everywhere but in the sources, while no job uses the lake.
 
     Matrices and models in which the user has a row are dropped whole, because the rows of the
-    others are numbered around it.
+    others are numbered around it. Every step leaves what it has not done yet to be found again, so
+    an erasure that broke off is called again with the same user.
     """
-    with connect(uri) as connection, connection.cursor() as cursor:
-        cursor.execute(statement("publish/become_writer"))
-        cursor.execute(statement("publish/forget_user"), {"user_id": user})
-    dropped = _drop_matrices(lake, user)
-    rewritten = sum(_rewrite(partition, config, user) for partition in lake.partitions())
-    return Erasure(rewritten, dropped, mentions(uri, lake, config, user))
+    with lake.alone():
+        naming = Naming.of(config)
+        _erase_published(uri, naming, user)
+        lake.sweep()
+        dropped = _drop_damaged(lake) + _drop_matrices(lake, user)
+        rewritten = sum(_rewrite(partition, naming, user) for partition in lake.partitions())
+        return Erasure(rewritten, dropped, mentions(uri, lake, config, user))
 
 
 def mentions(uri: SecretStr, lake: Lake, config: Config, user: UserId) -> int:
-    """Rows of the lake and of the published side that hold something of a user."""
+    """Rows of the published side, and of every file of the lake, that hold something of a user."""
+    naming = Naming.of(config)
     with connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute(statement("publish/become_writer"))
         cursor.execute(statement("lookup/mentions"), {"user_id": user})
         (published,) = cursor.fetchone() or (0,)
-    files = (file for partition in lake.partitions() for file in _tables(partition))
-    return int(published) + sum(_rows_of(read_table(file), config, user) for file in files)
+        published += len(_nameless_rows(connection, naming, user))
+        for table in _list_tables(connection):
+            count = sql.SQL(statement("erase/count_lists")).format(partition=table)
+            cursor.execute(count, {"user_id": user})
+            published += (cursor.fetchone() or (0,))[0]
+    files = fresh(lake.root).glob("**/*.parquet")
+    return int(published) + sum(_count(unverified_table(file), naming, user) for file in files)
 
 
-def _rows_of(table: pa.Table, config: Config, user: UserId) -> int:
-    return int(pc.sum(_names(table, config, user)).as_py() or 0)
+def forgotten(uri: SecretStr | None, ids: Ids) -> frozenset[UserId]:
+    """The users who were forgotten; none where there is no published side yet."""
+    if uri is None:
+        return frozenset()
+    with connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute(statement("erase/installed"))
+        if cursor.fetchone() != (True,):
+            return frozenset()
+        cursor.execute(statement("publish/become_writer"))
+        cursor.execute(statement("erase/forgotten_users"))
+        known = pa.array([user for (user,) in cursor.fetchall()], pa.string())
+    return frozenset(canonical_ids(known, ids.user).to_pylist())
+
+
+# --- Postgres -------------------------------------------------------------------------------------
+
+
+def _erase_published(uri: SecretStr, naming: Naming, user: UserId) -> None:
+    with connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute(statement("publish/become_writer"))
+        cursor.execute(statement("publish/forget_user"), {"user_id": user})
+        for table in _list_tables(connection):
+            delete = sql.SQL(statement("erase/delete_lists")).format(partition=table)
+            cursor.execute(delete, {"user_id": user})
+        places = _nameless_rows(connection, naming, user)
+        cursor.execute(statement("erase/delete_rows"), {"places": places})
+
+
+def _list_tables(connection: Connection) -> list[sql.Identifier]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement("erase/list_tables"))
+        return [sql.Identifier(name) for (name,) in cursor.fetchall()]
+
+
+def _nameless_rows(connection: Connection, naming: Naming, user: UserId) -> list[str]:
+    """Places of the quarantined rows that name a user, though not by an id of the type."""
+    with connection.cursor("nameless_rows") as cursor:
+        cursor.execute(statement("erase/nameless_rows"))
+        return [place for place, row in cursor if user in naming.users(row)]
+
+
+# --- the lake -------------------------------------------------------------------------------------
+
+
+def _drop_damaged(lake: Lake) -> int:
+    """Removes partitions of which nobody can say whether they name the user."""
+    damaged = [partition for partition in lake.partitions() if not partition.intact()]
+    for partition in damaged:
+        log.warning("%s: damaged, removed", partition.label)
+        remove(partition.path)
+    return len(damaged)
+
+
+def _drop_matrices(lake: Lake, user: UserId) -> int:
+    """Removes matrices that have a row of the user with the models trained on them, and models
+    whose matrix is not there any more. A matrix goes last: it tells which models to remove."""
+    matrices = lake.root / INTERACTIONS.name
+    naming = {
+        partition.path.name
+        for partition in lake.partitions()
+        if partition.path.parent == matrices and _has_row(partition, user)
+    }
+    models = [
+        folder
+        for folder in fresh(lake.root / MODELS).glob("*/as_of=*")
+        if folder.name in naming or not (matrices / folder.name / MANIFEST).is_file()
+    ]
+    gone = [*models, *(matrices / name for name in sorted(naming))]
+    for folder in gone:
+        remove(folder)
+    return len(gone)
+
+
+def _has_row(partition: Partition, user: UserId) -> bool:
+    tables = (read_table(file, columns=[c.USER_ID]) for file in _tables(partition))
+    return any(pc.any(pc.equal(table[c.USER_ID], user)).as_py() for table in tables)
+
+
+def _rewrite(partition: Partition, naming: Naming, user: UserId) -> bool:
+    """Replaces a partition by one without the rows that name the user, if it has such rows."""
+    with partition.replace() as draft:
+        before = partition.manifest()
+        tables = [read_table(file) for file in _tables(partition)]
+        if not any(_count(table, naming, user) for table in tables):
+            draft.cancelled = True
+            return False
+        for number, table in enumerate(tables):
+            kept = table.filter(pc.invert(naming.rows_of(table, user)))
+            name = f"part-{number:05d}"
+            draft.files.append(write_part(draft.folder, name, kept.schema, kept.to_batches()))
+        draft.stats |= before.stats
+    return True
 
 
 def _tables(partition: Partition) -> list[StoredFile]:
     return [file for file in partition.files() if file.path.suffix == ".parquet"]
 
 
-def _drop_matrices(lake: Lake, user: UserId) -> int:
-    dropped = 0
-    for partition in lake.partitions():
-        if partition.path.parent.name != INTERACTIONS.name:
-            continue
-        if any(
-            pc.any(pc.equal(read_table(f)[c.USER_ID], user)).as_py() for f in _tables(partition)
-        ):
-            models = (lake.root / MODELS).glob(f"*/{partition.path.name}")
-            for folder in (partition.path, *models):
-                remove(folder)
-                dropped += 1
-    return dropped
-
-
-def _rewrite(partition: Partition, config: Config, user: UserId) -> bool:
-    """Replaces a partition by one without the rows that name the user, if it has such rows."""
-    tables = [(file, read_table(file)) for file in _tables(partition)]
-    if not any(_rows_of(table, config, user) for _, table in tables):
-        return False
-    stats = partition.manifest().stats
-    with partition.replace() as draft:
-        for number, (_, table) in enumerate(tables):
-            kept = table.filter(pc.invert(_names(table, config, user)))
-            name = f"part-{number:05d}"
-            draft.files.append(write_part(draft.folder, name, kept.schema, kept.to_batches()))
-        draft.stats |= stats
-    return True
-
-
-def _names(table: pa.Table, config: Config, user: UserId) -> pa.ChunkedArray:
-    """(rows,) bool, whether a row names the user, by its id column or in the row as read."""
-    found = pa.chunked_array([pa.array([False] * table.num_rows)])
-    if c.USER_ID in table.column_names:
-        found = pc.fill_null(pc.equal(table[c.USER_ID], user), False)
-    if c.SOURCE_ROW not in table.column_names:
-        return found
-    rows = (json.loads(row) if row else {} for row in table[c.SOURCE_ROW].to_pylist())
-    fields = _user_fields(config)
-    quoted = [any(str(value) == str(user) for value in _values(row, fields)) for row in rows]
-    return pc.or_(found, pa.chunked_array([pa.array(quoted, pa.bool_())]))
-
-
-def _user_fields(config: Config) -> frozenset[str]:
-    """Under which names rows as read may hold the user's id: the sources' and the lake's own."""
-    sources = config.sources.configured().values()
-    fields = (source.fields().get(c.USER_ID, ()) for source in sources)
-    return frozenset({c.USER_ID, *(name for names in fields for name in names)})
-
-
-def _values(row: Mapping[str, Any], fields: frozenset[str]) -> Iterator[Any]:
-    for field in fields:
-        value: Any = row
-        for step in field.split("."):
-            value = value.get(step) if isinstance(value, Mapping) else None
-        if value is not None:
-            yield value
+def _count(table: pa.Table, naming: Naming, user: UserId) -> int:
+    return int(pc.sum(naming.rows_of(table, user)).as_py() or 0)

@@ -88,6 +88,15 @@ def read_table(file: StoredFile, **options: Any) -> pa.Table:
         return pq.read_table(_source(file), **options)
 
 
+def unverified_table(path: UPath) -> pa.Table:
+    """The rows of a Parquet file of which no manifest says what it should be; none where it was not
+    written to its end, as nobody could read any."""
+    try:
+        return pq.read_table(path.path, filesystem=path.fs)
+    except (pa.ArrowInvalid, OSError):
+        return pa.table({})
+
+
 def dataset(files: Sequence[StoredFile], schema: pa.Schema) -> ds.Dataset:
     """Parquet files of one place as one table; raises LakeFileError where one is damaged."""
     for file in files:

@@ -60,6 +60,8 @@ class Draft:
     folder: UPath
     files: list[DataFile] = field(default_factory=list)
     stats: dict[str, Any] = field(default_factory=dict)
+    cancelled: bool = False
+    """Whether the partition stays as it is."""
 
     def write_table(self, table: pa.Table) -> None:
         """Adds one Parquet file with the rows of `table`."""
@@ -124,6 +126,13 @@ class Partition:
             return False
         return True
 
+    def generations(self) -> set[str]:
+        """Folders in which the files are; none where the partition is not complete or damaged."""
+        try:
+            return {file.name.partition("/")[0] for file in self.manifest().files}
+        except (MissingPartitionError, LakeFileError):
+            return set()
+
     def files(self) -> list[StoredFile]:
         """The files, in reading order."""
         return [file.below(self.path) for file in self.manifest().files]
@@ -186,6 +195,9 @@ class Partition:
             except BaseException:
                 _discard(folder)
                 raise
+            if draft.cancelled:
+                _discard(folder)
+                return
             # From here on an error may come after the manifest has changed: nothing is discarded.
             self._commit(draft, time.monotonic() - started)
 
@@ -218,6 +230,15 @@ class Lake:
         claim(self.root, self.locks)
         for partition in self.partitions():
             remove(partition.path)
+
+    def sweep(self) -> None:
+        """Removes what killed jobs have left. For who has the lake alone: jobs are writing some."""
+        for folder in list(fresh(self.root).glob("**/gen-*")):
+            partition = Partition(folder.parent, self.place(folder.parent), self)
+            if folder.name not in partition.generations():
+                remove(folder)
+        for folder in list(fresh(self.root).glob("checkpoints-*")):
+            remove(folder)
 
     @contextmanager
     def held(self, folder: UPath, *, shared: bool = False) -> Iterator[Callable[[], None]]:

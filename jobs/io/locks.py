@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from upath import UPath
 
 from jobs.io.files import open_closed
+from jobs.io.postgres import connect
 from jobs.io.statements import statement
 
 _LOCK: Final = ".lock"
@@ -40,8 +41,6 @@ def by_postgres(uri: Callable[[], SecretStr]) -> Locks:
     uri: asked for when something is to be locked. Raises PostgresUnavailableError where the session
     cannot be had or has ended, and with it the lock.
     """
-
-    from jobs.io.postgres import connect  # noqa: PLC0415 - half a second, for lakes elsewhere alone
 
     @contextmanager
     def held(folder: UPath, *, shared: bool = False) -> Iterator[Callable[[], None]]:

@@ -107,21 +107,28 @@ def plan_read(uri: SecretStr, source: Source, window: Window | None, *, outside:
     """
     time = source.time
     with database(uri) as db:
-        if source.place not in db.list_collection_names():
-            raise MappingError(
-                f"collection {source.place} does not exist in database {db.name}; "
-                "correct it under [sources]"
-            )
-        _check_fields(db, source, time)
+        if faults := _mapping_faults(db, source):
+            raise MappingError(faults[0])
         collection = db[source.place]
         total = collection.count_documents({})
         if time is None or window is None:
             return MongoRead(({},) if total else (), total)
-        inside = {time: {"$gte": window.start, "$lt": window.end}}
+        inside = _dates_in(time, window)
         count = collection.count_documents(inside)
         if outside:
             return _plan_outside(collection, time, window, count, total - count)
         return MongoRead(_slices(collection, time, inside, window, count), count)
+
+
+def _dates_in(path: str, window: Window) -> Filter:
+    """A filter for the documents whose value at a path is one date within a window.
+
+    A bare range also matches lists, by any of their values and even by two on either side of it;
+    several windows would find the same document.
+    """
+    steps = path.split(".")
+    lists = [{".".join(steps[: i + 1]): {"$type": "array"}} for i in range(len(steps))]
+    return {path: {"$gte": window.start, "$lt": window.end}, "$nor": lists}
 
 
 def _plan_outside(collection: Any, time: str, window: Window, inside: int, rows: int) -> MongoRead:
@@ -131,25 +138,49 @@ def _plan_outside(collection: Any, time: str, window: Window, inside: int, rows:
         return MongoRead((), 0)
     if inside == 0:
         return MongoRead(({},), rows, (time, window))
-    others = {"$nor": [{time: {"$gte": window.start, "$lt": window.end}}]}
+    others = {"$nor": [_dates_in(time, window)]}
     if sum(1 for _ in collection.find(others, {"_id": True})) == rows:
         return MongoRead((others,), rows)
     return MongoRead(({},), rows, (time, window))
 
 
-def _check_fields(db: Database[Document], source: Source, time: str | None) -> None:
+def mapping_faults(uri: SecretStr, source: Source) -> list[str]:
+    """Everything that is wrong with the mapping of a collection, as messages."""
+    with database(uri) as db:
+        return _mapping_faults(db, source)
+
+
+def _mapping_faults(db: Database[Document], source: Source) -> list[str]:
     """A mapped field that not one document has is a mistake in the mapping, not missing data."""
+    if source.place not in db.list_collection_names():
+        missing = f"collection {source.place} does not exist in database {db.name}"
+        return [f"{missing}; correct it under [sources]"]
     collection = db[source.place]
     empty = collection.find_one({}) is None
-    known_at = [(time,)] if time is not None else []
-    for name in (n for names in (*source.fields().values(), *known_at) for n in names):
+    names = [name for group in source.fields().values() for name in group]
+    return [
+        f"no document of collection {source.place} has a field {name!r}; "
+        "correct the mapping under [sources]"
+        for name in dict.fromkeys([*names, *([source.time] if source.time is not None else [])])
         # A filter would take it as an operator, and `$where` runs programs.
-        operator = any(step.startswith("$") for step in name.split("."))
-        if operator or not (empty or collection.find_one({name: {"$exists": True}})):
-            raise MappingError(
-                f"no document of collection {source.place} has a field {name!r}; "
-                "correct the mapping under [sources]"
-            )
+        if any(step.startswith("$") for step in name.split("."))
+        or not (empty or collection.find_one({name: {"$exists": True}}))
+    ]
+
+
+def newest_rows(
+    uri: SecretStr, source: Source, table: Table, ids: Ids, most: int
+) -> pa.RecordBatch:
+    """The raw rows of the documents that were added last, as far as their `_id` tells."""
+    with database(uri) as db:
+        found = db[source.place].find({}, _projection(source)).sort("_id", DESCENDING).limit(most)
+        return raw_rows(list(found), source, table, ids)
+
+
+def _projection(source: Source, *more: str) -> Mapping[str, bool]:
+    """The top-level fields that a read needs: servers differ in what they make of dotted ones."""
+    names = [*more, *(name for group in source.fields().values() for name in group)]
+    return dict.fromkeys(sorted({name.split(".")[0] for name in names}), True)
 
 
 def _slices(
@@ -162,18 +193,16 @@ def _slices(
     first = collection.find_one(inside, sort=[(time, ASCENDING)])
     last = collection.find_one(inside, sort=[(time, DESCENDING)])
     spread = Window(value_at(first, time), window.end).slices(parts) if first and last else [window]
-    return tuple({time: {"$gte": s.start, "$lt": s.end}} for s in spread)
+    return tuple(_dates_in(time, part) for part in spread)
 
 
 def read_rows(
     uri: SecretStr, plan: MongoRead, part: int, source: Source, table: Table, ids: Ids
 ) -> Iterator[pa.RecordBatch]:
     """The raw batches of one filter of a plan; runs on executors."""
-    wanted = [name for names in source.fields().values() for name in names]
-    wanted += [plan.without[0]] if plan.without else []
-    roots = {name.split(".")[0] for name in wanted}
+    wanted = _projection(source, *([plan.without[0]] if plan.without else []))
     with database(uri) as db:
-        found = iter(db[source.place].find(plan.filters[part], dict.fromkeys(sorted(roots), True)))
+        found = iter(db[source.place].find(plan.filters[part], wanted))
         while documents := list(islice(found, ROWS_PER_BATCH)):
             kept = [d for d in documents if not _left_out(d, plan.without)]
             yield raw_rows(kept, source, table, ids)

@@ -37,7 +37,8 @@ _COPY: Final = {
     "interactions": ("market/copy_interactions", INTERACTIONS),
     "blocks": ("market/copy_blocks", BLOCKS),
 }
-_COLLECTIONS: Final = ("events", "item_profiles", "user_profiles")
+COLLECTIONS: Final = ("events", "item_profiles", "user_profiles")
+SCHEMA: Final = "market"
 _MARKER: Final = "recsys_demo"
 
 
@@ -72,7 +73,7 @@ class Market:
         """Rows by table and documents by collection, in the order they are loaded."""
         tables = {name: getattr(self, name).num_rows for name in _COPY}
         events = self.events.num_rows + len(self.stray_events)
-        profiles = {name: len(getattr(self, name)) for name in _COLLECTIONS[1:]}
+        profiles = {name: len(getattr(self, name)) for name in COLLECTIONS[1:]}
         return tables | {"events": events} | profiles
 
 
@@ -121,7 +122,7 @@ def _refuse_foreign(connection: Connection, database: Database[Document]) -> Non
         )
     if database[_MARKER].find_one() is not None:
         return
-    for name in _COLLECTIONS:
+    for name in COLLECTIONS:
         if database[name].find_one() is not None:
             raise SettingsError(
                 f"RECSYS_MONGO_URI: database {database.name} has a collection {name} that is not "
@@ -151,7 +152,7 @@ def _csv(table: pa.Table) -> io.BytesIO:
 
 def _load_mongo(market: Market, ids: Ids, database: Database[Document], progress: Progress) -> None:
     database[_MARKER].replace_one({"_id": "market"}, {"_id": "market"}, upsert=True)
-    for name in _COLLECTIONS:
+    for name in COLLECTIONS:
         database.drop_collection(name)
         if name not in database.list_collection_names():
             database.create_collection(name)
@@ -159,7 +160,7 @@ def _load_mongo(market: Market, ids: Ids, database: Database[Document], progress
     events = (encode(document) for document in _event_documents(market))
     _insert(database["events"], events, market.sizes()["events"], progress)
     database["events"].create_index("received_at")
-    for name in _COLLECTIONS[1:]:
+    for name in COLLECTIONS[1:]:
         profiles = getattr(market, name)
         _insert(database[name], map(encode, profiles), len(profiles), progress)
 

@@ -1,13 +1,10 @@
-"""The embedded MongoDB: a `mongod` from PATH, else the nx-27017 wheel, on loopback only.
+"""The embedded MongoDB: a `mongod` from PATH, else the nx-27017 wheel, on a unix socket only.
 
 nx-27017 speaks MongoDB's wire protocol over SQLite files. A folder keeps the engine that made it,
 since neither reads the other's files.
 """
 
-import json
-import os
 import shutil
-import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,20 +12,24 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import psutil
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from jobs.sandbox.processes import alive, end, find_all, last_lines, launch, wait_until
+from jobs.sandbox.sockets import make_closed, socket_folder
 from recsys.errors import PrerequisiteError, SandboxError
 
 DATABASE: Final = "recsys"
 
-_HOST: Final = "127.0.0.1"
+_SOCKET_NAME: Final = "mongo.sock"
 _MONGOD: Final = "mongod"
 _NX: Final = "nx-27017"
-_NX_MODULE: Final = "nx_27017.nx_27017"
+_NX_MODULE: Final = "jobs.sandbox.nx_socket"
+_NX_BY_PORT: Final = "nx_27017.nx_27017"
+"""What an earlier version started, on a port."""
 _ENGINES: Final = (_MONGOD, _NX)
 _START_SECONDS: Final = 60.0
 _PING_MILLISECONDS: Final = 2000
@@ -46,19 +47,19 @@ class MongoServer:
         return self.home / "server.log"
 
     @property
-    def _state(self) -> Path:
-        return self.home / "state.json"
+    def _socket(self) -> Path:
+        return socket_folder(self.home, _SOCKET_NAME) / _SOCKET_NAME
 
     def start(self) -> None:
-        """Starts the server unless it runs, on the port of last time where that is free."""
+        """Starts the server unless it runs."""
         process = self.process()
-        if process is not None and not self._state.exists():
+        if process is not None and not self._socket.exists():
             # Its folder was deleted under it: what it holds is on no disk any more.
             end(process)
             process = None
-        if process is None or not _answers_in_time(process):
+        if process is None or not self._answers_in_time(process):
             process = self._launch()
-            if not _answers_in_time(process):
+            if not self._answers_in_time(process):
                 raise SandboxError(
                     f"MongoDB did not start in {self.home}; its log: {last_lines(self.log)}"
                 )
@@ -67,6 +68,9 @@ class MongoServer:
         """Stops the server."""
         for process in list(find_all(self._is_ours)):
             end(process)
+        with suppress(OSError):  # the folder may be gone, or hold what is not ours
+            self._socket.unlink(missing_ok=True)
+            self._socket.parent.rmdir()
 
     def process(self) -> psutil.Process | None:
         """The running server, known by its command line: pids are recycled."""
@@ -74,29 +78,41 @@ class MongoServer:
 
     def answers(self) -> bool:
         """Whether the server answers a ping."""
-        process = self.process()
-        port = None if process is None else _listening_port(process)
-        return port is not None and _ping(port)
+        return self.process() is not None and _ping(self._uri())
 
     def uri(self) -> str:
         """Where the database is; raises SandboxError when the server does not run."""
-        process = self.process()
-        port = None if process is None else _listening_port(process)
-        if port is None:
+        if self.process() is None:
             raise SandboxError(
                 f"MongoDB does not run in {self.home}: start it with `recsys sandbox up`"
             )
-        return f"mongodb://{_HOST}:{port}/{DATABASE}"
+        return self._uri()
+
+    def _uri(self) -> str:
+        return f"mongodb://{quote(str(self._socket), safe='')}/{DATABASE}"
+
+    def _answers_in_time(self, process: psutil.Process) -> bool:
+        """Waits until the server answers a ping, and ends one that does not."""
+
+        def answers() -> bool:
+            return self._socket.exists() and _ping(self._uri())
+
+        wait_until(lambda: not alive(process) or answers(), _START_SECONDS)
+        if alive(process) and answers():
+            return True
+        end(process)
+        return False
 
     def _launch(self) -> psutil.Process:
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         engine = self._engine()
         data = self.home / engine
-        command = _COMMANDS[engine](data, port := self._choose_port())
+        make_closed(self._socket.parent)
+        # What a killed server left; the present one is known by its process.
+        self._socket.unlink(missing_ok=True)
+        command = _COMMANDS[engine](data, self._socket)
         data.mkdir(exist_ok=True, mode=0o700)
-        process = launch(command, self.home, self.log)
-        self._write_state(port, process.pid)
-        return process
+        return launch(command, self.home, self.log)
 
     def _engine(self) -> str:
         for engine in _ENGINES:
@@ -104,96 +120,41 @@ class MongoServer:
                 return engine
         return _MONGOD if shutil.which(_MONGOD) else _NX
 
-    def _choose_port(self) -> int:
-        """The port of last time, so that a URI in somebody's shell stays right; else a free one."""
-        for port in (self._last_port(), 0):
-            with socket.socket() as probe, suppress(OSError):
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((_HOST, port))
-                return int(probe.getsockname()[1])
-        raise SandboxError(f"no free port on {_HOST}: end some programs that listen")
-
-    def _last_port(self) -> int:
-        """The recorded port, 0 for none."""
-        try:
-            return int(json.loads(self._state.read_text(encoding="utf-8"))["port"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return 0
-
-    def _write_state(self, port: int, pid: int) -> None:
-        fresh = self._state.with_suffix(".new")
-        fresh.write_text(json.dumps({"port": port, "pid": pid}), encoding="utf-8")
-        fresh.replace(self._state)
-
     def _is_ours(self, process: psutil.Process) -> bool:
         words = process.cmdline()
         if not words or not {str(self.home / engine) for engine in _ENGINES} & set(words):
             return False
-        return Path(words[0]).name == _MONGOD or _NX_MODULE in words
+        return Path(words[0]).name == _MONGOD or bool({_NX_MODULE, _NX_BY_PORT} & set(words))
 
 
-def _mongod_command(data: Path, port: int) -> list[str]:
+def _mongod_command(data: Path, socket: Path) -> list[str]:
     program = shutil.which(_MONGOD)
     if program is None:
         raise PrerequisiteError(f"mongod made {data} and is not on PATH: install it again")
     return [
         program,
         *("--dbpath", str(data)),
-        *("--bind_ip", _HOST),
-        *("--port", str(port)),
-        "--nounixsocket",
+        *("--bind_ip", str(socket)),
+        # Where it makes another one, by the number of its port.
+        *("--unixSocketPrefix", str(socket.parent)),
     ]
 
 
-def _nx_command(data: Path, port: int) -> list[str]:
+def _nx_command(data: Path, socket: Path) -> list[str]:
     if find_spec("nx_27017") is None:
         raise PrerequisiteError("package nx-27017 is not installed: pip install 'recsys[sandbox]'")
-    pid_file = data.parent / "nx.pid"
-    # It refuses to start where the file names a living process, whatever that is by now.
-    pid_file.unlink(missing_ok=True)
-    return [
-        *(sys.executable, "-m", _NX_MODULE),
-        *("--data-dir", str(data)),
-        *("--host", _HOST),
-        *("--port", str(port)),
-        *("--pid-file", str(pid_file)),
-        # Its standard error carries the same lines, and the tracebacks too.
-        *("--log-file", os.devnull),
-    ]
+    return [sys.executable, "-m", _NX_MODULE, str(data), str(socket)]
 
 
-_COMMANDS: Final[dict[str, Callable[[Path, int], list[str]]]] = {
+_COMMANDS: Final[dict[str, Callable[[Path, Path], list[str]]]] = {
     _MONGOD: _mongod_command,
     _NX: _nx_command,
 }
 
 
-def _answers_in_time(process: psutil.Process) -> bool:
-    """Waits until the server answers a ping, and ends one that does not."""
-
-    def answers() -> bool:
-        port = _listening_port(process)
-        return port is not None and _ping(port)
-
-    wait_until(lambda: not alive(process) or answers(), _START_SECONDS)
-    if alive(process) and answers():
-        return True
-    end(process)
-    return False
-
-
-def _listening_port(process: psutil.Process) -> int | None:
-    """The port it listens on; asking for it shows that no other program holds the port."""
-    try:
-        sockets = process.net_connections("tcp")
-    except psutil.Error:
-        return None
-    return next((each.laddr.port for each in sockets if each.status == psutil.CONN_LISTEN), None)
-
-
-def _ping(port: int) -> bool:
+def _ping(uri: str) -> bool:
     client: MongoClient[dict[str, object]] = MongoClient(
-        _HOST, port, serverSelectionTimeoutMS=_PING_MILLISECONDS
+        uri, serverSelectionTimeoutMS=_PING_MILLISECONDS
     )
     with client:
         try:

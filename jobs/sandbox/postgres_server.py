@@ -5,7 +5,6 @@ running one, it takes any process with a recycled pid for the server, gives cras
 seconds, and opens every folder above the data to everybody.
 """
 
-import hashlib
 import os
 import pwd
 import shlex
@@ -24,6 +23,7 @@ from urllib.parse import quote
 import psutil
 
 from jobs.sandbox.processes import alive, end, find_all, last_lines, wait_until
+from jobs.sandbox.sockets import socket_folder
 from recsys.errors import PrerequisiteError, SandboxError
 
 DATABASE: Final = "recsys"
@@ -35,8 +35,6 @@ _INSTALLATION: Final = "pginstall18"
 _SYSTEM_USER: Final = "pgserver"
 _PORT: Final = 5432
 _SOCKET_NAME: Final = f".s.PGSQL.{_PORT}"
-# sockaddr_un holds 104 bytes on macOS and 108 on Linux, the closing zero included.
-_MAX_SOCKET_PATH: Final = 103
 _RECOVERY_SECONDS: Final = 120
 _STOP_SECONDS: Final = 20
 _COMMAND_SECONDS: Final = 60.0
@@ -253,15 +251,7 @@ def _belongs_to(data: Path, process: psutil.Process) -> bool:
 
 
 def _socket_folder(home: Path) -> Path:
-    """In `home`; under /tmp where that path is too long for a socket or reads as several hosts.
-
-    Not under $TMPDIR: every process must come to the same folder.
-    """
-    beside = home / "socket"
-    if len(os.fsencode(beside / _SOCKET_NAME)) <= _MAX_SOCKET_PATH and "," not in str(beside):
-        return beside
-    digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
-    return Path("/tmp") / f"recsys-{digest}"  # noqa: S108 - the server checks who owns it
+    return socket_folder(home, _SOCKET_NAME)
 
 
 def _identity() -> _Identity:

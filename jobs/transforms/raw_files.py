@@ -16,6 +16,7 @@ from jobs.io.manifests import DataFile
 from recsys import columns as c
 from recsys.config import Config
 from recsys.interactions import events as ev
+from recsys.naming import Naming
 from recsys.schemas import EVENT_SOURCES, QUARANTINE, RAW, RAW_EVENTS
 
 #: Sources whose rows make somebody a user: who did something, blocked something or has a profile.
@@ -101,6 +102,8 @@ class Sifter:
     judge: Judge
     shares: tuple[Share, ...]
     folder: UPath
+    forgotten: frozenset[int | str] = frozenset()
+    """Users of whom no row is kept that cannot be used."""
 
     SCHEMA: ClassVar[pa.Schema] = pa.schema(
         {"rejects": pa.string(), "users": pa.binary(), "items": pa.binary()}
@@ -130,7 +133,8 @@ class Sifter:
         wanted = QUARANTINE.arrow(self.judge.config.ids)
         absent = pa.nulls(len(rejected))
         columns = (rejected[n] if n in rejected.column_names else absent for n in wanted.names)
-        return pa.table(list(columns), wanted.names).cast(wanted)
+        quarantined = pa.table(list(columns), wanted.names).cast(wanted)
+        return Naming.of(self.judge.config).without(quarantined, self.forgotten)
 
     def _written(self, number: int, rejected: pa.Table) -> Rejects:
         if not len(rejected):

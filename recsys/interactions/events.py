@@ -1,6 +1,6 @@
 """From raw events to what can be used as evidence, and why the rest cannot."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
@@ -12,6 +12,7 @@ from recsys import columns as c
 from recsys.config import Event
 from recsys.interactions.histories import BLOCK, Evidence
 from recsys.interactions.training import Ints
+from recsys.interactions.weights import MAX_WEIGHT
 from recsys.raw_rows import as_json
 from recsys.schemas import TIMESTAMP
 from recsys.window import Window, midnight
@@ -29,10 +30,10 @@ def known_before(events: pa.Table, window: Window) -> pa.Table:
     return events.filter(kept)
 
 
-def judged(events: pa.Table, rules: Iterable[str], as_of: date) -> pa.Table:
+def judged(events: pa.Table, rules: Mapping[str, Event], as_of: date) -> pa.Table:
     """Events with `reject_reason` set on those that cannot be used as evidence.
 
-    rules: the types of events that are weighed.
+    rules: what each type of event is worth.
     """
     kind, value = events[c.EVENT_TYPE], events[c.VALUE]
     unknown = pc.and_(kind.is_valid(), pc.invert(pc.is_in(kind, pa.array(rules, pa.string()))))
@@ -41,6 +42,7 @@ def judged(events: pa.Table, rules: Iterable[str], as_of: date) -> pa.Table:
     wrong = {
         f"unknown {c.EVENT_TYPE}": unknown,
         f"{c.VALUE} is not finite": endless,
+        f"{c.VALUE} is too large to weigh": _too_large(kind, value, rules),
         _IN_FUTURE: future,
     }
     reasons = events[c.REJECT_REASON]
@@ -48,6 +50,21 @@ def judged(events: pa.Table, rules: Iterable[str], as_of: date) -> pa.Table:
         if pc.any(rows).as_py():
             reasons = pc.coalesce(reasons, pc.if_else(rows, reason, pa.scalar(None, pa.string())))
     return _replaced(events, c.REJECT_REASON, reasons)
+
+
+def _too_large(
+    kind: pa.ChunkedArray, value: pa.ChunkedArray, rules: Mapping[str, Event]
+) -> pa.ChunkedArray:
+    """Events whose value alone would make them worth more than any event may be."""
+    limits = {name: MAX_WEIGHT / rule.weight for name, rule in rules.items() if _by_value(rule)}
+    if not limits:
+        return pc.is_in(kind, pa.array([], pa.string()))
+    places = pc.index_in(kind, pa.array(limits, pa.string()))
+    return pc.fill_null(pc.greater(value, pa.array(limits.values()).take(places)), False)
+
+
+def _by_value(rule: Event) -> bool:
+    return rule.use_value and rule.weight > 0
 
 
 def undated(events: pa.Table) -> pa.Table:

@@ -13,7 +13,8 @@ from recsys.config import Event
 FRACTION_BITS: Final = 32
 """Weights are multiples of 2**-32: evidence that has faded 32 half-lives counts as nothing."""
 MAX_WEIGHT: Final = float(2**20)
-"""An event's weight is cut here, so that 2,048 of the largest still fit 64 bits."""
+"""An event's weight is cut here, so that 2,048 of the largest still fit 64 bits. Events whose value
+alone takes them there are no evidence, but rejected."""
 SECONDS_PER_DAY: Final = 86_400.0
 
 

@@ -23,9 +23,10 @@ COMMANDS: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
 DEFERRED = {name: c for name, c in COMMANDS.items() if isinstance(c, Deferred)}
 
 
-def test_the_command_line_starts_without_any_library_of_the_jobs() -> None:
+@pytest.mark.parametrize("module", ["main", "runs"])
+def test_what_reads_no_data_starts_without_any_library_of_the_jobs(module: str) -> None:
     said = subprocess.run(
-        [sys.executable, "-c", "import sys, jobs.cli.main; print(*sys.modules)"],
+        [sys.executable, "-c", f"import sys, jobs.cli.{module}; print(*sys.modules)"],
         capture_output=True,
         text=True,
         check=True,

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from upath import UPath
 
 from jobs.cli.load import import_app
+from jobs.io.claims import Marker, mark
 from jobs.io.documents import Document
 from jobs.io.lake import Lake
 from jobs.io.mongo import database
@@ -272,6 +273,7 @@ def test_the_command_says_what_it_loaded_and_what_comes_next(
     stale = Lake(UPath(tmp_path / "lake")).as_of("items", DAY)
     with stale.replace():
         pass
+    mark(UPath(tmp_path / "lake"), Marker(demo=True))
 
     result = CliRunner().invoke(import_app, ["pairs", str(path), "--date", "2024-02-28"])
 

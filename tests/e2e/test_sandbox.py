@@ -2,14 +2,14 @@
 
 import os
 import shutil
-import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import psutil
 import psycopg2
@@ -68,7 +68,7 @@ def test_killed_servers_come_back_though_their_pids_are_recycled(root: Path) -> 
         for pid in pids:
             psutil.Process(pid).kill()
         assert wait_until(lambda: not alive_pids() & set(pids), seconds=5)
-        for name in ("postgres/data/postmaster.pid", "mongo/nx.pid"):
+        for name in ("postgres/data/postmaster.pid",):
             give_pid(root / name, other.pid)
         assert [server.running for server in servers.status(root)] == [False, False]
 
@@ -78,15 +78,16 @@ def test_killed_servers_come_back_though_their_pids_are_recycled(root: Path) -> 
     assert 2 in remembered(where)[1]
 
 
-def test_a_taken_port_is_left_to_its_holder(root: Path) -> None:
-    port = urlsplit(servers.up(root).mongo_uri).port
-    servers.down(root)
-
-    with socket.create_server(("127.0.0.1", port or 0)):
-        where = servers.up(root)
-
-        assert urlsplit(where.mongo_uri).port != port
-        assert 1 in remembered(where)[1]
+def test_no_other_user_can_reach_the_servers(root: Path) -> None:
+    where = servers.up(root)
+    pids = running_pids(root)
+    listening = [c for pid in pids for c in psutil.Process(pid).net_connections("inet")]
+    assert [c.laddr for c in listening if c.status == psutil.CONN_LISTEN] == []
+    sockets = [
+        Path(unquote(urlsplit(where.mongo_uri).netloc)).parent,
+        Path(parse_qs(urlsplit(where.postgres_uri).query)["host"][0]),
+    ]
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in sockets] == [0o700, 0o700]
 
 
 def test_a_folder_deleted_under_running_servers_starts_empty(root: Path) -> None:

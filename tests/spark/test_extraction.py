@@ -64,6 +64,11 @@ def lake(tmp_path: Path) -> Lake:
 
 
 @pytest.fixture
+def mongo_uri(any_mongo_uri: SecretStr) -> SecretStr:
+    return any_mongo_uri
+
+
+@pytest.fixture
 def log_in_mongo(mongo_uri: SecretStr) -> Servers:
     documents = [
         {"who": Int64(-n), "item": {"id": n}, "type": "view", "at": NOW - timedelta(hours=n)}
@@ -103,6 +108,34 @@ def test_a_window_is_half_open(spark: SparkSession, lake: Lake, log_in_mongo: Se
     part = read(lake, FROM_MONGO, window)
     extract(lambda: spark, log_in_mongo, [part], Ids())
     assert sorted(row[c.ITEM_ID] for row in rows_of(part)) == [6, 7, 8, 9, 10]
+
+
+@pytest.mark.parametrize("rows_per_read", [30, 1000])
+def test_dates_in_a_list_are_no_date(
+    spark: SparkSession,
+    lake: Lake,
+    mongo_uri: SecretStr,
+    monkeypatch: pytest.MonkeyPatch,
+    rows_per_read: int,
+) -> None:
+    """MongoDB finds a list by each of its values: within one window, several, or between two."""
+    monkeypatch.setattr(mongo, "ROWS_PER_READ", rows_per_read)
+    ago = [NOW - timedelta(hours=n) for n in range(1000)]
+    listed: list[Any] = [{"at": dates} for dates in ([ago[50]], [ago[90], ago[5]], [ago[900], NOW])]
+    listed += [{"at": []}, [{"at": ago[50]}], [{"at": ago[90]}, {"at": ago[5]}]]
+    dated = [{"at": at} for at in ago[1:101]]
+    with mongo.database(mongo_uri) as db:
+        db["log"].insert_many(
+            {"who": 1, "item": {"id": 2}, "type": "view", "when": when} for when in dated + listed
+        )
+    columns = EVENTS.model_copy(update={"occurred_at": "when.at"})
+    source = FROM_MONGO.model_copy(update={"columns": columns})
+    window = Window(ago[100], NOW)
+    inside, outside = read(lake, source, window), read(lake, source, window, outside=True)
+    extract(lambda: spark, Servers(None, mongo_uri), [inside, outside], Ids())
+    assert sorted(row[c.OCCURRED_AT] for row in rows_of(inside)) == ago[100:0:-1]
+    assert all(row[c.REJECT_REASON] for row in rows_of(outside))
+    assert len(rows_of(outside)) == len(listed)
 
 
 @pytest.fixture

@@ -56,6 +56,23 @@ def test_rows_that_are_no_evidence_keep_their_reason() -> None:
     ]
 
 
+def test_a_value_beyond_any_weight_is_no_evidence() -> None:
+    before, most = END - timedelta(days=1), 2.0**20
+    rows = [
+        event(event_type="buy", value=most / 5, occurred_at=before),
+        event(event_type="buy", value=most, occurred_at=before),
+        event(event_type="rating", value=most * 2, occurred_at=before),
+        event(event_type="rating", value=most * 1000, occurred_at=before),
+        event(event_type="view", value=1e300, occurred_at=before),
+        event(event_type="buy", value=-1e300, occurred_at=before),
+        event(event_type="buy", occurred_at=before),
+        event(event_type="shrug", value=1e300, occurred_at=before),
+    ]
+    large = "value is too large to weigh"
+    expected = [None, large, None, large, None, None, None, "unknown event_type"]
+    assert ev.judged(table(*rows), RULES, AS_OF)[c.REJECT_REASON].to_pylist() == expected
+
+
 def test_a_rejected_row_is_kept_as_json_that_any_reader_takes() -> None:
     rows = [
         event(item_id=3, event_type="shrug", value=float("nan"), reject_reason="unknown"),
