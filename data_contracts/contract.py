@@ -1,6 +1,6 @@
 """A contract: what a table must look like, and everything a check of it needs to know."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -40,8 +40,8 @@ class Terms:
     known: Known = field(default_factory=Known)
     event_types: tuple[str, ...] = ()
     """Types that [events] weighs."""
-    days: float | None = None
-    """Days in which the checked events arrived; None where they are the whole history."""
+    a_day: Sequence[float] = ()
+    """Events a day in each window of arrival that is checked; none of the whole history's."""
     undated: int = 0
     """Events that came in since the last check and whose time cannot be used."""
     longest: int | None = None

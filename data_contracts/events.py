@@ -62,7 +62,11 @@ def _volume_rules(terms: Terms) -> list[Rule]:
     limits, trailing = terms.limits, terms.trailing
     if not trailing.enough:
         return []
-    few = "see whether the source lost events or is written late, or lower contracts.min_volume"
+    few = (
+        "see whether the source lost events or is written late; once it is whole, run the date "
+        "again, which reads these windows again (recsys reread does so for any), or lower "
+        "contracts.min_volume"
+    )
     many = "see whether the source repeats events, or raise contracts.max_volume"
     return [
         Rule(A_DAY, "fail", (trailing.least_events(limits.min_volume), None), few),
@@ -83,7 +87,7 @@ def figures(rows: pa.Table, terms: Terms) -> Figures:
         m.REJECTED: m.share(rejected, rows.num_rows + terms.undated),
         m.DUPLICATES: m.duplicate_share(good, _IDENTITY),
         **m.unknown_shares(good, [(c.USER_ID, terms.known.users), (c.ITEM_ID, terms.known.items)]),
-        **_volume(rows, terms),
+        **_volume(terms),
         **_times(good, terms),
         **_values(good[c.VALUE]),
         **_types(good, terms),
@@ -105,9 +109,9 @@ def newest(rows: pa.Table, terms: Terms) -> datetime | None:
     return max((time for time in known if time is not None), default=None)
 
 
-def _volume(rows: pa.Table, terms: Terms) -> Figures:
-    a_day = rows.num_rows / terms.days if terms.days else None
-    return {} if a_day is None else {A_DAY: a_day, A_DAY_MOST: a_day}
+def _volume(terms: Terms) -> Figures:
+    """The quietest and the busiest window: a day that was lost must not hide behind others."""
+    return {A_DAY: min(terms.a_day), A_DAY_MOST: max(terms.a_day)} if terms.a_day else {}
 
 
 def _times(rows: pa.Table, terms: Terms) -> Figures:

@@ -86,7 +86,10 @@ def size_rules(limits: Contracts, trailing: Trailing) -> list[Rule]:
     """Rows of a table that is read whole, against those of earlier runs."""
     if not trailing.enough:
         return []
-    shrunk = "see whether the source lost rows, or lower contracts.min_size"
+    shrunk = (
+        "see whether the source lost rows; once it is whole, run the date again, which reads it "
+        "again, or lower contracts.min_size"
+    )
     grown = "see whether the source repeats rows, or raise contracts.max_size"
     return [
         Rule(FEWER_ROWS, "fail", (trailing.least_rows(limits.min_size), None), shrunk),

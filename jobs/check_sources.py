@@ -125,15 +125,15 @@ def _check_events(arguments: RunArguments, name: str, known: Known) -> tuple[Ver
     others = event_checks(lake, name, as_of)
     windows = _unchecked(arguments, place, others.values())
     trailing = _trailing(arguments, place, windows, others)
-    terms = replace(
-        _terms(arguments, trailing, known),
-        days=_days(windows, as_of),
-        undated=_undated(lake, place, as_of),
-    )
     partitions = [lake.window(place, window) for window in windows]
     rows, found = read_present(partitions, RAW[name], config.ids, _UNREAD)
     if any(window.end > midnight(as_of) for window in windows):
         rows = _known_before(rows, as_of)
+    terms = replace(
+        _terms(arguments, trailing, known),
+        a_day=_a_day(arguments, place, windows, rows.num_rows),
+        undated=_undated(lake, place, as_of),
+    )
     verdict = _CONTRACTS[name].check(rows, terms, found)
     names = tuple(_label(lake, place, window) for window in windows)
     if m.type_violations(RAW[name], config.ids, found):
@@ -183,11 +183,25 @@ def _mean(mixes: Sequence[Mapping[str, float]]) -> Mapping[str, float] | None:
     return {k: sum(mix.get(k, 0.0) for mix in mixes) / len(mixes) for k in kinds} or None
 
 
-def _days(windows: Collection[Window], as_of: date) -> float | None:
-    """Days of arrival in the windows; None where one has no beginning."""
-    if not windows or any(window.unbounded for window in windows):
-        return None
-    return sum((min(w.end, midnight(as_of)) - w.start) / A_DAY for w in windows)
+def _a_day(
+    arguments: RunArguments, place: str, windows: Collection[Window], rows: int
+) -> list[float]:
+    """Events a day of each window with a beginning.
+
+    rows: of all windows before the date; a window that the date cuts has what the others leave.
+    """
+    end, counts = midnight(arguments.as_of), {}
+    for window in windows:
+        if window.end <= end:
+            counts[window] = arguments.lake.window(place, window).manifest().rows
+    for window in windows:
+        if window.end > end:
+            counts[window] = rows - sum(counts.values())
+    return [
+        count / ((min(window.end, end) - window.start) / A_DAY)
+        for window, count in counts.items()
+        if not window.unbounded
+    ]
 
 
 def _undated(lake: Lake, place: str, as_of: date) -> int:

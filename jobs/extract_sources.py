@@ -15,6 +15,7 @@ from typing import Final
 
 from jobs.entrypoint import RunArguments, job_parser, run
 from jobs.io.clocks import check_clocks
+from jobs.io.contracts import doubted_windows, failed_tables
 from jobs.io.extraction import Read, Servers, extract
 from jobs.io.lake import Partition
 from jobs.source_checks import require_ready
@@ -53,19 +54,32 @@ def extract_events(arguments: RunArguments, dates: Sequence[date]) -> None:
             _extract(arguments, reads[start : start + _READS_AT_ONCE])
 
 
+def read_again(arguments: RunArguments, reads: list[Read]) -> None:
+    """Replaces partitions by what the sources hold now, with nobody else reading events."""
+    with arguments.lake.held(arguments.lake.root / "raw"):
+        for start in range(0, len(reads), _READS_AT_ONCE):
+            _extract(arguments, reads[start : start + _READS_AT_ONCE])
+
+
 def missing_events(arguments: RunArguments, dates: Sequence[date]) -> list[Read]:
     """The windows of events that the nightly runs of some dates, in order, would read.
 
-    Those are what no window holds yet, and the windows that have not settled or are damaged.
+    Those are what no window holds yet, and the windows that have not settled, are damaged, or broke
+    their contract.
     """
     lake, config, reads = arguments.lake, arguments.config, []
     facts = {OBSERVED_AT: arguments.observed_at.isoformat()}
     for name, source in _events(arguments).items():
         place = lake.events_of(RAW[name].name, config.source_fingerprint(name))
-        covered = lake.windows(place)
+        covered, doubted = lake.windows(place), doubted_windows(lake, name)
         wanted = [config.window.before(day) for day in sorted(dates)]
         again = (w for w in covered if any(w.overlaps(other) for other in wanted))
-        windows = [w for w in again if not _complete(arguments, lake.window(place, w), w)]
+        windows = [
+            w
+            for w in again
+            if lake.place(lake.window(place, w).path) in doubted
+            or not _complete(arguments, lake.window(place, w), w)
+        ]
         for of_day in wanted:
             for gap in missing(of_day, covered):
                 parts = gap.cut(_settled(arguments))
@@ -94,16 +108,26 @@ def _complete(arguments: RunArguments, partition: Partition, window: Window) -> 
 
 
 def snapshots(arguments: RunArguments) -> list[Read]:
-    """The sources that change in place, except those that were read on the date itself.
+    """The sources that change in place, except those that were read well on the date itself.
 
     Where the source says when a row was created, rows that the date must not know are left out.
     """
-    reads = []
-    window = Window.since(arguments.as_of)
-    for name, source in arguments.config.sources.configured().items():
+    failed = failed_tables(arguments.lake, "sources", arguments.as_of)
+    wanted = []
+    for name in arguments.config.sources.configured():
         partition = arguments.lake.as_of(RAW[name].name, arguments.as_of)
-        if name in EVENT_SOURCES or _final(arguments, partition):
-            continue
+        good = RAW[name].name not in failed and _final(arguments, partition)
+        if name not in EVENT_SOURCES and not good:
+            wanted.append(name)
+    return snapshots_of(arguments, wanted)
+
+
+def snapshots_of(arguments: RunArguments, names: Iterable[str]) -> list[Read]:
+    """Reads of some sources that change in place, for the date."""
+    reads, window = [], Window.since(arguments.as_of)
+    for name in names:
+        source = arguments.config.sources.configured()[name]
+        partition = arguments.lake.as_of(RAW[name].name, arguments.as_of)
         read = Read(source, RAW[name], partition, facts=_facts(arguments))
         reads.append(replace(read, window=window, outside=True) if source.time else read)
     return reads

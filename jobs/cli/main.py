@@ -37,6 +37,11 @@ _COMMANDS: Final = (
         "Publish the runs of past dates as history; the live run stays live.",
     ),
     Deferred(
+        "reread",
+        "jobs.cli.reread:reread",
+        "Replace what the lake has of a source by what the source holds now.",
+    ),
+    Deferred(
         "evaluate",
         "jobs.cli.evaluate:evaluate",
         "Fit both stages on one part of some pairs and measure the lists on the other.",

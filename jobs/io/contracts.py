@@ -15,7 +15,7 @@ from jobs.io.files import content, parquet
 from jobs.io.lake import Lake, Partition
 from recsys.config import Ids
 from recsys.errors import ContractError
-from recsys.schemas import Table
+from recsys.schemas import RAW, Table
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +133,31 @@ def event_checks(lake: Lake, name: str, as_of: date) -> Mapping[date, EventCheck
     }
 
 
+def doubted_windows(lake: Lake, name: str) -> frozenset[str]:
+    """Windows of an event source whose check failed, as folders below the lake, and which no check
+    has passed: the source may have been incomplete when they were read."""
+    failed, passed = set[str](), set[str]()
+    for day in lake.days(f"{CONTRACTS}/sources"):
+        stats = stage_partition(lake, "sources", day).manifest().stats
+        if name in stats["events"]:
+            windows = EventCheck.from_stats(stats["events"][name]).windows
+            if RAW[name].name in _failed_tables(stats):
+                failed.update(windows)
+            elif not _failed(stats):
+                passed.update(windows)
+    return frozenset(failed - passed)
+
+
+def failed_tables(lake: Lake, stage: Stage, as_of: date) -> frozenset[str]:
+    """The tables that broke their contracts on a date; none where there was no check."""
+    partition = stage_partition(lake, stage, as_of)
+    return _failed_tables(partition.manifest().stats) if partition.exists() else frozenset()
+
+
+def _failed_tables(stats: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(v["table"] for v in stats["violations"] if v["severity"] == "fail")
+
+
 def passed_days(lake: Lake, stage: Stage, before: date) -> list[date]:
     """The dates before one whose tables kept to their contracts, in order."""
     days = [day for day in lake.days(f"{CONTRACTS}/{stage}") if day < before]
@@ -140,4 +165,4 @@ def passed_days(lake: Lake, stage: Stage, before: date) -> list[date]:
 
 
 def _failed(stats: Mapping[str, Any]) -> bool:
-    return any(violation["severity"] == "fail" for violation in stats["violations"])
+    return bool(_failed_tables(stats))

@@ -1,6 +1,7 @@
 """The contract jobs on a lake, and the pages on what they found."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -119,6 +120,14 @@ def test_a_day_with_hardly_any_event_stops_the_run(raw: Raw) -> None:
         "raw/interactions: events a day is 20, allowed is at least 200; see whether"
     )
     assert "(and 1 more" in str(error.value)
+
+
+def test_a_lost_day_does_not_hide_behind_a_full_one(raw: Raw) -> None:
+    day = nights(raw, 7)
+    raw.night(day, events=0)
+    raw.night(day + timedelta(days=1))
+    with pytest.raises(ContractError, match="raw/interactions: events a day is 0, allowed"):
+        check_sources.main(raw.at(day + timedelta(days=1)))
 
 
 def test_events_that_stay_away_stop_the_run(raw: Raw) -> None:
@@ -261,3 +270,9 @@ def test_pages_show_every_table_and_what_was_wrong(raw: Raw, tmp_path: Path) -> 
         results(stage_partition(lake, "sources", FIRST))
     )
     assert all("as_of=2026-01-01" in path for path in pages if path != "index.html")
+    loaded = r"<(?:link|script|img)[^>]*https?://|url\(['\"]?http|@import"
+    assert [path for path, text in pages.items() if re.search(loaded, text)] == []
+    first = pages["index.html"]
+    assert all(f'href="{path}"' in first for path in pages if path != "index.html")
+    assert "<td>warned</td><td>share of negative value is 1.0</td>" in first
+    assert "<td>failed</td>" not in first
