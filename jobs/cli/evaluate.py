@@ -25,6 +25,9 @@ from recsys.interactions.training import Ints
 from recsys.ranking.fallback import segments_of
 
 _COLUMNS = ("recall", "ndcg", "average_precision", "reciprocal_rank", "hit", "novelty")
+_HEADERS = ("recall", "NDCG", "precision", "MRR", "hit", "novelty", "coverage", "Gini")
+_WIDE = 200
+"""Columns of a terminal that shows intervals too; `--json` always has them."""
 
 
 class How(StrEnum):
@@ -135,7 +138,8 @@ def _progress() -> Iterator[Steps]:
 def show(trial: Trial) -> None:
     """Prints the figures of every model, the choice and its reason, and where the time went."""
     console = Console()
-    console.print(_figures(trial))
+    for table in _figures(trial, intervals=console.width >= _WIDE):
+        console.print(table)
     for name, outcome in trial.tuned.items():
         console.print(f"tuning {name}: {outcome}", highlight=False)
     console.print(trial.choice.summary(), highlight=False)
@@ -144,20 +148,24 @@ def show(trial: Trial) -> None:
     console.print(f"{times}; peak memory {most:.2f} GiB", highlight=False)
 
 
-def _figures(trial: Trial) -> Table:
+def _figures(trial: Trial, *, intervals: bool) -> Iterator[Table]:
+    """A table for each group of users, with bootstrap intervals where there is room for them."""
     k = next(iter(trial.reports.values())).k
-    table = Table("users", "model", *(f"{name}@{k}" for name in _COLUMNS), "coverage", "gini")
     segments = trial.reports[BLEND].segments
     for segment, total in segments.items():
         if total.users and not (segment != ALL and total.users == segments[ALL].users):
+            title = f"{segment}: {total.users} users, at {k}"
+            table = Table("model", *_HEADERS, title=title, padding=(0, int(intervals)))
             for name, report in trial.reports.items():
-                table.add_row(*_row(segment, name, report.segments[segment]))
-            table.add_section()
-    return table
+                table.add_row(name, *_row(report.segments[segment], intervals=intervals))
+            yield table
 
 
-def _row(segment: str, name: str, figures: Figures) -> list[str]:
-    means = (figures.means[column] for column in _COLUMNS)
-    shown = ["" if m is None else f"{m.estimate:.4f} ({m.low:.4f}-{m.high:.4f})" for m in means]
+def _row(figures: Figures, *, intervals: bool) -> list[str]:
+    shown = []
+    for mean in (figures.means[column] for column in _COLUMNS):
+        estimate = "" if mean is None else f"{mean.estimate:.4f}"
+        around = f" ({mean.low:.4f}-{mean.high:.4f})" if mean and intervals else ""
+        shown.append(estimate + around)
     over = ["" if v is None else f"{v:.3f}" for v in (figures.coverage, figures.gini)]
-    return [f"{segment} ({figures.users})", name, *shown, *over]
+    return [*shown, *over]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from jobs.io import lookup
 from jobs.settings import load_settings
@@ -20,10 +20,11 @@ def runs(
 
     Example: recsys runs -n 3
     """
-    table = Table("run", "as of", "status", "live", "users", "checksum", "published (UTC)")
+    checksum = Column("checksum", overflow="fold")
+    table = Table("run", "as of", "status", "live", "users", checksum, "published (UTC)")
     for run in lookup.runs(load_settings().require_postgres(), n):
         published = f"{run.published_at.astimezone(UTC):%F %T}" if run.published_at else ""
-        users, checksum = str(run.users or ""), run.list_hash or ""
+        users, found = str(run.users or ""), run.list_hash or ""
         live = "●" if run.live else ""
-        table.add_row(str(run.run_id), str(run.as_of), run.status, live, users, checksum, published)
+        table.add_row(str(run.run_id), str(run.as_of), run.status, live, users, found, published)
     Console().print(table)

@@ -239,3 +239,15 @@ def test_a_report_that_cannot_be_written_is_refused_before_any_work(files: Path,
     message = refusal(evaluate(train="nowhere.csv", json=files / out))
     assert "--json" in message
     assert "nowhere.csv" not in message
+
+
+@pytest.mark.parametrize(("columns", "intervals"), [("80", False), ("200", True)])
+def test_the_figures_are_whole_at_any_width(
+    files: Path, monkeypatch: pytest.MonkeyPatch, columns: str, *, intervals: bool
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    shown = evaluate(train=files / "pairs.csv").stdout
+    (blend,) = [line for line in shown.splitlines() if "blend" in line and "│" in line]
+    assert "…" not in shown
+    assert len(blend) <= int(columns)
+    assert ("-" in blend) is intervals

@@ -1,4 +1,4 @@
-"""`recsys top` tells of a lake without the live run and of a segment without a list."""
+"""Published lists and runs as commands show them, and what they say is missing."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from jobs import settings
 from jobs.cli.main import app
+from jobs.io import lookup
 from jobs.io.publishing import publish
 from tests.postgres.test_publishing import BIGINT, DAY, RECORD, go, lists, passed, popular, tables
 
@@ -47,3 +48,16 @@ def test_a_run_without_segments_says_so(
     publish(postgres_uri, BIGINT, RECORD, made, passed, 7)
     shown = CliRunner().invoke(app, ["top", "9", "--segment", "c=de"])
     assert "no list of segment 'c=de', nor of another; segments.attribute" in shown.stderr
+
+
+def test_the_table_of_runs_is_whole_at_80_columns(
+    postgres_uri: SecretStr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(settings.POSTGRES_URI, postgres_uri.get_secret_value())
+    monkeypatch.setenv("COLUMNS", "80")
+    go(postgres_uri, (1, [10, 11]))
+    shown = CliRunner().invoke(app, ["runs"]).stdout
+    (run,) = lookup.runs(postgres_uri, 1)
+    assert "…" not in shown
+    cells = [line.split("│")[6].strip() for line in shown.splitlines() if line.startswith("│")]
+    assert "".join(cells) == run.list_hash
