@@ -115,13 +115,14 @@ def test_a_night_is_stopped_or_loses_spark(
         assert (found, len(messages)) == (code, 1), night.said
         assert message in messages[0]
         assert "Traceback" not in night.said
-        assert drafts(lake) == []
         _, left = psutil.wait_procs(running, timeout=10)
         assert left == []
         assert pipeline.lists() == seeded
     pipeline.settings = pipeline.settings.model_copy(update={"lake": UPath(lake)})
     pipeline.run(DAY)
     assert pipeline.lists() == seeded
+    # Tasks that end later than their driver may leave files: the next night clears them up.
+    assert len(list(lake.glob("**/gen-*"))) == len(list(lake.glob("**/manifest.json")))
 
 
 def test_a_signal_ends_what_cannot_be_unwound(tmp_path: Path) -> None:
