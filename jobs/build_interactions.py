@@ -41,6 +41,7 @@ def arg_parser() -> argparse.ArgumentParser:
     return job_parser(__doc__)
 
 
+@executor_errors()
 def main(arguments: RunArguments) -> None:
     spark = session("interactions", arguments.settings)
     files = _raw_files(arguments)

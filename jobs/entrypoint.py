@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 
+from jobs.interruptions import interruptible
+from jobs.io.disk import full_disk
 from jobs.io.files import fresh, is_local
 from jobs.io.lake import Lake
 from jobs.io.locks import by_postgres
@@ -104,17 +106,18 @@ def run(parser: argparse.ArgumentParser, job: Job, argv: Sequence[str] | None = 
     arguments = parser.parse_args(argv)
     start_log()
     try:
-        observed_at = arguments.observed_at or datetime.now(UTC)
-        config, settings = load_config(arguments.config), load_settings()
-        parsed = RunArguments(
-            arguments.as_of,
-            config,
-            settings,
-            observed_at,
-            arguments.promote,
-            arguments.full,
-        )
-        with parsed.lake.in_use():
-            job(parsed)
+        with interruptible(), full_disk():
+            observed_at = arguments.observed_at or datetime.now(UTC)
+            config, settings = load_config(arguments.config), load_settings()
+            parsed = RunArguments(
+                arguments.as_of,
+                config,
+                settings,
+                observed_at,
+                arguments.promote,
+                arguments.full,
+            )
+            with parsed.lake.in_use():
+                job(parsed)
     except RecsysError as error:
         sys.exit(report(error, debug=arguments.debug))

@@ -19,7 +19,7 @@ from jobs.io.contracts import doubted_windows, failed_tables
 from jobs.io.extraction import Read, Servers, extract
 from jobs.io.lake import Partition
 from jobs.source_checks import require_ready
-from jobs.spark import session
+from jobs.spark import executor_errors, session
 from recsys.config import Source
 from recsys.errors import FutureDateError
 from recsys.schemas import EVENT_SOURCES, RAW
@@ -39,6 +39,7 @@ def arg_parser() -> argparse.ArgumentParser:
     return job_parser(__doc__)
 
 
+@executor_errors()
 def main(arguments: RunArguments) -> None:
     check_date(arguments)
     dates = [arguments.as_of]

@@ -37,6 +37,7 @@ def arg_parser() -> argparse.ArgumentParser:
     return job_parser(__doc__)
 
 
+@executor_errors()
 def main(arguments: RunArguments) -> None:
     spark = session("lists", arguments.settings)
     lake, as_of = arguments.lake, arguments.as_of

@@ -1,6 +1,7 @@
 """The Spark session of a job, and the errors of its executors."""
 
 import atexit
+import logging
 import re
 import shutil
 import subprocess
@@ -12,15 +13,18 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
+from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark import SparkContext
+from pyspark.accumulators import AccumulatorTCPServer, AccumulatorUnixServer
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from jobs import package
+from jobs.io.disk import no_room
 from jobs.settings import Settings, java_command
 from recsys import errors
-from recsys.errors import JavaMissingError, RecsysError
+from recsys.errors import JavaMissingError, RecsysError, SparkLostError
 
 JAVA: Final = 17
 _LOCAL: Final = {
@@ -36,9 +40,57 @@ _ALWAYS: Final = {
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.parquet.compression.codec": "zstd",
 }
+#: What Spark says where a process of it has ended.
+_LOST: Final = (
+    "Python worker exited unexpectedly",
+    "SparkContext was shut down",
+    "stopped SparkContext",
+    "java.lang.OutOfMemoryError",
+    "ExecutorLostFailure",
+    "JAVA_GATEWAY_EXITED",
+    "Java gateway process exited",
+)
+_FULL: Final = re.compile(r"(No space left on device|Disk quota exceeded|File too large).*")
 _WORKER_ERROR: Final = re.compile(r"recsys\.errors\.(\w+): (.*)")
 
 
+@contextmanager
+def executor_errors() -> Iterator[None]:
+    """Turns what Spark raises back into the error of this project that caused it.
+
+    Spark wraps an executor's error in its own exception and keeps of it only the text of the
+    traceback. Raises DiskFullError where a disk had no room, SparkLostError where Spark or a worker
+    ended while it was at work.
+    """
+    try:
+        yield
+    except (PySparkException, Py4JError, ConnectionError) as error:
+        cause = _cause(error)
+        if cause is None:
+            raise
+        raise cause from error
+
+
+def _cause(error: Exception) -> RecsysError | None:
+    """The error of this project that Spark's own stands for; None where it is another."""
+    said = str(error)
+    if match := _WORKER_ERROR.search(said):
+        kind = getattr(errors, match.group(1), None)
+        if isinstance(kind, type) and issubclass(kind, RecsysError):
+            return kind(match.group(2).strip())
+    if full := _FULL.search(said):
+        return no_room("SPARK_LOCAL_DIRS, or a folder on an executor", full.group())
+    lost = isinstance(error, Py4JNetworkError | ConnectionError)
+    found = "its process ended" if lost else next((t for t in _LOST if t in said), None)
+    if found is None:
+        return None
+    return SparkLostError(
+        f"Spark was lost while it was at work ({found}); see its last words above, and "
+        "whether the machine ran out of memory or somebody killed it; then run again"
+    )
+
+
+@executor_errors()
 def session(name: str, settings: Settings) -> SparkSession:
     """The session of this process: the one spark-submit configured, or one on `spark_master`.
 
@@ -51,6 +103,7 @@ def session(name: str, settings: Settings) -> SparkSession:
         values = _started_here(settings.spark_master) | _ALWAYS
     for key, value in values.items():
         builder = builder.config(key, value)
+    _quieten()
     spark = builder.getOrCreate()
     context = spark.sparkContext
     context.setLogLevel("ERROR")
@@ -60,6 +113,22 @@ def session(name: str, settings: Settings) -> SparkSession:
     else:
         _send_code(context)
     return spark
+
+
+def _quieten() -> None:
+    """Keeps Spark's Python side from printing tracebacks when the Java side has ended.
+
+    Whoever asks Spark for something gets an error then, and that one says it.
+    """
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    # It logs some of them as nobody in particular.
+    logging.getLogger().addFilter(_not_of_py4j)
+    for server in (AccumulatorTCPServer, AccumulatorUnixServer):
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+
+
+def _not_of_py4j(record: logging.LogRecord) -> bool:
+    return record.module != "java_gateway"
 
 
 def _started_here(master: str) -> dict[str, str]:
@@ -125,19 +194,3 @@ def in_arrow(
     To start the parser of Spark's own words for a schema takes a third of a second.
     """
     return rows.mapInArrow(work, from_arrow_schema(schema))
-
-
-@contextmanager
-def executor_errors() -> Iterator[None]:
-    """Turns an error of this project that an executor raised back into that error.
-
-    Spark wraps it in its own exception and keeps of it only the text of the traceback.
-    """
-    try:
-        yield
-    except PySparkException as error:
-        match = _WORKER_ERROR.search(str(error))
-        kind = getattr(errors, match.group(1), None) if match else None
-        if match and isinstance(kind, type) and issubclass(kind, RecsysError):
-            raise kind(match.group(2).strip()) from error
-        raise

@@ -1,7 +1,8 @@
 """The errors a run can end with, one class a cause, each with its own exit code.
 
 Every message says what is wrong, which value it is, and what to do. Exit codes group by remedy:
-10-19 the configuration, 20-29 the data, 30-39 an outage, 40-49 the machine.
+10-19 the configuration, 20-29 the data, 30-39 an outage, 40-49 the machine, and 128 plus
+its number a signal.
 """
 
 from typing import ClassVar
@@ -146,6 +147,12 @@ class LakeUnavailableError(OutageError):
     exit_code = 34
 
 
+class SparkLostError(OutageError):
+    """Spark or one of its workers ended while it was at work."""
+
+    exit_code = 35
+
+
 class PostgresLockedError(OutageError):
     """Another session of Postgres holds for too long what a step needs."""
 
@@ -168,3 +175,21 @@ class JavaMissingError(PrerequisiteError):
     """No Java runtime of a version that Spark supports is installed."""
 
     exit_code = 41
+
+
+class DiskFullError(PrerequisiteError):
+    """A disk that the run writes to has no room left."""
+
+    exit_code = 43
+
+
+class InterruptedRunError(RecsysError):
+    """Ctrl-C ended the process; the code is the one that shells give it."""
+
+    exit_code = 130
+
+
+class TerminatedError(RecsysError):
+    """SIGTERM ended the process; the code is the one that shells give it."""
+
+    exit_code = 143

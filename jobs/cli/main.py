@@ -8,6 +8,8 @@ import typer
 from typer.core import TyperGroup
 
 from jobs.cli.deferred import Deferred, by_name
+from jobs.interruptions import interruptible
+from jobs.io.disk import full_disk
 from jobs.reporting import report, show_traceback
 from recsys.errors import RecsysError
 
@@ -109,7 +111,8 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with interruptible(), full_disk():
+                return super().invoke(ctx)
         except RecsysError as error:
             code = report(error, debug=bool(ctx.params.get("debug")))
             raise typer.Exit(code) from None

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from jobs.io.claims import claim
+from jobs.io.disk import full_disk
 from jobs.io.files import (
     StoredFile,
     content,
@@ -185,7 +186,7 @@ class Partition:
 
         A second writer of the same partition waits for the first one to end or to die.
         """
-        with self.lake.held(self.path) as check_held:
+        with full_disk(str(self.path)), self.lake.held(self.path) as check_held:
             folder = self.path / f"gen-{uuid4().hex}"
             make_folder(folder)
             draft, started = Draft(folder), time.monotonic()
@@ -329,6 +330,7 @@ def write_part(
     file = folder / f"{name}-{uuid4().hex}.parquet"
     rows = 0
     with (
+        full_disk(str(file)),
         create(file) as out,
         pq.ParquetWriter(
             out,

@@ -64,7 +64,7 @@ def test_every_cause_has_its_own_exit_code_and_is_in_the_operations_guide() -> N
     codes = sorted(kind.exit_code for kind in error_classes())
     assert len(codes) == len(set(codes))
     table = "".join(line for line in OPERATIONS.splitlines() if line.startswith("| "))
-    numbers = {int(n) for n in re.findall(r"\b\d\d\b", table.replace("20 - 27", "20 27 "))}
+    numbers = {int(n) for n in re.findall(r"\b\d{2,3}\b", table.replace("20 - 27", "20 27 "))}
     missing = [code for code in codes if code not in numbers]
     assert missing == []
 

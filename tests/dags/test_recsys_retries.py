@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from recsys.errors import OutageError, RecsysError
+from recsys.errors import InterruptedRunError, OutageError, RecsysError, TerminatedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +25,9 @@ def _errors(root: type[RecsysError]) -> Iterator[type[RecsysError]]:
 
 
 @pytest.mark.parametrize("error", list(_errors(RecsysError)))
-def test_only_outages_are_tried_again(error: type[RecsysError]) -> None:
-    assert _tried_again(_bash(error.exit_code)) == issubclass(error, OutageError)
+def test_only_outages_and_signals_are_tried_again(error: type[RecsysError]) -> None:
+    again = issubclass(error, OutageError | InterruptedRunError | TerminatedError)
+    assert _tried_again(_bash(error.exit_code)) == again
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import resource
 import shutil
 import threading
 from datetime import date, timedelta
@@ -12,12 +13,17 @@ from upath import UPath
 
 from jobs.io.features import interactions
 from jobs.io.files import StoredFile, put, put_folder, read_table
-from jobs.io.lake import Lake, write_part
+from jobs.io.lake import Lake, Partition, write_part
 from jobs.io.locks import by_postgres
 from jobs.io.postgres import connect
 from recsys import columns as c
 from recsys.config import Ids
-from recsys.errors import MissingPartitionError, PostgresUnavailableError, SchemaError
+from recsys.errors import (
+    DiskFullError,
+    MissingPartitionError,
+    PostgresUnavailableError,
+    SchemaError,
+)
 from recsys.schemas import INTERACTIONS, ITEMS
 from recsys.window import Window, midnight
 
@@ -236,3 +242,23 @@ def test_what_another_machine_writes_is_seen_at_once(
         with there.as_of("items", day).replace() as draft:
             draft.write_table(items(1, 2))
         assert here.as_of("items", day).read(ITEMS, Ids()).num_rows == 2
+
+
+def write(partition: Partition, rows: pa.Table) -> None:
+    with partition.replace() as draft:
+        draft.write_table(rows)
+
+
+def test_a_file_that_has_no_room_is_named(tmp_path: Path) -> None:
+    """A limit of the file's size is found out as late as a full disk is: while it is written."""
+    limit, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    partition = Lake(UPath(tmp_path)).as_of("items", DAY)
+    rows = items(*range(5_000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, most))
+    try:
+        with pytest.raises(DiskFullError, match=r"no room left to write .*part.*File too large"):
+            write(partition, rows)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
+    assert not partition.exists()
+    assert list(partition.path.glob("gen-*")) == []
