@@ -86,7 +86,8 @@ def _text(value: Any) -> str | None:
     if isinstance(value, float) and abs(value) >= _EXACT:
         return None
     if isinstance(value, float | Decimal):
-        return f"{value:.0f}" if math.isfinite(value) and value == int(value) else None
+        whole = math.isfinite(value) and value == int(value)
+        return (f"{value:.0f}" if value else "0") if whole else None
     return str(value)
 
 

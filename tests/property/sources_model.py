@@ -79,8 +79,9 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, float | Decimal):
         if not math.isfinite(value) or value != int(value):
             return None
-        exact = isinstance(value, Decimal) or abs(value) < 2.0**53
-        return str(int(value)) if exact else None
+        if isinstance(value, float):
+            return str(int(value)) if abs(value) < 2.0**53 else None
+        return whole(format(value, "f")) if value else "0"
     return str(value) if isinstance(value, int | str | ObjectId | UUID) else None
 
 
