@@ -150,7 +150,8 @@ def publish(
             _run(connection, "publish/switch_lock")
             _complete(connection, partition, published, found, held=held)
             _add_fallback(connection, run_id, ids, tables.fallback)
-            _run(connection, "publish/forget_listed", partition=partition)
+            gone = {"partition": partition, "run_id": sql.Literal(run_id)}
+            _run(connection, "publish/forget_listed", **gone)
             if not held and not history:
                 switch(connection, run_id, "published")
         clearing.retire(connection, keep_runs)

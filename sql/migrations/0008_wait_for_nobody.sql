@@ -149,6 +149,7 @@ BEGIN
     -- A publication holds a lock against this one from before it looks for forgotten users.
     LOCK TABLE recs.live IN ROW EXCLUSIVE MODE;
     DELETE FROM recs.user_list WHERE user_id = NEW.user_id;
+    DELETE FROM recs.quarantined_row WHERE user_id = NEW.user_id::text;
     -- Tables that are being loaded or removed.
     FOR loose IN
         SELECT c.relname

@@ -106,3 +106,11 @@ def test_a_forgotten_user_is_in_no_row(
     query(bare_postgres_uri, forget, "recsys_moderator")
     left = query(bare_postgres_uri, "SELECT user_id FROM recs.quarantine ORDER BY 1")
     assert left == [(str(other),), (None,)]
+
+
+def test_rows_of_a_user_who_was_forgotten_meanwhile_are_not_published(
+    postgres_uri: SecretStr,
+) -> None:
+    query(postgres_uri, "SELECT recs.forget_user(1)", "recsys_moderator")
+    go(postgres_uri, (2, [10]), refused=[refused(1), refused(3)])
+    assert query(postgres_uri, "SELECT user_id FROM recs.quarantine") == [("3",)]

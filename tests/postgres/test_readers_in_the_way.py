@@ -90,7 +90,9 @@ def test_a_publication_does_not_wait_for_who_is_forgetting_a_user(
         except HeldError:
             assert kind == "held"
         moderator.commit()
-    assert query(postgres_uri, "SELECT count(*) FROM recs.user_list WHERE user_id = 1") == [(0,)]
+    for table, user in (("user_list", "1"), ("quarantined_row", "'1'")):
+        left = f"SELECT count(*) FROM recs.{table} WHERE user_id = {user}"  # noqa: S608 - constants
+        assert query(postgres_uri, left) == [(0,)], table
     go(postgres_uri, (2, [21]), keep=1)
     for name in ("user_list_run_3", "user_list"):
         left = f"SELECT count(*) FROM recs.{name} WHERE user_id = 1"  # noqa: S608 - constants
