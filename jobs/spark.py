@@ -80,14 +80,19 @@ def _cause(error: Exception) -> RecsysError | None:
             return kind(match.group(2).strip())
     if full := _FULL.search(said):
         return no_room("SPARK_LOCAL_DIRS, or a folder on an executor", full.group())
-    lost = isinstance(error, Py4JNetworkError | ConnectionError)
-    found = "its process ended" if lost else next((t for t in _LOST if t in said), None)
+    found = "its process ended" if _hung_up(error) else next((t for t in _LOST if t in said), None)
     if found is None:
         return None
     return SparkLostError(
         f"Spark was lost while it was at work ({found}); see its last words above, and "
         "whether the machine ran out of memory or somebody killed it; then run again"
     )
+
+
+def _hung_up(error: Exception) -> bool:
+    """Whether the Java side ended without an answer: of a refusal there is a trace."""
+    unanswered = type(error) is Py4JError and "Trace:" not in str(error)
+    return unanswered or isinstance(error, Py4JNetworkError | ConnectionError)
 
 
 @executor_errors()

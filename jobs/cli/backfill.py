@@ -18,6 +18,7 @@ from jobs.backfill import Day, State, backfill, plan, remaining, run_in_process_
 from jobs.entrypoint import RunArguments
 from jobs.extract_sources import missing_events, snapshots
 from jobs.settings import load_config, load_settings
+from jobs.source_checks import require_ready
 
 _DAY: Final = ["%Y-%m-%d"]
 _STYLES: Final = {
@@ -54,6 +55,7 @@ def backfill_command(
     arguments = RunArguments(
         last.date(), load_config(config), load_settings(), datetime.now(UTC), promote
     )
+    require_ready(arguments.config, arguments.settings)
     days = plan(arguments, first.date(), promote=promote)
     if dry_run:
         _say_what_would_be_done(arguments, days)

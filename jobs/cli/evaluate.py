@@ -94,9 +94,15 @@ def evaluate(  # noqa: PLR0913 - the options of a command
 
 def _check_writable(out: Path | None) -> None:
     """Refuses a file that could not be written after all the work."""
-    if out is not None and not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
+    if out is None:
+        return
+    try:
+        there = out.exists()
+    except OSError as error:
+        raise SettingsError(f"--json {out}: {error.strerror}") from None
+    if not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
         raise SettingsError(f"--json {out}: {out.parent} is no folder that can be written to")
-    if out is not None and out.exists() and not (out.is_file() and os.access(out, os.W_OK)):
+    if there and not (out.is_file() and os.access(out, os.W_OK)):
         raise SettingsError(f"--json {out}: is no file that can be written to")
 
 

@@ -71,7 +71,7 @@ def test_every_failure_says_what_is_wrong_and_hurts_nothing(
     assert "no usable event before 2001-01-01 in market.interactions and events" in said[21]
     assert "field events.purchase.weight" in said[10]
     assert "table market.interactions has no column 'sort'; it has interaction_id" in said[11]
-    assert "RECSYS_POSTGRES_URI is not set" in said[12]
+    assert "RECSYS_POSTGRES_URI is set to nothing" in said[12]
     assert "Nobody's lamp" in said[22]
     assert "item_id is null" in said[22]
     assert not any("pa55word" in message for message in said.values())

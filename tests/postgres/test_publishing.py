@@ -354,7 +354,7 @@ def test_files_that_lost_rows_are_not_published_as_history_either(
         draft.write_table(whole)
         draft.stats["models"] = ["als", "popularity"]
     (file,) = partition.files()
-    pq.write_table(whole.slice(0, 456), str(file))
+    pq.write_table(whole.slice(0, 456), file.path)
     with pytest.raises(RecsysError, match=r"456|damaged"):
         publish_lists.lists_of(partition, config.ids)
 
