@@ -45,8 +45,9 @@ date as history and as a full night, in the pool `recsys_backfill`; the live run
 
 ### What a failure leaves behind
 Until `publish_lists` commits, the previously live lists stay live. What finished tasks wrote stays
-in the lake, and the next run of that date replaces it. Outages (exit codes 30-39) and crashes are
-retried after growing pauses. Bad configuration (10-19), bad data (20-29) and a machine that lacks
+in the lake, and the next run of that date replaces it. Outages (exit codes 30-39), reads whose
+table changed meanwhile (23) and crashes are retried after growing pauses. Bad configuration
+(10-19), other bad data (20-29) and a machine that lacks
 something (40-49) fail at once, because another try would end the same way. The last `error:` line
 of the task's log says what to do.
 

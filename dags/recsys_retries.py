@@ -8,8 +8,9 @@ from airflow.sdk.definitions.retry_policy import RetryDecision
 from typing_extensions import override
 
 # A parser ends with 2 on a command line it cannot read; 10-29 and 40-49 are the jobs' own codes for
-# configuration, data and machine. Signals (128 and above, an out-of-memory kill) stay retryable.
-FINAL_CODES: Final = frozenset({2, *range(10, 30), *range(40, 50)})
+# configuration, data and machine. Signals (128 and above, an out-of-memory kill) stay retryable,
+# and so does 23: a table that was replaced while it was read is whole the next time.
+FINAL_CODES: Final = frozenset({2, *range(10, 23), *range(24, 30), *range(40, 50)})
 
 # The operators state the code in their message only: Bash the first way, spark-submit the second.
 _EXIT_CODE: Final = re.compile(r"non-zero exit code (\d+)\.|Error code is: (\d+)\.")

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from recsys.errors import InterruptedRunError, OutageError, RecsysError, TerminatedError
+from recsys.errors import (
+    IncompleteReadError,
+    InterruptedRunError,
+    OutageError,
+    RecsysError,
+    TerminatedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +31,9 @@ def _errors(root: type[RecsysError]) -> Iterator[type[RecsysError]]:
 
 
 @pytest.mark.parametrize("error", list(_errors(RecsysError)))
-def test_only_outages_and_signals_are_tried_again(error: type[RecsysError]) -> None:
-    again = issubclass(error, OutageError | InterruptedRunError | TerminatedError)
+def test_only_what_may_pass_is_tried_again(error: type[RecsysError]) -> None:
+    passing = OutageError | InterruptedRunError | TerminatedError | IncompleteReadError
+    again = issubclass(error, passing)
     assert _tried_again(_bash(error.exit_code)) == again
 
 
