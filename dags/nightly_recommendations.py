@@ -60,11 +60,11 @@ The pools `recsys` and `recsys_backfill`, the connection `spark_default`, on the
 
 
 def spark_job(name: str, timeout: timedelta) -> SparkSubmitOperator:
-    """A task that submits jobs/<name>.py to the master of `spark_default`."""
+    """A task that submits jobs/steps/<name>.py to the master of `spark_default`."""
     return SparkSubmitOperator(
         task_id=name,
         conn_id="spark_default",
-        application=str(REPOSITORY / "jobs" / f"{name}.py"),
+        application=str(REPOSITORY / "jobs" / "steps" / f"{name}.py"),
         application_args=["--as-of", AS_OF],
         py_files=PACKAGE,
         name=f"{name} {AS_OF}",
@@ -81,11 +81,11 @@ def spark_job(name: str, timeout: timedelta) -> SparkSubmitOperator:
 def plain_job(
     name: str, timeout: timedelta, options: str = "", outlets: list[Asset] | None = None
 ) -> BashOperator:
-    """A task that runs `python -m jobs.<name>` in the repository with Airflow's own Python."""
+    """A task that runs `python -m jobs.steps.<name>` with Airflow's own Python."""
     return BashOperator(
         task_id=name,
         # The date reaches the shell as a variable, never as text of the command.
-        bash_command=f'exec "$PYTHON" -m jobs.{name} --as-of "$AS_OF"' + options,
+        bash_command=f'exec "$PYTHON" -m jobs.steps.{name} --as-of "$AS_OF"' + options,
         env={"PYTHON": sys.executable, "AS_OF": AS_OF},
         append_env=True,
         cwd=str(REPOSITORY),

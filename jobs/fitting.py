@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from jobs.settings import Settings, load_settings
+from jobs.run.settings import Settings, load_settings
 from recsys.config import Config
-from recsys.interactions.changes import Moved
-from recsys.interactions.training import Training
-from recsys.models import als
-from recsys.models.contract import GeneratorConfig, Lasting, Model
-from recsys.models.factors import Factors
-from recsys.models.registry import GENERATORS
+from recsys.dataset.changes import Moved
+from recsys.dataset.training import Training
+from recsys.generators import als
+from recsys.generators.contract import GeneratorConfig, Lasting, Model
+from recsys.generators.factors import Factors
+from recsys.generators.registry import GENERATORS
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def fit_generator(
     """
     if isinstance(section, als.Config) and section.engine == "spark":
         # Spark takes seconds to load, and most runs do not need it here.
-        from jobs import spark_als  # noqa: PLC0415
+        from jobs.spark import als as spark_als  # noqa: PLC0415
 
         by_spark = partial(spark_als.factorise, settings or load_settings())
         return als.fit(training, section, seed, by_spark)

@@ -1,7 +1,7 @@
 """The configuration of a run: which sources feed it, what an event is worth, how models are fit.
 
 `recsys.toml` holds it; `docs/configuration.md` explains it. Secrets and machine paths are not here
-but in the environment (`jobs.settings`).
+but in the environment (`jobs.run.settings`).
 """
 
 import hashlib
@@ -15,8 +15,8 @@ from pydantic import model_validator as validator
 
 from recsys import window
 from recsys.errors import ConfigError
-from recsys.models.registry import Generators
-from recsys.section import Count, Name, NonNegative, Positive, Section, Share
+from recsys.generators.registry import Generators
+from recsys.sections.base import Count, Name, NonNegative, Positive, Section, Share
 
 IdType = Literal["bigint", "uuid", "text"]
 LAST_EXPLORE_PLACE: Final = 20

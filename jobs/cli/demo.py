@@ -12,14 +12,14 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from jobs.entrypoint import lake_of
-from jobs.io import lookup
-from jobs.io.features import interactions, read_choice
+from jobs.run.entrypoint import lake_of
+from jobs.run.settings import load_config, load_settings
 from jobs.sandbox import servers
-from jobs.settings import load_config, load_settings
+from jobs.sinks.postgres import lookup
+from jobs.stores.models import interactions, read_choice
 from recsys import columns as c
 from recsys.errors import DataError
-from recsys.ranking.choice import Choice
+from recsys.ranking.policy import Choice
 from recsys.schemas import ITEMS, TOP_N
 
 _USERS_SHOWN: Final = 5

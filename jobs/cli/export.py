@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import typer
 
-from jobs.entrypoint import lake_of
-from jobs.io.features import interactions
-from jobs.settings import load_config, load_settings
+from jobs.run.entrypoint import lake_of
+from jobs.run.settings import load_config, load_settings
+from jobs.stores.models import interactions
 from recsys import columns as c
 from recsys.errors import PrerequisiteError
 from recsys.schemas import ITEMS, TIMESTAMP

@@ -9,10 +9,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from jobs.entrypoint import RunArguments
-from jobs.io.features import Known
-from jobs.settings import load_config, load_settings, tuned_generators, tuned_path
-from jobs.tuning import Tuned, tune
+from jobs.app.tuning import Tuned, tune
+from jobs.run.entrypoint import RunArguments
+from jobs.run.settings import load_config, load_settings, tuned_generators, tuned_path
+from jobs.stores.models import Known
 from recsys.config import Config
 
 _KEPT: Final = {"weight", "engine"}

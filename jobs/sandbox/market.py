@@ -16,10 +16,10 @@ from bson import Int64
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from jobs.io.documents import Document
-from jobs.io.migrations import with_id_types
-from jobs.io.postgres import Connection
-from jobs.io.statements import statement
+from jobs.db.postgres import Connection
+from jobs.db.statements import statement
+from jobs.sinks.postgres.migrations import with_id_types
+from jobs.sources.documents import Document
 from recsys.config import Ids, IdType
 from recsys.errors import ConfigError, SettingsError
 

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.preprocessing import normalize
 
+from recsys.dataset.training import ItemLists
 from recsys.errors import DataError
 from recsys.evaluation.concentration import Floats, Ints, exposures, gini
-from recsys.interactions.training import ItemLists
 
 Mask = npt.NDArray[np.bool_]
 

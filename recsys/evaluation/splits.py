@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from recsys.dataset.training import Ints, ItemLists
 from recsys.errors import DataError
-from recsys.interactions.training import Ints, ItemLists
 
 MOST_WEIGHT: Final = 1e9
 """Greatest weight of a pair: sums of larger ones could leave float32."""

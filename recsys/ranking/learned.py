@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from recsys.interactions.training import Ints
-from recsys.models.contract import Scores
+from recsys.dataset.training import Ints
+from recsys.generators.contract import Scores
 from recsys.ranking.candidates import candidates, leaders
 from recsys.ranking.features import Facts, Features
 from recsys.ranking.scoring import Scored, Scorer

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
-from recsys.interactions.training import Ints, ItemLists
-from recsys.models.contract import Model, Rows, Scores
-from recsys.models.factors import BLOCK, FactorModel
+from recsys.dataset.training import Ints, ItemLists
+from recsys.generators.contract import Model, Rows, Scores
+from recsys.generators.factors import BLOCK, FactorModel
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

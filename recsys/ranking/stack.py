@@ -7,15 +7,15 @@ from typing import Self
 import numpy as np
 
 from recsys.config import Config
-from recsys.interactions.training import HeldBack, Ints, ItemLists, Training, taken
-from recsys.models.contract import Model, Rows
+from recsys.dataset.training import HeldBack, Ints, ItemLists, Training, taken
+from recsys.generators.contract import Model, Rows
+from recsys.lists.ranked import TopN, select
 from recsys.ranking.bands import bands_of
 from recsys.ranking.blend import Blend
-from recsys.ranking.choice import Choice, Standing, choose
-from recsys.ranking.examples import examples
 from recsys.ranking.features import Facts
+from recsys.ranking.held_out import examples
+from recsys.ranking.policy import Choice, Standing, choose
 from recsys.ranking.scoring import Scorer
-from recsys.ranking.topn import TopN, select
 
 
 def seen(training: Training, users: Ints) -> ItemLists:

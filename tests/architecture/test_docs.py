@@ -10,11 +10,11 @@ import pytest
 import typer
 from pydantic import BaseModel
 
-from jobs import settings
+from jobs.app.nightly import STEPS
 from jobs.cli.deferred import Deferred
 from jobs.cli.main import app
-from jobs.io import source_types
-from jobs.nightly import STEPS
+from jobs.run import settings
+from jobs.sources import source_types
 from recsys import config, errors
 from recsys.errors import RecsysError
 

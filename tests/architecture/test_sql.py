@@ -7,8 +7,8 @@ from pathlib import Path
 import pglast
 import pytest
 
-from jobs.io.migrations import with_id_types
-from jobs.io.statements import SQL
+from jobs.db.statements import SQL
+from jobs.sinks.postgres.migrations import with_id_types
 from recsys.config import Ids
 
 REPOSITORY = Path(__file__).parents[2]

@@ -34,10 +34,10 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from pydantic import SecretStr
 
-from jobs.io.migrations import migrate
-from jobs.io.postgres import connect
-from jobs.io.publishing import publish
+from jobs.db.postgres import connect
 from jobs.sandbox import servers
+from jobs.sinks.postgres.migrations import migrate
+from jobs.sinks.postgres.publishing import publish
 from recsys.config import Ids, Lists
 from recsys.schemas import TOP_N
 from tests.postgres.test_publishing import RECORD, passed, popular, tables

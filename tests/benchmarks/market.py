@@ -7,11 +7,11 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 from pydantic import SecretStr
 
-from jobs.io.migrations import with_id_types
-from jobs.io.postgres import connect
-from jobs.io.statements import statement
+from jobs.db.postgres import connect
+from jobs.db.statements import statement
+from jobs.sinks.postgres.migrations import with_id_types
 from recsys.config import Ids
-from recsys.interactions.training import Ints
+from recsys.dataset.training import Ints
 from recsys.schemas import TIMESTAMP
 from recsys.window import midnight
 

@@ -19,9 +19,9 @@ from typing import Any, Final
 from pydantic import SecretStr
 from upath import UPath
 
-from jobs.io.lake import Lake
-from jobs.io.migrations import migrate
+from jobs.lake.partitions import Lake
 from jobs.sandbox import servers
+from jobs.sinks.postgres.migrations import migrate
 from recsys.config import Ids
 from recsys.schemas import TOP_N
 from tests.benchmarks.market import CONFIG, DAY, add, day_after, fill, market

@@ -24,8 +24,8 @@ from typing import Any, Final
 import psutil
 from pydantic import SecretStr
 
-from jobs.io.migrations import migrate
 from jobs.sandbox import servers
+from jobs.sinks.postgres.migrations import migrate
 from recsys.config import Ids
 from tests.benchmarks import ways
 from tests.benchmarks.market import CONFIG, fill, market

@@ -29,17 +29,17 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 from upath import UPath
 
-from jobs.entrypoint import RunArguments
-from jobs.io.features import interactions
-from jobs.nightly import run_steps
+from jobs.app.nightly import run_steps
+from jobs.run.entrypoint import RunArguments
+from jobs.run.settings import Settings, load_config
 from jobs.sandbox import servers
-from jobs.settings import Settings, load_config
-from jobs.spark import in_arrow, numbered_tasks, session
-from jobs.transforms.ranking import USERS_A_BATCH
+from jobs.spark.session import in_arrow, numbered_tasks, session
+from jobs.stores.models import interactions
+from jobs.tasks.lists import USERS_A_BATCH
 from recsys import columns as c
-from recsys.interactions.matrices import list_arrays
-from recsys.models.contract import Rows
-from recsys.models.factors import BLOCK, FactorModel
+from recsys.dataset.matrices import list_arrays
+from recsys.generators.contract import Rows
+from recsys.generators.factors import BLOCK, FactorModel
 from recsys.ranking.blend import WeightedSum
 from recsys.ranking.scoring import Scorer
 from recsys.ranking.stack import Ranker

@@ -14,16 +14,16 @@ import psutil
 import pytest
 from upath import UPath
 
-from jobs import package
-from jobs.io import lookup
-from jobs.io.features import read_model
-from jobs.io.lake import Lake
-from jobs.io.mongo import database
-from jobs.io.postgres import connect
-from jobs.nightly import STEPS
+from jobs.app.nightly import STEPS
+from jobs.db.postgres import connect
+from jobs.lake.partitions import Lake
+from jobs.run.settings import Settings
 from jobs.sandbox.market import load
 from jobs.sandbox.seed import make_market
-from jobs.settings import Settings
+from jobs.sinks.postgres import lookup
+from jobs.sources.mongo import database
+from jobs.spark import package
+from jobs.stores.models import read_model
 from recsys.config import Config
 from recsys.schemas import TOP_N
 from tests.cluster.conftest import REPOSITORY, WORKERS, Cluster, end, run
@@ -55,13 +55,13 @@ class Night:
 
     def here(self, step: str, code: Path, environment: Mapping[str, str]) -> None:
         """Runs a job as a process of its own. code: checkout or archive that it comes out of."""
-        command = [sys.executable, "-m", f"jobs.{step}", *ARGUMENTS]
+        command = [sys.executable, "-m", f"jobs.steps.{step}", *ARGUMENTS]
         own = {"PYTHONPATH": str(code), **environment}
         run(command, self.cluster.folder, self.environment | own)
 
     def submitted(self, step: str, name: str) -> None:
         """Runs a job through spark-submit. name: of the application."""
-        job = REPOSITORY / "jobs" / f"{step}.py"
+        job = REPOSITORY / "jobs" / "steps" / f"{step}.py"
         command = self.cluster.submit(name, job, *ARGUMENTS)
         run(command, self.cluster.folder, self.environment)
 
@@ -91,7 +91,7 @@ def test_executors_have_the_code_from_the_archive_alone(cluster: Cluster) -> Non
     assert {inside for _, inside in apart} == {
         "recsys/__init__.py",
         "data_contracts/__init__.py",
-        "jobs/io/lake.py",
+        "jobs/lake/partitions.py",
     }
     assert len({archive for archive, _ in apart}) == WORKERS
 

@@ -125,7 +125,7 @@ def test_the_jobs_understand_their_arguments(
 ) -> None:
     job, arguments = _job_and_arguments(render(task_id, conf, logical_date))
     assert job == task_id
-    parsed = importlib.import_module(f"jobs.{job}").arg_parser().parse_args(arguments)
+    parsed = importlib.import_module(f"jobs.steps.{job}").arg_parser().parse_args(arguments)
     assert parsed.as_of == expected
 
 
@@ -140,7 +140,7 @@ def test_only_a_backfill_makes_full_nights_and_leaves_the_live_run_alone(
     parsed = {}
     for task_id in ("train_generators", "publish_lists"):
         job, arguments = _job_and_arguments(render(task_id, AS_OF, run_type=run_type))
-        parser = importlib.import_module(f"jobs.{job}").arg_parser()
+        parser = importlib.import_module(f"jobs.steps.{job}").arg_parser()
         parsed[task_id] = parser.parse_args(arguments)
     assert parsed["train_generators"].full is is_backfill
     assert parsed["publish_lists"].promote is not is_backfill
@@ -174,7 +174,7 @@ def test_the_shell_never_reads_the_date(render: Render) -> None:
     hostile = "2026-01-01\"; echo '$(id)' `id` $HOME"
     task: Any = render("publish_lists", AS_OF)
     environment = {**task.env, "PYTHON": "printf", "AS_OF": hostile}
-    command = task.bash_command.replace("-m jobs.publish_lists", "'%s|'")
+    command = task.bash_command.replace("-m jobs.steps.publish_lists", "'%s|'")
     done = subprocess.run(
         ["bash", "-c", command], env=environment, capture_output=True, text=True, check=True
     )
@@ -200,7 +200,9 @@ def _command(task: BaseOperator) -> dict[str, Any]:
 
 def _job_and_arguments(task: Any) -> tuple[str, list[str]]:
     if hasattr(task, "application"):
-        return Path(task.application).relative_to(REPOSITORY / "jobs").stem, task.application_args
+        return Path(task.application).relative_to(
+            REPOSITORY / "jobs" / "steps"
+        ).stem, task.application_args
     words = shlex.split(Template(task.bash_command).substitute(task.env))
     assert words[:3] == ["exec", sys.executable, "-m"]
     return words[3].removeprefix("jobs."), words[4:]

@@ -17,14 +17,14 @@ import pyarrow as pa
 import pytest
 from upath import UPath
 
-from jobs import extract_sources
-from jobs.backfill import Day, Ended, State, backfill, plan
-from jobs.entrypoint import RunArguments
-from jobs.io.features import interactions
-from jobs.io.manifests import MANIFEST, read_manifest
-from jobs.nightly import run_steps
+from jobs.app.backfill import Day, Ended, State, backfill, plan
+from jobs.app.nightly import run_steps
+from jobs.lake.manifests import MANIFEST, read_manifest
+from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.market import EVENTS, Market
 from jobs.sandbox.seed import make_market
+from jobs.steps import extract_sources
+from jobs.stores.models import interactions
 from recsys import columns as c
 from recsys.schemas import ITEMS, RAW_ITEMS
 from recsys.window import midnight

@@ -27,15 +27,15 @@ from typer.testing import CliRunner
 from upath import UPath
 
 from jobs.cli.main import app
-from jobs.io import extraction
-from jobs.io.lake import Lake
-from jobs.io.migrations import migrate
-from jobs.io.mongo import ROWS_PER_BATCH, database
-from jobs.io.postgres import connect
-from jobs.io.publishing import publish
+from jobs.db.postgres import connect
+from jobs.lake.partitions import Lake
 from jobs.sandbox import servers
 from jobs.sandbox.market import load
 from jobs.sandbox.seed import make_market
+from jobs.sinks.postgres.migrations import migrate
+from jobs.sinks.postgres.publishing import publish
+from jobs.sources import extraction
+from jobs.sources.mongo import ROWS_PER_BATCH, database
 from recsys.config import Config, Ids
 from recsys.errors import MongoUnavailableError, PostgresUnavailableError
 from recsys.schemas import TOP_N

@@ -11,20 +11,14 @@ import pyarrow as pa
 import pytest
 from upath import UPath
 
-from jobs import (
-    build_data_docs,
-    check_lists,
-    check_matrix,
-    check_sources,
-    choose_ranking,
-    train_generators,
-)
-from jobs.entrypoint import RunArguments
-from jobs.io.contracts import event_checks, results, stage_partition
-from jobs.io.features import model_partition
-from jobs.io.lake import Partition
-from jobs.io.nights import facts
-from jobs.settings import Settings
+from jobs.app import data_docs as build_data_docs
+from jobs.lake.partitions import Partition
+from jobs.run.entrypoint import RunArguments
+from jobs.run.settings import Settings
+from jobs.steps import check_lists, check_matrix, check_sources, choose_ranking, train_generators
+from jobs.stores.checks import event_checks, results, stage_partition
+from jobs.stores.models import model_partition
+from jobs.stores.nights import facts
 from recsys import columns as c
 from recsys.config import Config
 from recsys.errors import ContractError, MissingPartitionError, NoEventsError

@@ -14,15 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from jobs.app import forgetting as erasure
+from jobs.app.forgetting import mentions
+from jobs.app.nightly import run_steps
 from jobs.cli.main import app
-from jobs.entrypoint import RunArguments
-from jobs.io import erasure
-from jobs.io.erasure import mentions
-from jobs.io.files import read_table
-from jobs.io.lake import Lake
-from jobs.io.mongo import database
-from jobs.nightly import run_steps
+from jobs.lake.files import read_table
+from jobs.lake.partitions import Lake
+from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import make_market
+from jobs.sources.mongo import database
 from recsys.errors import DataError
 from tests.e2e.conftest import OBSERVED_AT, Pipeline
 

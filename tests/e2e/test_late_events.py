@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from jobs import build_interactions, extract_sources
-from jobs.entrypoint import RunArguments
-from jobs.io.clocks import check_clocks
-from jobs.io.features import Known
-from jobs.io.lake import Lake
-from jobs.io.mongo import database
-from jobs.io.nights import moved_since
-from jobs.io.postgres import connect
+from jobs.db.postgres import connect
+from jobs.lake.partitions import Lake
+from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import make_market
+from jobs.sources.clocks import check_clocks
+from jobs.sources.mongo import database
+from jobs.steps import build_interactions, extract_sources
+from jobs.stores.models import Known
+from jobs.stores.nights import moved_since
 from recsys import columns as c
 from recsys.errors import FutureDateError
 from recsys.schemas import RAW

@@ -8,8 +8,8 @@ from bson import Int64, ObjectId
 from pydantic import SecretStr
 from upath import UPath
 
-from jobs.io.mongo import database
 from jobs.sandbox.seed import make_market
+from jobs.sources.mongo import database
 from recsys.config import Ranking
 from recsys.window import midnight
 from tests.e2e.conftest import Pipeline

@@ -9,21 +9,21 @@ import pyarrow as pa
 import pytest
 from threadpoolctl import threadpool_limits
 
-from jobs import train_generators
-from jobs.entrypoint import RunArguments
-from jobs.io import lookup, switching
-from jobs.io.features import Known, interactions, model_partition, read_choice, read_model
-from jobs.io.lake import Lake
-from jobs.io.warm import warm_start
-from jobs.rank_lists import list_maker
+from jobs.lake.partitions import Lake
+from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import DIRTY, make_market, planted_groups
+from jobs.sinks.postgres import lookup, switching
+from jobs.steps import train_generators
+from jobs.steps.rank_lists import list_maker
+from jobs.stores.models import Known, interactions, model_partition, read_choice, read_model
+from jobs.stores.warm_start import warm_start
 from recsys import columns as c
 from recsys.config import Contracts, Gates, Ranking
+from recsys.dataset.training import ItemLists
 from recsys.errors import HeldError
 from recsys.evaluation.metrics import as_ranked, find_hits, recall
-from recsys.interactions.training import ItemLists
-from recsys.models.factors import FactorModel
-from recsys.models.registry import Generators
+from recsys.generators.factors import FactorModel
+from recsys.generators.registry import Generators
 from recsys.schemas import ITEMS, QUARANTINE, TOP_N
 from recsys.window import Window, midnight
 from tests.e2e.conftest import OBSERVED_AT, OPEN_GATES, Pipeline, only

@@ -8,19 +8,19 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from jobs import (
+from jobs.lake.files import remove
+from jobs.run.entrypoint import RunArguments
+from jobs.sandbox.seed import make_market
+from jobs.steps import (
     build_interactions,
     choose_ranking,
     extract_sources,
     rank_lists,
     train_generators,
 )
-from jobs.entrypoint import RunArguments
-from jobs.io.features import CHOICE, Known, model_partition, read_choice
-from jobs.io.files import remove
-from jobs.io.nights import decided, recorded
-from jobs.rank_lists import list_maker
-from jobs.sandbox.seed import make_market
+from jobs.steps.rank_lists import list_maker
+from jobs.stores.models import CHOICE, Known, model_partition, read_choice
+from jobs.stores.nights import decided, recorded
 from recsys import columns as c
 from recsys.config import Lists, Nights
 from recsys.nights import Night

@@ -6,12 +6,12 @@ from datetime import date, timedelta
 import pytest
 from typer.testing import CliRunner
 
-from jobs import check_sources, extract_sources
+from jobs.app.reread import plan
 from jobs.cli.main import app
-from jobs.entrypoint import RunArguments
-from jobs.io.contracts import doubted_windows
-from jobs.reread import plan
+from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import make_market
+from jobs.steps import check_sources, extract_sources
+from jobs.stores.checks import doubted_windows
 from recsys.config import Contracts
 from recsys.errors import ConfigError, ContractError, MissingPartitionError
 from recsys.schemas import RAW, TOP_N

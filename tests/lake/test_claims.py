@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
-from jobs.io.claims import MARKER
-from jobs.io.lake import Lake
-from jobs.io.manifests import MANIFEST
+from jobs.lake.claims import MARKER
+from jobs.lake.manifests import MANIFEST
+from jobs.lake.partitions import Lake
 from recsys.config import Ids
 from recsys.errors import LakeFileError, SettingsError
 from recsys.schemas import ITEMS

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 from upath import UPath
 
-from jobs.io.contracts import RESULTS, read_present, results
-from jobs.io.lake import Lake, Partition
-from jobs.io.manifests import MANIFEST
+from jobs.lake.manifests import MANIFEST
+from jobs.lake.partitions import Lake, Partition
+from jobs.stores.checks import RESULTS, read_present, results
 from recsys import columns as c
 from recsys.config import Ids
 from recsys.errors import LakeFileError

@@ -11,11 +11,11 @@ import pytest
 from pydantic import SecretStr
 from upath import UPath
 
-from jobs.io.features import interactions
-from jobs.io.files import StoredFile, put, put_folder, read_table
-from jobs.io.lake import Lake, Partition, write_part
-from jobs.io.locks import by_postgres
-from jobs.io.postgres import connect
+from jobs.db.postgres import connect
+from jobs.lake.files import StoredFile, put, put_folder, read_table
+from jobs.lake.locks import by_postgres
+from jobs.lake.partitions import Lake, Partition, write_part
+from jobs.stores.models import interactions
 from recsys import columns as c
 from recsys.config import Ids
 from recsys.errors import (
@@ -86,7 +86,7 @@ def test_a_partition_is_whole_where_the_answer_to_its_last_step_is_lost(
         with partition.replace() as draft:
             draft.write_table(items(1))
 
-    monkeypatch.setattr("jobs.io.lake.put", put_and_lose)
+    monkeypatch.setattr("jobs.lake.partitions.put", put_and_lose)
     with pytest.raises(ConnectionError):
         write()
     assert partition.read(ITEMS, Ids())[c.ITEM_ID].to_pylist() == [1]
@@ -154,7 +154,7 @@ def test_a_partition_that_is_replaced_while_it_is_read_is_read_whole(
                 draft.write_table(items(4, 5, 6))
         return read_table(file, **options)
 
-    monkeypatch.setattr("jobs.io.lake.read_table", replaced_before_the_first)
+    monkeypatch.setattr("jobs.lake.partitions.read_table", replaced_before_the_first)
     assert partition.read(ITEMS, Ids())[c.ITEM_ID].to_pylist() == [4, 5, 6]
     assert len(reads) == 2
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from jobs.entrypoint import RunArguments
-from jobs.io.features import write_choice
-from jobs.io.nights import facts, standing_choice
-from jobs.settings import Settings
+from jobs.run.entrypoint import RunArguments
+from jobs.run.settings import Settings
+from jobs.stores.models import write_choice
+from jobs.stores.nights import facts, standing_choice
 from recsys.config import Config
 from recsys.nights import Night
 from recsys.ranking.bands import BANDS
-from recsys.ranking.choice import Choice, Order, Standing
+from recsys.ranking.policy import Choice, Order, Standing
 
 D1, D2, D3 = (date(2026, 1, n) for n in (1, 2, 3))
 

@@ -9,10 +9,10 @@ import pytest
 from psycopg2.extras import execute_values
 from pydantic import SecretStr
 
-from jobs.io.postgres import connect
-from jobs.io.publishing import RunRecord, publish
-from recsys.ranking.explore import Policy, explored
-from recsys.ranking.topn import TopN
+from jobs.db.postgres import connect
+from jobs.sinks.postgres.publishing import RunRecord, publish
+from recsys.lists.ranked import TopN
+from recsys.lists.steps.explore import Policy, explored
 from recsys.schemas import TOP_N
 from tests.architecture.test_docs import OPERATIONS
 from tests.postgres.test_publishing import BIGINT, DAY, passed, popular, tables

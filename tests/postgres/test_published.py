@@ -10,11 +10,11 @@ from psycopg2 import sql
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from jobs import settings
 from jobs.cli.diff import diff
-from jobs.io.migrations import migrate
-from jobs.io.postgres import connect
-from jobs.io.published import kept_run, read_lists
+from jobs.db.postgres import connect
+from jobs.run import settings
+from jobs.sinks.postgres.migrations import migrate
+from jobs.sinks.postgres.published import kept_run, read_lists
 from recsys.config import Ids
 from recsys.errors import (
     ConfigError,

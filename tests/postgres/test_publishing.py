@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 
-from jobs import publish_lists
-from jobs.entrypoint import RunArguments
-from jobs.io import lookup
-from jobs.io.migrations import MIGRATIONS, migrate
-from jobs.io.postgres import connect
-from jobs.io.publishing import (
+from jobs.db.postgres import connect
+from jobs.run.entrypoint import RunArguments
+from jobs.run.settings import Settings
+from jobs.sinks.postgres import lookup
+from jobs.sinks.postgres.migrations import MIGRATIONS, migrate
+from jobs.sinks.postgres.publishing import (
     Audit,
     Auditor,
     GoesLive,
@@ -29,7 +29,7 @@ from jobs.io.publishing import (
     RunTables,
     publish,
 )
-from jobs.settings import Settings
+from jobs.steps import publish_lists
 from recsys.config import Config, Ids
 from recsys.errors import (
     ConfigError,

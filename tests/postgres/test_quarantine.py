@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from jobs.io.migrations import migrate
-from jobs.io.publishing import publish
+from jobs.sinks.postgres.migrations import migrate
+from jobs.sinks.postgres.publishing import publish
 from recsys.config import Ids
 from recsys.errors import HeldError, PublishedSideError
 from tests.postgres.test_publishing import DAY, RECORD, go, lists, passed, popular, query, tables

@@ -8,15 +8,16 @@ from bson import Int64
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from jobs import extract_sources, nightly
+from jobs.app import nightly
+from jobs.app.nightly import run_steps
 from jobs.cli.main import app
-from jobs.entrypoint import RunArguments
-from jobs.extract_sources import first
-from jobs.io.mongo import database
-from jobs.io.postgres import connect
-from jobs.nightly import run_steps
-from jobs.settings import MONGO_URI, POSTGRES_URI, Settings
-from jobs.source_checks import Problem, problems, require_ready
+from jobs.db.postgres import connect
+from jobs.readiness import Problem, problems, require_ready
+from jobs.run.entrypoint import RunArguments
+from jobs.run.settings import MONGO_URI, POSTGRES_URI, Settings
+from jobs.sources.mongo import database
+from jobs.steps import extract_sources
+from jobs.steps.extract_sources import first
 from recsys.config import Config, Event, Sources
 from recsys.errors import (
     MappingError,

@@ -8,10 +8,10 @@ import psycopg2
 import pytest
 from pydantic import SecretStr
 
-from jobs.io import arrow
-from jobs.io.postgres import connect
-from jobs.io.postgres_reads import ColumnType, mapping_faults, read_rows, snapshot
+from jobs.db import arrow
+from jobs.db.postgres import connect
 from jobs.sandbox import servers
+from jobs.sources.postgres import ColumnType, mapping_faults, read_rows, snapshot
 from recsys import columns as c
 from recsys.config import (
     BlockColumns,

@@ -6,10 +6,10 @@ import pytrec_eval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys.dataset.training import ItemLists
 from recsys.evaluation import metrics
 from recsys.evaluation.concentration import Floats, Ints
 from recsys.evaluation.metrics import ACCURACY, Catalogue, as_ranked, evaluate_lists, find_hits
-from recsys.interactions.training import ItemLists
 
 ITEMS = 12
 Users = list[tuple[list[int], list[int]]]

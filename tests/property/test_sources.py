@@ -20,10 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from jobs.io import mongo
-from jobs.io.documents import raw_rows
-from jobs.io.postgres import Connection, connect
-from jobs.io.postgres_reads import read_rows, snapshot
+from jobs.db.postgres import Connection, connect
+from jobs.sources import mongo
+from jobs.sources.documents import raw_rows
+from jobs.sources.postgres import read_rows, snapshot
 from recsys import columns as c
 from recsys.config import EventColumns, EventSource, Ids, IdType, ItemColumns, ItemSource, Source
 from recsys.errors import MappingError

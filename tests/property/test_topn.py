@@ -7,12 +7,12 @@ import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.models.factors import BLOCK, FactorModel
+from recsys.generators.factors import BLOCK, FactorModel
+from recsys.lists.ranked import select
 from recsys.ranking.blend import WeightedSum
 from recsys.ranking.candidates import best_columns, candidates
 from recsys.ranking.scoring import Scored, Scorer
 from recsys.ranking.stack import Ranker
-from recsys.ranking.topn import select
 
 N_ITEMS = 23
 Scores = npt.NDArray[np.float32]

@@ -15,9 +15,11 @@ from pydantic import SecretStr
 from pyspark.sql import SparkSession
 from upath import UPath
 
-from jobs.io import mongo, postgres, postgres_reads
-from jobs.io.extraction import Part, Read, Servers, extract, read_part
-from jobs.io.lake import Lake
+from jobs.db import postgres
+from jobs.lake.partitions import Lake
+from jobs.sources import mongo
+from jobs.sources import postgres as postgres_reads
+from jobs.sources.extraction import Part, Read, Servers, extract, read_part
 from recsys import columns as c
 from recsys.config import (
     EventColumns,

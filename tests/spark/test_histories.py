@@ -12,15 +12,15 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 from upath import UPath
 
-from jobs.io.files import StoredFile
-from jobs.io.lake import write_part
-from jobs.spark import in_arrow, numbered_tasks, task_numbers
-from jobs.transforms.histories import PART, HistoryMaker
-from jobs.transforms.raw_files import Judge, RawFile, Rejects, Share, Sifter, shares, unpacked
+from jobs.lake.files import StoredFile
+from jobs.lake.partitions import write_part
+from jobs.spark.session import in_arrow, numbered_tasks, task_numbers
+from jobs.tasks.histories import PART, HistoryMaker
+from jobs.tasks.raw_files import Judge, RawFile, Rejects, Share, Sifter, shares, unpacked
 from recsys import columns as c
 from recsys.config import Config, Event, Ids
+from recsys.events.histories import Terms
 from recsys.ids import IdIndex
-from recsys.interactions.histories import Terms
 from recsys.schemas import QUARANTINE, RAW
 from recsys.window import midnight
 

@@ -9,12 +9,12 @@ import pytest
 from scipy import sparse
 
 from recsys.config import Ranking
+from recsys.dataset.training import Descriptions, Training
 from recsys.evaluation.metrics import find_hits, ndcg
-from recsys.interactions.training import Descriptions, Training
-from recsys.models.factors import FactorModel
+from recsys.generators.factors import FactorModel
 from recsys.ranking.bands import BANDS, bands_of
-from recsys.ranking.choice import Choice, Order, Standing, Way, choose, decide
-from recsys.ranking.examples import PLACES, Examples
+from recsys.ranking.held_out import PLACES, Examples
+from recsys.ranking.policy import Choice, Order, Standing, Way, choose, decide
 from recsys.ranking.scoring import Scorer
 from recsys.ranking.stack import Ranker
 

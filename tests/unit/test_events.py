@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from recsys import columns as c
 from recsys.config import Event, Ids
-from recsys.interactions import events as ev
+from recsys.events import judging as ev
 from recsys.schemas import RAW_EVENTS
 from recsys.window import Window, midnight
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from recsys.ranking.explore import Explored, Policy, explored, new_items, night_seed
-from recsys.ranking.topn import TopN
+from recsys.lists.ranked import TopN
+from recsys.lists.steps.explore import Explored, Policy, explored, new_items, night_seed
 
 NEW = 7
 POLICY = Policy(places=(2, 4), length=6, source=NEW, seed=11)

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from recsys.config import Gates
+from recsys.evaluation.audit import violations
 from recsys.evaluation.diff import Comparison
-from recsys.evaluation.gate import violations
 
 GOOD = Comparison(
     users_before=100,

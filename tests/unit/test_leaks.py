@@ -8,11 +8,11 @@ import pytest
 
 from recsys import columns as c
 from recsys.config import Ids
+from recsys.dataset.matrices import held_back, training
+from recsys.dataset.training import Descriptions, Training
+from recsys.dataset.trial import DataSet
 from recsys.evaluation.splits import Pairs, temporal
-from recsys.evaluation.trial import DataSet
-from recsys.interactions.matrices import held_back, training
-from recsys.interactions.training import Descriptions, Training
-from recsys.models.registry import GENERATORS
+from recsys.generators.registry import GENERATORS
 from recsys.ranking.features import Facts
 from recsys.schemas import INTERACTIONS
 

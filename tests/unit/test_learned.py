@@ -4,10 +4,10 @@ import numpy as np
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from recsys.interactions.training import Descriptions, Training
-from recsys.models.factors import FactorModel
-from recsys.ranking.examples import examples
+from recsys.dataset.training import Descriptions, Training
+from recsys.generators.factors import FactorModel
 from recsys.ranking.features import Facts
+from recsys.ranking.held_out import examples
 from recsys.ranking.learned import BEHIND, LEARNED, Learned, fit_ranker, predicted
 from recsys.ranking.scoring import Scorer
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from recsys.dataset.training import ItemLists
 from recsys.errors import DataError
 from recsys.evaluation import metrics
 from recsys.evaluation.concentration import Ints
@@ -17,7 +18,6 @@ from recsys.evaluation.metrics import (
     evaluate_lists,
     find_hits,
 )
-from recsys.interactions.training import ItemLists
 
 
 def lists(*items: Sequence[int]) -> ItemLists:

@@ -8,13 +8,13 @@ from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from recsys.interactions.training import Descriptions, Training
-from recsys.models import als, cold, content, graph, item_item, popularity, segment, trending
-from recsys.models.contract import Model
-from recsys.models.factors import BLOCK
-from recsys.models.gathering_als import LONG, GatheringALS
-from recsys.models.neighbours import strongest
-from recsys.models.registry import GENERATORS
+from recsys.dataset.training import Descriptions, Training
+from recsys.generators import als, cold, content, graph, item_item, popularity, segment, trending
+from recsys.generators.contract import Model
+from recsys.generators.factors import BLOCK
+from recsys.generators.gathering_als import LONG, GatheringALS
+from recsys.generators.neighbours import strongest
+from recsys.generators.registry import GENERATORS
 
 SIZE = 20
 SMALL: dict[str, dict[str, Any]] = {

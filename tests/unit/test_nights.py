@@ -12,11 +12,11 @@ from scipy import sparse
 
 from recsys import columns as c
 from recsys.config import Ids
-from recsys.interactions.changes import Moved, changed, moved_rows, moved_square
-from recsys.interactions.training import Descriptions, Training
-from recsys.models import als
-from recsys.models.contract import Lasting
-from recsys.models.registry import GENERATORS
+from recsys.dataset.changes import Moved, changed, moved_rows, moved_square
+from recsys.dataset.training import Descriptions, Training
+from recsys.generators import als
+from recsys.generators.contract import Lasting
+from recsys.generators.registry import GENERATORS
 from recsys.nights import Night, decide
 from recsys.schemas import INTERACTIONS
 

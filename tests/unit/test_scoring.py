@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from recsys.models.factors import FactorModel
+from recsys.generators.factors import FactorModel
+from recsys.lists.ranked import select
 from recsys.ranking.blend import WeightedSum
 from recsys.ranking.scoring import Scorer, Standardised
-from recsys.ranking.topn import select
 
 RNG = np.random.default_rng(5)
 MODEL = FactorModel(

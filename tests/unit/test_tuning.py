@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jobs.app.tuning import Tuned, tune, with_sections
 from jobs.cli.tune import as_toml, keep
-from jobs.settings import load_config, tuned_path
-from jobs.tuning import Tuned, tune, with_sections
+from jobs.run.settings import load_config, tuned_path
 from recsys.config import Config, Ranking
+from recsys.dataset.training import Descriptions, HeldBack
+from recsys.dataset.trial import DataSet
 from recsys.errors import DataError
 from recsys.evaluation.significance import Gain
 from recsys.evaluation.splits import Pairs
-from recsys.evaluation.trial import DataSet
-from recsys.interactions.training import Descriptions, HeldBack
-from recsys.models import als, graph, trending
-from recsys.models.registry import GENERATORS, Generators
+from recsys.generators import als, graph, trending
+from recsys.generators.registry import GENERATORS, Generators
 
 USERS, ITEMS, DAY = 150, 60, 86_400_000_000
 SHIPPED = Path(__file__).parents[2] / "recsys.toml"

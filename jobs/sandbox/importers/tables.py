@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from jobs.io.documents import Document
 from jobs.sandbox.market import BLOCKS, EVENTS, INTERACTIONS, ITEMS, USERS, Market
+from jobs.sources.documents import Document
 from recsys.errors import ImportFileError
 from recsys.schemas import TIMESTAMP
 
