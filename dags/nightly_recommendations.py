@@ -124,7 +124,7 @@ with DAG(
 ):
     extract_sources = spark_job("extract_sources", timedelta(hours=3))
     check_sources = plain_job("check_sources", timedelta(minutes=30))
-    build_interactions = spark_job("build_interactions", timedelta(hours=1))
+    build_matrix = spark_job("build_matrix", timedelta(hours=1))
     check_matrix = plain_job("check_matrix", timedelta(minutes=30))
     train_generators = plain_job("train_generators", timedelta(hours=3), FULL)
     choose_ranking = plain_job("choose_ranking", timedelta(hours=3))
@@ -132,5 +132,5 @@ with DAG(
     check_lists = plain_job("check_lists", timedelta(minutes=30))
     publish_lists = plain_job("publish_lists", timedelta(hours=1), NO_PROMOTION, [LIVE_LISTS])
 
-    extract_sources >> check_sources >> build_interactions >> check_matrix >> train_generators
+    extract_sources >> check_sources >> build_matrix >> check_matrix >> train_generators
     train_generators >> choose_ranking >> rank_lists >> check_lists >> publish_lists

@@ -11,8 +11,9 @@ import numpy as np
 
 from jobs.app.tuning import Tuned, tune, with_sections
 from jobs.fitting import fit_generator
+from recsys.arrays import Ints
 from recsys.config import Config
-from recsys.dataset.training import Ints, Training
+from recsys.dataset.training import Training
 from recsys.dataset.trial import DataSet, ranked_lists
 from recsys.errors import DataError
 from recsys.evaluation.metrics import Catalogue, Evaluation, evaluate_lists
@@ -21,9 +22,9 @@ from recsys.evaluation.splits import Split
 from recsys.generators.contract import Model
 from recsys.ranking.bands import bands_of, members_of
 from recsys.ranking.blend import Blend, WeightedSum
-from recsys.ranking.policy import Choice
+from recsys.ranking.policy import RankingPolicy
 from recsys.ranking.scoring import Scorer
-from recsys.ranking.stack import choose_blend
+from recsys.ranking.stack import choose_policy
 
 BLEND: Final = "blend"
 
@@ -54,7 +55,7 @@ class Trial:
 
     config: Config
     """With the parameters that were found, if any were looked for."""
-    choice: Choice
+    choice: RankingPolicy
     reports: Mapping[str, Report]
     """By generator, and the blend."""
     comparison: ModelComparison
@@ -97,7 +98,7 @@ def try_stack(
             "the test part has no pair with a weight above 0 that the training part does not have; "
             "give more pairs, or split them otherwise"
         )
-    held, known = data.held_back(split.train, config.seed), data.known_items(split.train)
+    held, known = data.holdout(split.train, config.seed), data.known_items(split.train)
     tuned: dict[str, str] = {}
     if tune_minutes > 0:
         with steps.step("tune"):
@@ -105,7 +106,7 @@ def try_stack(
             config, tuned = _with_tuned(config, found)
     models = fitted(held.training, config, steps, "inner ")
     with steps.step("choose"):
-        choice = choose_blend(held, models, known, config)
+        choice = choose_policy(held, models, known, config)
     training = data.training(split.train)
     models = fitted(training, config, steps, "")
     scorer = Scorer.of(models, known, data.shape[1])

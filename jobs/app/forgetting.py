@@ -18,7 +18,7 @@ from recsys import columns as c
 from recsys.config import Config, Ids
 from recsys.ids import canonical_ids
 from recsys.naming import Naming
-from recsys.schemas import INTERACTIONS
+from recsys.schemas import HISTORIES
 
 UserId = int | str
 
@@ -125,7 +125,7 @@ def _drop_damaged(lake: Lake) -> int:
 def _drop_matrices(lake: Lake, user: UserId) -> int:
     """Removes matrices that have a row of the user with the models trained on them, and models
     whose matrix is not there any more. A matrix goes last: it tells which models to remove."""
-    matrices = lake.root / INTERACTIONS.name
+    matrices = lake.root / HISTORIES.name
     naming = {
         partition.path.name
         for partition in lake.partitions()

@@ -19,7 +19,7 @@ START: Final = "start"
 STEPS: Final = (
     "extract_sources",
     "check_sources",
-    "build_interactions",
+    "build_matrix",
     "check_matrix",
     "train_generators",
     "choose_ranking",

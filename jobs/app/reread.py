@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from jobs.run.entrypoint import RunArguments
-from jobs.sources.extraction import Read
+from jobs.sources.extraction import PartitionRead
 from jobs.steps.extract_sources import OBSERVED_AT, read_again, snapshots_of
 from recsys.errors import ConfigError, MissingPartitionError
-from recsys.schemas import EVENT_SOURCES, RAW, TOP_N
+from recsys.schemas import EVENT_SOURCES, LISTS, RAW
 from recsys.window import Window, midnight
 
 
@@ -19,7 +19,7 @@ from recsys.window import Window, midnight
 class Plan:
     """What would be read again, and what was made of it."""
 
-    reads: Sequence[Read]
+    reads: Sequence[PartitionRead]
     nights: Sequence[date]
     """Dates in the lake whose lists were made from it."""
 
@@ -56,10 +56,12 @@ def _windows(arguments: RunArguments, name: str, first: date) -> Plan:
     windows = [window for window in lake.windows(place) if window.overlaps(days)]
     facts = {OBSERVED_AT: arguments.observed_at.isoformat()}
     source = config.sources.configured()[name]
-    reads = [Read(source, RAW[name], lake.window(place, w), w, facts=facts) for w in windows]
+    reads = [
+        PartitionRead(source, RAW[name], lake.window(place, w), w, facts=facts) for w in windows
+    ]
     nights = [
         day
-        for day in lake.days(TOP_N.name)
+        for day in lake.days(LISTS.name)
         if any(window.overlaps(config.window.before(day)) for window in windows)
     ]
     return Plan(reads, nights)
@@ -69,4 +71,4 @@ def _snapshots(arguments: RunArguments, name: str, first: date) -> Plan:
     lake = arguments.lake
     days = [day for day in lake.days(RAW[name].name) if first <= day <= arguments.as_of]
     reads = [read for day in days for read in snapshots_of(replace(arguments, as_of=day), [name])]
-    return Plan(reads, [day for day in lake.days(TOP_N.name) if day in days])
+    return Plan(reads, [day for day in lake.days(LISTS.name) if day in days])

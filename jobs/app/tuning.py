@@ -10,11 +10,11 @@ import optuna
 from scipy import sparse
 
 from jobs.fitting import fit_generator
+from recsys.arrays import Floats, Ints, Ragged
 from recsys.config import Config
-from recsys.dataset.training import HeldBack, Ints, taken
+from recsys.dataset.training import Holdout
 from recsys.dataset.trial import ranked_lists
 from recsys.errors import DataError
-from recsys.evaluation.concentration import Floats
 from recsys.evaluation.metrics import find_hits, ndcg
 from recsys.evaluation.significance import Gain
 from recsys.generators.contract import GeneratorConfig, Search, Span, Tunable
@@ -65,7 +65,7 @@ Heard = Callable[[str], None]
 
 
 def tune(
-    held: HeldBack, available: Ints, config: Config, minutes: float, heard: Heard
+    held: Holdout, available: Ints, config: Config, minutes: float, heard: Heard
 ) -> Iterator[Tuned]:
     """Tunes each generator that has something to tune, by itself.
 
@@ -90,7 +90,7 @@ def tune(
         yield _judged(name, (section, best), check, trials, config.ranking.least_users)
 
 
-def _measures(held: HeldBack, available: Ints, config: Config) -> tuple["_Measure", "_Measure"]:
+def _measures(held: Holdout, available: Ints, config: Config) -> tuple["_Measure", "_Measure"]:
     """What is searched by, and what the result is checked by."""
     earlier, later = held.halves(config.seed)
     if not len(earlier.users) or not len(later.users):
@@ -100,8 +100,8 @@ def _measures(held: HeldBack, available: Ints, config: Config) -> tuple["_Measur
             "on more pairs, or raise ranking.holdout_days"
         )
     known = _pattern(held.training.history)
-    users, (offsets, rows) = earlier.users, earlier.relevant
-    cells = np.ones(len(rows), np.float32), (np.repeat(users, np.diff(offsets)), rows)
+    users, rows = earlier.users[earlier.relevant.lines()], earlier.relevant.values
+    cells = np.ones(len(rows), np.float32), (users, rows)
     met = known + sparse.csr_matrix(cells, shape=known.shape)
     return (
         _Measure(earlier, known, available, config.seed),
@@ -125,7 +125,7 @@ def with_sections(config: Config, tuned: Mapping[str, GeneratorConfig]) -> Confi
 class _Measure:
     """NDCG@20 of a generator by itself."""
 
-    held: HeldBack
+    held: Holdout
     closed: sparse.csr_matrix
     """(users, items) a cell for each item that a user must not get."""
     available: Ints
@@ -141,9 +141,9 @@ class _Measure:
             places = np.sort(draw)
         users = self.held.users[places]
         rows = self.closed[users]
-        closed = rows.indptr.astype(np.int64), rows.indices.astype(np.int64)
+        closed = Ragged.of_matrix(rows)
         lists = ranked_lists(scorer, {name: WeightedSum((1.0,))}, users, closed, _PLACES)[name]
-        return ndcg(find_hits(lists, taken(self.held.relevant, places)), _PLACES)
+        return ndcg(find_hits(lists, self.held.relevant.take(places)), _PLACES)
 
 
 def _judged(

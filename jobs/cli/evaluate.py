@@ -16,8 +16,8 @@ from rich.table import Table
 from jobs.app.evaluation import BLEND, Steps, Trial, try_stack
 from jobs.run.settings import load_config
 from jobs.sources.pair_files import read_descriptions, read_ids, read_numbered
+from recsys.arrays import Ints
 from recsys.config import Config
-from recsys.dataset.training import Ints
 from recsys.dataset.trial import DataSet
 from recsys.errors import DataError, SettingsError
 from recsys.evaluation.report import ALL, Figures

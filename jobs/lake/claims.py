@@ -2,23 +2,29 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from upath import UPath
 
-from jobs.lake.files import checksum, fresh, is_local, make_root, put
+from jobs.lake.files import checksum, fresh, is_local, make_root, move_folder, put, remove
 from jobs.lake.locks import Locks
 from jobs.lake.manifests import MANIFEST, Manifest
 from recsys.errors import LakeFileError, SettingsError
 
 MARKER: Final = ".recsys-lake"
+_RENAMED: Final[Mapping[str, str]] = {"interactions": "histories", "topn": "lists"}
+"""Tables by the names that earlier versions gave them."""
 _TABLES: Final = frozenset(
     {
-        *("raw", "quarantine", "items", "interactions"),
-        *("models", "topn", "fallback", "contracts"),
+        *("raw", "quarantine", "items", "histories"),
+        *("models", "lists", "fallback", "contracts"),
+        *_RENAMED,
     }
 )
+_LAYOUT: Final = 2
+"""Number of the present layout of folders; it rises with `_RENAMED`."""
 _NOT_DATA: Final = frozenset({".lock", "lost+found", f"{MARKER}.new"})
 
 log = logging.getLogger(__name__)
@@ -31,16 +37,18 @@ class Marker(BaseModel):
 
     demo: bool = False
     """Whether its sources are those that `recsys seed` or `recsys import` fills."""
+    layout: int = _LAYOUT
 
 
 def read_marker(root: UPath) -> Marker | None:
     """The marker of a folder, None where it is no lake."""
     try:
         read = fresh(root / MARKER).read_bytes()
-        return Marker.model_validate_json(read)
+        # Markers of the first layout do not say so.
+        return Marker.model_validate({"layout": 1, **json.loads(read)})
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except ValidationError:
+    except (ValueError, TypeError):
         raise LakeFileError(
             f"{root / MARKER} is damaged; if {root} is a lake of this pipeline, write {{}} into it"
         ) from None
@@ -52,11 +60,13 @@ def mark(root: UPath, marker: Marker) -> None:
 
 
 def claim(root: UPath, locks: Locks) -> None:
-    """Makes an absent or empty folder a lake; takes over a lake that has no marker yet.
+    """Makes an absent or empty folder a lake; takes over a lake of an earlier version.
 
     Raises SettingsError for a folder that holds anything else: nothing in it is touched.
     """
-    if read_marker(root) is not None:
+    if (marker := read_marker(root)) is not None:
+        if marker.layout < _LAYOUT:
+            _upgrade(root, locks)
         return
     entries = _entries(root)
     foreign = entries - _TABLES
@@ -74,7 +84,25 @@ def claim(root: UPath, locks: Locks) -> None:
         if read_marker(root) is None:
             if entries:
                 _adopt(root)
+                _rename_tables(root)
             mark(root, Marker())
+
+
+def _upgrade(root: UPath, locks: Locks) -> None:
+    with locks(root):
+        marker = read_marker(root)
+        if marker is not None and marker.layout < _LAYOUT:
+            _rename_tables(root)
+            mark(root, marker.model_copy(update={"layout": _LAYOUT}))
+
+
+def _rename_tables(root: UPath) -> None:
+    """Moves partitions to the present names of their tables; what was moved before stays."""
+    for old, new in _RENAMED.items():
+        for partition in sorted(fresh(root / old).glob("*=*"), key=str):
+            if not fresh(root / new / partition.name).exists():
+                move_folder(partition, root / new / partition.name)
+        remove(root / old)
 
 
 def _entries(root: UPath) -> set[str]:

@@ -304,6 +304,16 @@ def put_folder(source: Path, target: UPath) -> None:
         raise
 
 
+def move_folder(folder: UPath, target: UPath) -> None:
+    """Renames a folder; where nothing can be renamed, copies it and removes it then."""
+    make_folder(target.parent)
+    if is_local(folder):
+        _rename(folder, target)
+        sync_folder(target.parent)
+    else:
+        folder.fs.mv(folder.path, target.path, recursive=True)
+
+
 def remove(folder: UPath) -> None:
     """Removes a folder with all that is in it, if it is there."""
     with suppress(FileNotFoundError):

@@ -32,7 +32,7 @@ _MUST_HAVE_IDS: Final = (RAW_ITEM_PROFILES, RAW_USER_PROFILES)
 
 
 @dataclass(frozen=True)
-class Read:
+class PartitionRead:
     """One source, or a window of it, and the lake partition it becomes."""
 
     source: Source
@@ -85,7 +85,7 @@ def read_part(servers: Servers, part: Part, ids: Ids) -> Iterator[pa.RecordBatch
 def extract(
     start_spark: Callable[[], SparkSession],
     servers: Servers,
-    reads: list[Read],
+    reads: list[PartitionRead],
     ids: Ids,
     reader: Reader = read_part,
 ) -> None:
@@ -119,7 +119,7 @@ def extract(
 
 
 def _snapshot(
-    stack: ExitStack, servers: Servers, reads: Sequence[Read]
+    stack: ExitStack, servers: Servers, reads: Sequence[PartitionRead]
 ) -> postgres_reads.Snapshot | None:
     tables = [read.source for read in reads if read.source.table]
     if servers.postgres is None or not tables:
@@ -128,7 +128,10 @@ def _snapshot(
 
 
 def _plan(
-    snapshot: postgres_reads.Snapshot | None, servers: Servers, reads: Sequence[Read], ids: Ids
+    snapshot: postgres_reads.Snapshot | None,
+    servers: Servers,
+    reads: Sequence[PartitionRead],
+    ids: Ids,
 ) -> list[Plan]:
     plans: list[Plan] = []
     for read in reads:
@@ -180,7 +183,7 @@ def _run(
     return [DataFile(**row.asDict()) for row in files]
 
 
-def _check(read: Read, expected: int, draft: Draft, ids: Ids) -> None:
+def _check(read: PartitionRead, expected: int, draft: Draft, ids: Ids) -> None:
     found = sum(file.rows for file in draft.files)
     if found != expected:
         raise IncompleteReadError(
@@ -192,7 +195,7 @@ def _check(read: Read, expected: int, draft: Draft, ids: Ids) -> None:
     log.info("%s: %d rows from %s", read.partition.label, found, read.source.place)
 
 
-def _keep_rows(read: Read, draft: Draft) -> None:
+def _keep_rows(read: PartitionRead, draft: Draft) -> None:
     """Notes how many rows came late; takes the earlier read over where the source has lost some."""
     before = read.partition.manifest()
     found = sum(file.rows for file in draft.files)
@@ -210,7 +213,7 @@ def _keep_rows(read: Read, draft: Draft) -> None:
     draft.stats |= read.facts
 
 
-def _rejected(read: Read, draft: Draft, ids: Ids) -> Mapping[str, int]:
+def _rejected(read: PartitionRead, draft: Draft, ids: Ids) -> Mapping[str, int]:
     """Rejected rows by reason; raises MissingIdError where the table cannot have any."""
     columns = read.table.arrow(ids)
     schema = pa.schema([columns.field(name) for name in _REJECTION])

@@ -7,12 +7,12 @@ import pyarrow as pa
 
 from data_contracts import matrix
 from data_contracts import measures as m
-from data_contracts.contract import Known, Terms
+from data_contracts.contract import CheckContext, RelatedTables
 from data_contracts.trailing import Trailing
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.stores.checks import earlier_rows, keep, passed_days, read_present
 from recsys import columns as c
-from recsys.schemas import INTERACTIONS, ITEMS
+from recsys.schemas import HISTORIES, ITEMS
 
 log = logging.getLogger(__name__)
 
@@ -24,20 +24,20 @@ def arg_parser() -> argparse.ArgumentParser:
 def main(arguments: RunArguments) -> None:
     config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
     limits, ids = config.contracts, config.ids
-    rows, found = read_present([lake.as_of(INTERACTIONS.name, as_of)], INTERACTIONS, ids)
+    rows, found = read_present([lake.as_of(HISTORIES.name, as_of)], HISTORIES, ids)
     items = lake.as_of(ITEMS.name, as_of).read(ITEMS, ids)
-    terms = Terms(
+    context = CheckContext(
         as_of=as_of,
         limits=limits,
         ids=ids,
         trailing=Trailing(
-            rows=earlier_rows(lake, INTERACTIONS.name, as_of, limits.trailing_runs),
+            rows=earlier_rows(lake, HISTORIES.name, as_of, limits.trailing_runs),
             runs_needed=limits.needed_runs,
             at_once=_was_at_once(arguments, rows),
         ),
-        known=Known(items=items[c.ITEM_ID].combine_chunks()),
+        related=RelatedTables(items=items[c.ITEM_ID].combine_chunks()),
     )
-    keep(lake, "matrix", as_of, [matrix.CONTRACT.check(rows, terms, found)])
+    keep(lake, "matrix", as_of, [matrix.CONTRACT.check(rows, context, found)])
     log.info("the matrix of %d users keeps to its contract", rows.num_rows)
 
 
@@ -49,8 +49,8 @@ def _was_at_once(arguments: RunArguments, rows: pa.Table) -> bool:
     passed = passed_days(lake, "matrix", arguments.as_of)
     if not passed:
         return False
-    earlier = lake.as_of(INTERACTIONS.name, passed[-1])
-    return bool(matrix.days_since_all(m.flat(earlier.read(INTERACTIONS, ids)[c.AGES])[1]))
+    earlier = lake.as_of(HISTORIES.name, passed[-1])
+    return bool(matrix.days_since_all(m.flat(earlier.read(HISTORIES, ids)[c.AGES])[1]))
 
 
 if __name__ == "__main__":

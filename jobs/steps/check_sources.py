@@ -24,7 +24,7 @@ from data_contracts import (
     users,
 )
 from data_contracts import measures as m
-from data_contracts.contract import Contract, Known, Terms
+from data_contracts.contract import CheckContext, Contract, RelatedTables
 from data_contracts.rules import Verdict
 from data_contracts.trailing import Trailing
 from jobs.lake.partitions import Lake
@@ -51,7 +51,7 @@ _CONTRACTS: Final[Mapping[str, Contract]] = {
 _UNREAD: Final = (c.SOURCE_ROW,)
 
 #: The rows of a table, and the columns that its files have.
-Read = tuple[pa.Table, pa.Schema]
+SourceRows = tuple[pa.Table, pa.Schema]
 
 
 def arg_parser() -> argparse.ArgumentParser:
@@ -62,15 +62,17 @@ def main(arguments: RunArguments) -> None:
     configured = arguments.config.sources.configured()
     names = [name for name in _CONTRACTS if name in configured]
     read = {n: _snapshot(arguments, n) for n in names if n not in EVENT_SOURCES}
-    known = Known(users=_ids(read, "users", c.USER_ID), items=_ids(read, "items", c.ITEM_ID))
+    known = RelatedTables(
+        users=_ids(read, "users", c.USER_ID), items=_ids(read, "items", c.ITEM_ID)
+    )
     verdicts, checks = [], {}
     for name in names:
         if name in EVENT_SOURCES:
             verdict, checks[name] = _check_events(arguments, name, known)
         else:
-            terms = _terms(arguments, _sizes(arguments, name), known)
+            context = _context(arguments, _sizes(arguments, name), known)
             rows, found = read.pop(name)
-            verdict = _CONTRACTS[name].check(rows, terms, found)
+            verdict = _CONTRACTS[name].check(rows, context, found)
         verdicts.append(verdict)
     if all(check.newest is None for check in checks.values()):
         raise no_events(arguments)
@@ -79,25 +81,25 @@ def main(arguments: RunArguments) -> None:
     log.info("%d tables keep to their contracts, %d figures", len(verdicts), rules)
 
 
-def _snapshot(arguments: RunArguments, name: str) -> Read:
+def _snapshot(arguments: RunArguments, name: str) -> SourceRows:
     partition = arguments.lake.as_of(RAW[name].name, arguments.as_of)
     return read_present([partition], RAW[name], arguments.config.ids, _UNREAD)
 
 
-def _ids(read: Mapping[str, Read], name: str, column: str) -> pa.Array | None:
+def _ids(read: Mapping[str, SourceRows], name: str, column: str) -> pa.Array | None:
     """The ids of users or items; None where there is no such source or it lacks the column."""
     rows = read[name][0] if name in read else pa.table({})
     return pc.drop_null(pc.unique(rows[column])) if column in rows.column_names else None
 
 
-def _terms(arguments: RunArguments, trailing: Trailing, known: Known) -> Terms:
+def _context(arguments: RunArguments, trailing: Trailing, related: RelatedTables) -> CheckContext:
     config = arguments.config
-    return Terms(
+    return CheckContext(
         as_of=arguments.as_of,
         limits=config.contracts,
         ids=config.ids,
         trailing=trailing,
-        known=known,
+        related=related,
         event_types=tuple(config.events),
     )
 
@@ -119,7 +121,9 @@ def _available(arguments: RunArguments) -> Sequence[int]:
 # --- events ---------------------------------------------------------------------------------------
 
 
-def _check_events(arguments: RunArguments, name: str, known: Known) -> tuple[Verdict, EventCheck]:
+def _check_events(
+    arguments: RunArguments, name: str, related: RelatedTables
+) -> tuple[Verdict, EventCheck]:
     lake, config, as_of = arguments.lake, arguments.config, arguments.as_of
     place = lake.events_of(RAW[name].name, config.source_fingerprint(name))
     others = event_checks(lake, name, as_of)
@@ -129,16 +133,16 @@ def _check_events(arguments: RunArguments, name: str, known: Known) -> tuple[Ver
     rows, found = read_present(partitions, RAW[name], config.ids, _UNREAD)
     if any(window.end > midnight(as_of) for window in windows):
         rows = _known_before(rows, as_of)
-    terms = replace(
-        _terms(arguments, trailing, known),
+    context = replace(
+        _context(arguments, trailing, related),
         a_day=_a_day(arguments, place, windows, rows.num_rows),
         undated=_undated(lake, place, as_of),
     )
-    verdict = _CONTRACTS[name].check(rows, terms, found)
+    verdict = _CONTRACTS[name].check(rows, context, found)
     names = tuple(_label(lake, place, window) for window in windows)
     if m.type_violations(RAW[name], config.ids, found):
         return verdict, EventCheck(names, {}, trailing.newest)
-    return verdict, EventCheck(names, events.mix(rows), events.newest(rows, terms))
+    return verdict, EventCheck(names, events.mix(rows), events.newest(rows, context))
 
 
 def _unchecked(arguments: RunArguments, place: str, others: Iterable[EventCheck]) -> list[Window]:

@@ -10,11 +10,11 @@ import logging
 
 from jobs.fitting import fit_generators
 from jobs.run.entrypoint import RunArguments, job_parser, run
-from jobs.stores.models import Known, model_partition, read_choice, write_choice
+from jobs.stores.models import TrainingData, model_partition, read_policy, write_policy
 from jobs.stores.nights import facts, recorded, standing_choice
 from recsys.nights import Night
-from recsys.ranking.policy import Choice
-from recsys.ranking.stack import choose_blend
+from recsys.ranking.policy import RankingPolicy
+from recsys.ranking.stack import choose_policy
 
 log = logging.getLogger(__name__)
 
@@ -27,22 +27,22 @@ def main(arguments: RunArguments) -> None:
     lake, config = arguments.lake, arguments.config
     first, *_ = config.generators.used()
     night = recorded(model_partition(lake, first, arguments.as_of))
-    choice = _choice(arguments, night) if night.base is None else read_choice(lake, night.base)
-    write_choice(lake, arguments.as_of, choice, facts(night))
+    choice = _choice(arguments, night) if night.base is None else read_policy(lake, night.base)
+    write_policy(lake, arguments.as_of, choice, facts(night))
     for line in choice.summary().splitlines():
         log.info("%s", line)
 
 
-def _choice(arguments: RunArguments, night: Night) -> Choice:
+def _choice(arguments: RunArguments, night: Night) -> RankingPolicy:
     config = arguments.config
     names = list(config.generators.used())
     if len(names) == 1 and config.gates.min_ndcg is None:
-        return Choice.only(names[0])
-    known = Known(arguments)
-    held = known.held_back()
+        return RankingPolicy.only(names[0])
+    known = TrainingData(arguments)
+    held = known.holdout()
     models = dict(fit_generators(held.training, config, arguments.settings))
     standing = standing_choice(arguments, night.fingerprint)
-    return choose_blend(held, models, known.available, config, standing)
+    return choose_policy(held, models, known.available, config, standing)
 
 
 if __name__ == "__main__":

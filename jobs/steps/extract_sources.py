@@ -17,7 +17,7 @@ from jobs.lake.partitions import Partition
 from jobs.readiness import require_ready
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.sources.clocks import check_clocks
-from jobs.sources.extraction import Read, Servers, extract
+from jobs.sources.extraction import PartitionRead, Servers, extract
 from jobs.spark.session import executor_errors, session
 from jobs.stores.checks import doubted_windows, failed_tables
 from recsys.config import Source
@@ -55,14 +55,14 @@ def extract_events(arguments: RunArguments, dates: Sequence[date]) -> None:
             _extract(arguments, reads[start : start + _READS_AT_ONCE])
 
 
-def read_again(arguments: RunArguments, reads: list[Read]) -> None:
+def read_again(arguments: RunArguments, reads: list[PartitionRead]) -> None:
     """Replaces partitions by what the sources hold now, with nobody else reading events."""
     with arguments.lake.held(arguments.lake.root / "raw"):
         for start in range(0, len(reads), _READS_AT_ONCE):
             _extract(arguments, reads[start : start + _READS_AT_ONCE])
 
 
-def missing_events(arguments: RunArguments, dates: Sequence[date]) -> list[Read]:
+def missing_events(arguments: RunArguments, dates: Sequence[date]) -> list[PartitionRead]:
     """The windows of events that the nightly runs of some dates, in order, would read.
 
     Those are what no window holds yet, and the windows that have not settled, are damaged, or broke
@@ -88,7 +88,9 @@ def missing_events(arguments: RunArguments, dates: Sequence[date]) -> list[Read]
                 covered += parts
         for window in windows:
             partition = lake.window(place, window)
-            reads.append(Read(source, RAW[name], partition, window, facts=facts, keeps_rows=True))
+            reads.append(
+                PartitionRead(source, RAW[name], partition, window, facts=facts, keeps_rows=True)
+            )
     return reads
 
 
@@ -108,7 +110,7 @@ def _complete(arguments: RunArguments, partition: Partition, window: Window) -> 
     return observed_at is None or datetime.fromisoformat(observed_at) - window.end >= settle
 
 
-def snapshots(arguments: RunArguments) -> list[Read]:
+def snapshots(arguments: RunArguments) -> list[PartitionRead]:
     """The sources that change in place, except those that were read well on the date itself.
 
     Where the source says when a row was created, rows that the date must not know are left out.
@@ -123,13 +125,13 @@ def snapshots(arguments: RunArguments) -> list[Read]:
     return snapshots_of(arguments, wanted)
 
 
-def snapshots_of(arguments: RunArguments, names: Iterable[str]) -> list[Read]:
+def snapshots_of(arguments: RunArguments, names: Iterable[str]) -> list[PartitionRead]:
     """Reads of some sources that change in place, for the date."""
     reads, window = [], Window.since(arguments.as_of)
     for name in names:
         source = arguments.config.sources.configured()[name]
         partition = arguments.lake.as_of(RAW[name].name, arguments.as_of)
-        read = Read(source, RAW[name], partition, facts=_facts(arguments))
+        read = PartitionRead(source, RAW[name], partition, facts=_facts(arguments))
         reads.append(replace(read, window=window, outside=True) if source.time else read)
     return reads
 
@@ -151,7 +153,7 @@ def _events_alone(arguments: RunArguments, dates: Sequence[date]) -> Iterator[No
         yield
 
 
-def _extract(arguments: RunArguments, reads: list[Read]) -> None:
+def _extract(arguments: RunArguments, reads: list[PartitionRead]) -> None:
     settings, sources = arguments.settings, [read.source for read in reads]
     servers = Servers(
         settings.require_postgres() if _any_table(sources) else None,
@@ -174,14 +176,14 @@ def _events(arguments: RunArguments) -> dict[str, Source]:
     return {name: source for name, source in configured.items() if name in EVENT_SOURCES}
 
 
-def _of_date(arguments: RunArguments) -> list[Read]:
+def _of_date(arguments: RunArguments) -> list[PartitionRead]:
     """What belongs to the date alone: the snapshots, and events without a usable time."""
     lake, known = arguments.lake, Window(BEGINNING, arguments.observed_at)
     undated = []
     for name, source in _events(arguments).items():
         place = lake.events_of(RAW[name].name, arguments.config.source_fingerprint(name))
         partition = lake.as_of(f"{place}/undated", arguments.as_of)
-        undated.append(Read(source, RAW[name], partition, known, outside=True))
+        undated.append(PartitionRead(source, RAW[name], partition, known, outside=True))
     return [*undated, *snapshots(arguments)]
 
 

@@ -21,14 +21,14 @@ from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.sinks.postgres.published import kept_run, read_lists
 from jobs.sinks.postgres.published_side import require_publishable
 from jobs.sinks.postgres.publishing import Audit, GoesLive, Published, RunRecord, RunTables, publish
-from jobs.stores.models import read_choice
+from jobs.stores.models import read_policy
 from jobs.stores.population import active_users, available_items
 from jobs.stores.run_stats import run_stats
 from recsys.config import Ids
 from recsys.errors import IncompleteReadError
 from recsys.evaluation.audit import verdict
 from recsys.evaluation.diff import compare
-from recsys.schemas import FALLBACK, QUARANTINE, TOP_N
+from recsys.schemas import FALLBACK, LISTS, QUARANTINE
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +40,9 @@ def arg_parser() -> argparse.ArgumentParser:
 def main(arguments: RunArguments) -> None:
     config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
     uri = arguments.settings.require_postgres()
-    partition = lake.as_of(TOP_N.name, as_of)
+    partition = lake.as_of(LISTS.name, as_of)
     for file in partition.files():
-        TOP_N.check(parquet(file).schema_arrow, config.ids)
+        LISTS.check(parquet(file).schema_arrow, config.ids)
     record = RunRecord(
         as_of=as_of,
         config_hash=config.fingerprint(),
@@ -73,7 +73,7 @@ _WHEN: Final[Mapping[bool | None, GoesLive]] = {
 
 def lists_of(partition: Partition, ids: Ids) -> ds.Dataset:
     """The lists; raises IncompleteReadError where the files hold another number than were made."""
-    lists, made = partition.dataset(TOP_N, ids), partition.manifest().rows
+    lists, made = partition.dataset(LISTS, ids), partition.manifest().rows
     if (found := lists.count_rows()) != made:
         raise IncompleteReadError(
             f"{partition.label}: the files hold {found} lists, {made} were made; make them again "
@@ -105,7 +105,7 @@ def _audit(arguments: RunArguments, uri: SecretStr, live: int | None) -> Audit:
     """The run's figures against the live run's, and the gates that they do not pass."""
     config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
     gates = config.gates
-    lists = lake.as_of(TOP_N.name, as_of).read(TOP_N, config.ids)
+    lists = lake.as_of(LISTS.name, as_of).read(LISTS, config.ids)
     before = None if live is None else read_lists(uri, live, config.ids, gates.depth)
     figures = compare(
         before,
@@ -115,7 +115,7 @@ def _audit(arguments: RunArguments, uri: SecretStr, live: int | None) -> Audit:
         depth=gates.depth,
         persistence=gates.persistence,
     )
-    choice = read_choice(lake, as_of)
+    choice = read_policy(lake, as_of)
     same = live is None or kept_run(uri, live).methods == choice.methods
     if not same:
         log.info("ordered by other methods than run %d, so scores are not compared", live)

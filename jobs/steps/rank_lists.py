@@ -16,20 +16,19 @@ from jobs.lake.manifests import DataFile
 from jobs.lake.partitions import Draft
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.spark.session import executor_errors, in_arrow, numbered_tasks, session, task_numbers
-from jobs.stores.models import CHOICE, Known, model_partition, read_choice, read_model
-from jobs.stores.nights import facts, moved_since, recorded, unavailable_since
+from jobs.stores.models import CHOICE, TrainingData, model_partition, read_model, read_policy
+from jobs.stores.nights import alignment_since, facts, recorded, unavailable_since
 from jobs.tasks.lists import ListKeeper, ListMaker
 from recsys import columns as c
-from recsys.dataset.changes import Mask
-from recsys.dataset.training import Ints
+from recsys.arrays import Ints, Mask
 from recsys.generators.contract import Model
 from recsys.ids import IdIndex
 from recsys.lists import fallback
 from recsys.lists.steps import explore
 from recsys.nights import Night
-from recsys.ranking.policy import Choice
+from recsys.ranking.policy import RankingPolicy
 from recsys.ranking.stack import Ranker
-from recsys.schemas import FALLBACK, INTERACTIONS, TOP_N
+from recsys.schemas import FALLBACK, HISTORIES, LISTS
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +41,14 @@ def arg_parser() -> argparse.ArgumentParser:
 def main(arguments: RunArguments) -> None:
     spark = session("lists", arguments.settings)
     lake, as_of = arguments.lake, arguments.as_of
-    known, choice = Known(arguments), read_choice(lake, as_of)
+    known, choice = TrainingData(arguments), read_policy(lake, as_of)
     night = recorded(model_partition(lake, CHOICE, as_of))
-    due = known.interactions[c.ACTIVE].to_numpy()
-    with lake.as_of(TOP_N.name, as_of).replace() as draft:
+    due = known.histories[c.ACTIVE].to_numpy()
+    with lake.as_of(LISTS.name, as_of).replace() as draft:
         kept = _keep_lists(spark, arguments, known, night, draft)
         due[kept] = False
         maker = list_maker(arguments, known, choice)
-        _write_lists(spark, lake.as_of(INTERACTIONS.name, as_of).files(), due, maker, draft)
+        _write_lists(spark, lake.as_of(HISTORIES.name, as_of).files(), due, maker, draft)
         draft.stats["models"] = [*choice.generators, explore.SOURCE]
         draft.stats |= facts(night) | {"scored": int(due.sum()), "kept": len(kept)}
     methods = ", ".join(f"{order.method} ({band})" for band, order in choice.orders.items())
@@ -59,7 +58,7 @@ def main(arguments: RunArguments) -> None:
 
 
 def _keep_lists(
-    spark: SparkSession, arguments: RunArguments, known: Known, night: Night, draft: Draft
+    spark: SparkSession, arguments: RunArguments, known: TrainingData, night: Night, draft: Draft
 ) -> Ints:
     """Copies the lists of the night before that are still good; gives the rows of their users.
 
@@ -67,15 +66,15 @@ def _keep_lists(
     """
     if night.previous is None:
         return np.empty(0, np.int64)
-    moved = moved_since(arguments, known, night.previous)
-    active = known.interactions[c.ACTIVE].to_numpy()
+    moved = alignment_since(arguments, known, night.previous)
+    active = known.histories[c.ACTIVE].to_numpy()
     keeper = ListKeeper(
-        users=IdIndex(known.interactions[c.USER_ID].combine_chunks()),
+        users=IdIndex(known.histories[c.USER_ID].combine_chunks()),
         unchanged=active & ~moved.changed,
         unavailable=unavailable_since(arguments, known, night.previous),
         ids=arguments.config.ids,
     )
-    files = arguments.lake.as_of(TOP_N.name, night.previous).files()
+    files = arguments.lake.as_of(LISTS.name, night.previous).files()
     shared = spark.sparkContext.broadcast(keeper)
     tasks, folder = min(len(files), spark.sparkContext.defaultParallelism), draft.folder
 
@@ -90,7 +89,7 @@ def _keep_lists(
     return np.asarray(copied["kept"].combine_chunks().flatten().to_numpy(), np.int64)
 
 
-def list_maker(arguments: RunArguments, known: Known, choice: Choice) -> ListMaker:
+def list_maker(arguments: RunArguments, known: TrainingData, choice: RankingPolicy) -> ListMaker:
     """What the lists of a date are made with."""
     config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
     models = {name: read_model(lake, name, as_of) for name in choice.generators}
@@ -111,7 +110,7 @@ def list_maker(arguments: RunArguments, known: Known, choice: Choice) -> ListMak
 
 
 def _explorer(
-    arguments: RunArguments, known: Known, models: dict[str, Model]
+    arguments: RunArguments, known: TrainingData, models: dict[str, Model]
 ) -> explore.Explorer | None:
     lists = arguments.config.lists
     if not lists.explore_slots:
@@ -152,7 +151,7 @@ def _write_lists(
     draft.files += [DataFile(**row.asDict()) for row in written]
 
 
-def _fallback(arguments: RunArguments, known: Known) -> pa.Table:
+def _fallback(arguments: RunArguments, known: TrainingData) -> pa.Table:
     """Lists for users without their own: everybody's, and one for each segment."""
     config, (numbers, names) = arguments.config, known.segments
     lists = fallback.segment_lists(

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from jobs.fitting import carried_generators, fit_generators
+from jobs.fitting import fit_generators, updated_generators
 from jobs.run.entrypoint import RunArguments, job_parser, run
-from jobs.stores.models import Known, read_model, write_model
-from jobs.stores.nights import decided, facts, moved_since
+from jobs.stores.models import TrainingData, read_model, write_model
+from jobs.stores.nights import alignment_since, decided, facts
 from jobs.stores.warm_start import warm_start
 from recsys.generators.contract import Model
 
@@ -27,20 +27,20 @@ def arg_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: RunArguments) -> None:
-    known, night = Known(arguments), decided(arguments)
+    known, night = TrainingData(arguments), decided(arguments)
     if night.base is None:
         made = _fitted(arguments, known)
     else:
         log.info("items as of %s, lists as of %s where kept", night.base, night.previous)
-        moved = moved_since(arguments, known, night.base)
+        moved = alignment_since(arguments, known, night.base)
         base = partial(read_model, arguments.lake, as_of=night.base)
-        carried = carried_generators(known.training, arguments.config, base, moved)
-        made = ((name, model, {}) for name, model in carried)
+        updated = updated_generators(known.training, arguments.config, base, moved)
+        made = ((name, model, {}) for name, model in updated)
     for name, model, about in made:
         write_model(arguments.lake, name, arguments.as_of, model, {**about, **facts(night)})
 
 
-def _fitted(arguments: RunArguments, known: Known) -> Made:
+def _fitted(arguments: RunArguments, known: TrainingData) -> Made:
     start = warm_start(arguments, known)
     if start is not None:
         log.info("als starts from the item vectors as of %s", start.as_of)

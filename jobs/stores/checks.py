@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 
 from data_contracts.measures import type_violations
-from data_contracts.rules import Verdict, Violation
+from data_contracts.rules import RuleViolation, Verdict
 from jobs.lake.files import content, parquet
 from jobs.lake.partitions import Lake, Partition
 from recsys.config import Ids
@@ -102,7 +102,7 @@ def keep(
         raise ContractError(f"{failed[0]}{more}")
 
 
-def _facts(violation: Violation) -> dict[str, Any]:
+def _facts(violation: RuleViolation) -> dict[str, Any]:
     return {
         "table": violation.table,
         "rule": violation.rule.name,

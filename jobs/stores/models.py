@@ -13,22 +13,23 @@ import pyarrow.compute as pc
 from jobs.lake.partitions import Lake, Partition
 from jobs.run.entrypoint import RunArguments
 from recsys import columns as c
+from recsys.arrays import Ints
 from recsys.config import Ids
 from recsys.dataset import matrices
-from recsys.dataset.training import Descriptions, HeldBack, Ints, Training
+from recsys.dataset.training import Descriptions, Holdout, Training
 from recsys.errors import NoEventsError
 from recsys.generators.contract import Model
 from recsys.generators.registry import GENERATORS
 from recsys.ids import IdIndex
 from recsys.lists.fallback import segments_of, why_no_segment
-from recsys.ranking.policy import Choice
-from recsys.schemas import INTERACTIONS, ITEMS, RAW_ITEM_PROFILES, RAW_USER_PROFILES, Table
+from recsys.ranking.policy import RankingPolicy
+from recsys.schemas import HISTORIES, ITEMS, RAW_ITEM_PROFILES, RAW_USER_PROFILES, Table
 
 MODELS: Final = "models"
 CHOICE: Final = "choice"
 
 
-class Known:
+class TrainingData:
     """The tables of a date that models are trained on, each read when it is asked for."""
 
     def __init__(self, arguments: RunArguments) -> None:
@@ -36,9 +37,9 @@ class Known:
         self._config = arguments.config
 
     @cached_property
-    def interactions(self) -> pa.Table:
-        """The `interactions` table in order of user_row."""
-        return interactions(self._lake, self._as_of, self._config.ids)
+    def histories(self) -> pa.Table:
+        """The `histories` table in order of user_row."""
+        return histories(self._lake, self._as_of, self._config.ids)
 
     @cached_property
     def items(self) -> pa.Table:
@@ -60,7 +61,7 @@ class Known:
         profiles = self._profiles(RAW_ITEM_PROFILES, configured=configured)
         index = IdIndex(self.items[c.ITEM_ID].combine_chunks())
         items = descriptions(profiles, c.ITEM_ID, index)
-        made = matrices.training(self.interactions, items, self._users, self.segments[0])
+        made = matrices.training(self.histories, items, self._users, self.segments[0])
         if not (made.history.data > 0).any():
             raise NoEventsError(
                 f"no entry of the matrix as of {self._as_of} has a weight above 0, and lists would "
@@ -84,13 +85,13 @@ class Known:
     def _users(self) -> Descriptions:
         configured = self._config.sources.user_profiles is not None
         profiles = self._profiles(RAW_USER_PROFILES, configured=configured)
-        index = IdIndex(self.interactions[c.USER_ID].combine_chunks())
+        index = IdIndex(self.histories[c.USER_ID].combine_chunks())
         return descriptions(profiles, c.USER_ID, index)
 
-    def held_back(self) -> HeldBack:
+    def holdout(self) -> Holdout:
         """What was known `ranking.holdout_days` earlier, and what users turned to since."""
         days = self._config.ranking.holdout_days
-        return matrices.held_back(self.interactions, self.training, days)
+        return matrices.holdout(self.histories, self.training, days)
 
     def _profiles(self, table: Table, *, configured: bool) -> pa.Table:
         """The profile documents in a fixed order; none where no source is configured."""
@@ -101,9 +102,9 @@ class Known:
         return read.take(pc.sort_indices(read, sort_keys=keys))
 
 
-def interactions(lake: Lake, as_of: date, ids: Ids) -> pa.Table:
-    """The `interactions` table in order of user_row."""
-    read = lake.as_of(INTERACTIONS.name, as_of).read(INTERACTIONS, ids)
+def histories(lake: Lake, as_of: date, ids: Ids) -> pa.Table:
+    """The `histories` table in order of user_row."""
+    read = lake.as_of(HISTORIES.name, as_of).read(HISTORIES, ids)
     rows = read[c.USER_ROW].to_numpy()
     # Files come in the order of their parts; to sort what is sorted copies every history.
     return read if np.all(rows[1:] > rows[:-1]) else read.sort_by(c.USER_ROW)
@@ -130,17 +131,17 @@ def read_model(lake: Lake, name: str, as_of: date) -> Model:
     return GENERATORS[name].MODEL.from_arrays(model_partition(lake, name, as_of).arrays())
 
 
-def write_choice(lake: Lake, as_of: date, choice: Choice, facts: Mapping[str, Any]) -> None:
+def write_policy(lake: Lake, as_of: date, choice: RankingPolicy, facts: Mapping[str, Any]) -> None:
     """Keeps how lists are ordered, and why. facts: what its manifest says of it besides."""
     with model_partition(lake, CHOICE, as_of).replace() as draft:
         draft.write_arrays({CHOICE: np.frombuffer(choice.model_dump_json().encode(), np.uint8)})
         draft.stats |= {**choice.model_dump(mode="json", exclude={"rankers"}), **facts}
 
 
-def read_choice(lake: Lake, as_of: date) -> Choice:
+def read_policy(lake: Lake, as_of: date) -> RankingPolicy:
     """Raises MissingPartitionError where nothing was chosen for the date."""
     text = model_partition(lake, CHOICE, as_of).arrays()[CHOICE].tobytes()
-    return Choice.model_validate_json(text)
+    return RankingPolicy.model_validate_json(text)
 
 
 def descriptions(profiles: pa.Table, id_column: str, index: IdIndex) -> Descriptions:

@@ -10,14 +10,21 @@ import pyarrow.compute as pc
 from jobs.lake.manifests import LATE
 from jobs.lake.partitions import Lake, Partition
 from jobs.run.entrypoint import RunArguments
-from jobs.stores.models import CHOICE, MODELS, Known, interactions, model_partition, read_choice
+from jobs.stores.models import (
+    CHOICE,
+    MODELS,
+    TrainingData,
+    histories,
+    model_partition,
+    read_policy,
+)
 from recsys import columns as c
-from recsys.dataset.changes import Moved, changed
+from recsys.dataset.changes import IndexAlignment, changed
 from recsys.errors import MissingPartitionError
 from recsys.ids import IdIndex
 from recsys.nights import Night, decide
 from recsys.ranking.policy import Standing
-from recsys.schemas import EVENT_SOURCES, INTERACTIONS, ITEMS, RAW, TOP_N
+from recsys.schemas import EVENT_SOURCES, HISTORIES, ITEMS, LISTS, RAW
 from recsys.window import midnight
 
 NIGHT: Final = "night"
@@ -39,10 +46,10 @@ def complete(
 ) -> Mapping[date, Night]:
     """The nights of some dates of which everything is there, and was made in the same night."""
     found = {}
-    for day in (day for day in lake.days(TOP_N.name) if since <= day < before):
-        tables = [lake.as_of(name, day) for name in (INTERACTIONS.name, ITEMS.name)]
+    for day in (day for day in lake.days(LISTS.name) if since <= day < before):
+        tables = [lake.as_of(name, day) for name in (HISTORIES.name, ITEMS.name)]
         made = [model_partition(lake, name, day) for name in (*generators, CHOICE)]
-        made.append(lake.as_of(TOP_N.name, day))
+        made.append(lake.as_of(LISTS.name, day))
         if not all(partition.exists() for partition in tables + made):
             continue
         records = [partition.manifest().stats.get(NIGHT) for partition in made]
@@ -80,13 +87,13 @@ def standing_choice(arguments: RunArguments, fingerprint: str) -> Standing | Non
     lake, as_of = arguments.lake, arguments.as_of
     own = _night_of_choice(lake, as_of)
     if own is not None and own.fingerprint == fingerprint and own.base is None:
-        return read_choice(lake, as_of).standing
+        return read_policy(lake, as_of).standing
     if arguments.full:
         return None
     for day in reversed([d for d in lake.days(f"{MODELS}/{CHOICE}") if d < as_of]):
         night = _night_of_choice(lake, day)
         if night is not None and night.fingerprint == fingerprint:
-            return read_choice(lake, day).stands(day)
+            return read_policy(lake, day).stands(day)
     return None
 
 
@@ -97,18 +104,18 @@ def _night_of_choice(lake: Lake, day: date) -> Night | None:
     return None if found is None else Night.model_validate(found)
 
 
-def moved_since(arguments: RunArguments, known: Known, earlier: date) -> Moved:
+def alignment_since(arguments: RunArguments, known: TrainingData, earlier: date) -> IndexAlignment:
     """Where users and items stood on an earlier date, and who has changed since."""
     lake, ids = arguments.lake, arguments.config.ids
-    before = interactions(lake, earlier, ids)
-    users = _index(before[c.USER_ID]).places(known.interactions[c.USER_ID])
+    before = histories(lake, earlier, ids)
+    users = _index(before[c.USER_ID]).places(known.histories[c.USER_ID])
     items = _index(lake.as_of(ITEMS.name, earlier).read(ITEMS, ids)[c.ITEM_ID]).places(
         known.items[c.ITEM_ID]
     )
     days_between = (arguments.as_of - earlier).days
-    others = changed(known.interactions, before, users, items, days_between)
-    acted = pc.is_in(known.interactions[c.USER_ID], value_set=_acted_since(arguments, earlier))
-    return Moved(users, items, others | acted.to_numpy())
+    others = changed(known.histories, before, users, items, days_between)
+    acted = pc.is_in(known.histories[c.USER_ID], value_set=_acted_since(arguments, earlier))
+    return IndexAlignment(users, items, others | acted.to_numpy())
 
 
 def _index(ids: pa.ChunkedArray) -> IdIndex:
@@ -153,7 +160,7 @@ def _event_windows(
             yield partition, late
 
 
-def unavailable_since(arguments: RunArguments, known: Known, earlier: date) -> pa.Array:
+def unavailable_since(arguments: RunArguments, known: TrainingData, earlier: date) -> pa.Array:
     """Ids of the items that could be recommended on an earlier date and cannot any more."""
     then = arguments.lake.as_of(ITEMS.name, earlier).read(ITEMS, arguments.config.ids)
     now = known.items.filter(known.items[c.AVAILABLE])[c.ITEM_ID].combine_chunks()

@@ -7,26 +7,26 @@ from jobs.lake.partitions import Partition
 from jobs.run.entrypoint import RunArguments
 from jobs.stores.models import CHOICE, model_partition
 from recsys.errors import NoEventsError
-from recsys.schemas import EVENT_SOURCES, INTERACTIONS, ITEMS, QUARANTINE, RAW, TOP_N
+from recsys.schemas import EVENT_SOURCES, HISTORIES, ITEMS, LISTS, QUARANTINE, RAW
 
 
 def run_stats(arguments: RunArguments) -> dict[str, Any]:
     """Rows read by source, rows refused by reason, sizes of matrix, models and lists."""
     lake, as_of = arguments.lake, arguments.as_of
     read = {name: _read_rows(arguments, name) for name in arguments.config.sources.configured()}
-    interactions = lake.as_of(INTERACTIONS.name, as_of).manifest()
+    histories = lake.as_of(HISTORIES.name, as_of).manifest()
     items = lake.as_of(ITEMS.name, as_of).manifest()
     return {
         "read": read,
         "rejected": lake.as_of(QUARANTINE.name, as_of).manifest().stats["rejected"],
         "matrix": {
-            "users": interactions.rows,
+            "users": histories.rows,
             "items": items.rows,
             "available_items": items.stats["available"],
-            **interactions.stats,
+            **histories.stats,
         },
         "models": _models(arguments),
-        "lists": lake.as_of(TOP_N.name, as_of).manifest().rows,
+        "lists": lake.as_of(LISTS.name, as_of).manifest().rows,
     }
 
 

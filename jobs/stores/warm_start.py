@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from jobs.run.entrypoint import RunArguments
-from jobs.stores.models import MODELS, Known, read_model
+from jobs.stores.models import MODELS, TrainingData, read_model
 from recsys import columns as c
-from recsys.dataset.changes import moved_rows
+from recsys.dataset.changes import aligned_rows
 from recsys.generators import als
 from recsys.generators.factors import FactorModel, Factors
 from recsys.ids import IdIndex
@@ -23,7 +23,7 @@ class WarmStart:
     """(items, k) in the order of today's item index; zeros for items that run did not know."""
 
 
-def warm_start(arguments: RunArguments, known: Known) -> WarmStart | None:
+def warm_start(arguments: RunArguments, known: TrainingData) -> WarmStart | None:
     """The latest earlier item vectors; None where the configuration or the lake has none.
 
     Vectors of another length than configured are none.
@@ -39,5 +39,5 @@ def warm_start(arguments: RunArguments, known: Known) -> WarmStart | None:
         if isinstance(model, FactorModel) and model.item_factors.shape[1] == section.factors:
             theirs = lake.as_of(ITEMS.name, day).read(ITEMS, ids)[c.ITEM_ID]
             earlier = IdIndex(theirs.combine_chunks()).places(known.items[c.ITEM_ID])
-            return WarmStart(day, moved_rows(model.item_factors, earlier))
+            return WarmStart(day, aligned_rows(model.item_factors, earlier))
     return None

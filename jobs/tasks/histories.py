@@ -15,9 +15,9 @@ from jobs.lake.partitions import write_part
 from jobs.tasks.raw_files import Judge, RawFile, Share, packed, unpacked
 from recsys import columns as c
 from recsys.events import judging as ev
-from recsys.events.histories import Evidence, Histories, Terms, histories
+from recsys.events.histories import Evidence, Histories, Weighting, histories
 from recsys.ids import IdIndex
-from recsys.schemas import EVENT_SOURCES, INTERACTIONS
+from recsys.schemas import EVENT_SOURCES, HISTORIES
 
 #: Number of a range of users, all of whose evidence comes to one task.
 PART: Final = "part"
@@ -48,7 +48,7 @@ class HistoryMaker:
     """(users,) whether lists are made for the user."""
     size: int
     """Users a part; part p holds the rows from p * size on."""
-    terms: Terms
+    weighting: Weighting
     folder: UPath
 
     EVIDENCE: ClassVar[pa.Schema] = pa.schema({PART: pa.int32(), _CONTENT: pa.binary()})
@@ -71,13 +71,13 @@ class HistoryMaker:
             yield self._by_part(_EVIDENCE.empty_table(), every=True)
 
     def write(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Writes one file of the `interactions` table, and tells its name and what it holds."""
+        """Writes one file of the `histories` table, and tells its name and what it holds."""
         rows = pa.Table.from_batches(batches)
         part = int(rows[PART][0].as_py())
         evidence = unpacked(rows[_CONTENT])
         first = part * self.size
         count = min(self.size, len(self.users) - first)
-        found = histories(_numbered_from(first, evidence), count, self.terms)
+        found = histories(_numbered_from(first, evidence), count, self.weighting)
         table = self._rows(found, first, count)
         file = write_part(self.folder, f"part-{part:05d}", table.schema, table.to_batches())
         counts = (len(found.items), found.events, found.distinct_events)
@@ -93,7 +93,7 @@ class HistoryMaker:
             rows, users, items = rows.filter(there), users.filter(there), items.filter(there)
         numbers = _ints(users), _ints(items)
         if file.source in EVENT_SOURCES:
-            evidence = ev.evidence(rows, self.terms.rules, *numbers)
+            evidence = ev.evidence(rows, self.weighting.rules, *numbers)
         else:
             evidence = ev.block_evidence(*numbers)
         return pa.table(vars(evidence)).cast(_EVIDENCE)
@@ -124,7 +124,7 @@ class HistoryMaker:
             ),
             c.ACTIVE: pa.array(self.active[rows]),
         }
-        return pa.table(columns, schema=INTERACTIONS.arrow(self.judge.config.ids))
+        return pa.table(columns, schema=HISTORIES.arrow(self.judge.config.ids))
 
 
 def _numbered_from(first: int, evidence: pa.Table) -> Evidence:

@@ -14,18 +14,17 @@ from jobs.lake.files import StoredFile, parquet
 from jobs.lake.manifests import DataFile
 from jobs.lake.partitions import write_part
 from recsys import columns as c
+from recsys.arrays import Ints, Mask, Ragged
 from recsys.config import Ids
-from recsys.dataset.changes import Mask
 from recsys.dataset.matrices import list_arrays
-from recsys.dataset.training import Ints, ItemLists, taken
-from recsys.generators.factors import BLOCK
+from recsys.generators.factors import CHUNK
 from recsys.ids import IdIndex, lasting_keys
-from recsys.lists.ranked import TopN
+from recsys.lists.ranked import RankedLists
 from recsys.lists.steps.explore import Explored, Explorer
 from recsys.ranking.stack import Ranker
-from recsys.schemas import TOP_N
+from recsys.schemas import LISTS
 
-USERS_A_BATCH: Final = 8 * BLOCK
+USERS_A_BATCH: Final = 8 * CHUNK
 """Users whose histories a task holds at once."""
 _OF_USERS: Final = [c.USER_ROW, c.USER_ID, c.ITEM_ROWS, c.BLOCKED_ROWS]
 
@@ -42,20 +41,20 @@ class ListMaker:
     """Who gives places to new items; None where none get any."""
 
     def write(self, file: StoredFile, due: Mask, folder: UPath) -> DataFile:
-        """Writes the lists of the users of one file of the `interactions` table.
+        """Writes the lists of the users of one file of the `histories` table.
 
         due: (all users,) who gets a list.
         """
         read = parquet(file).iter_batches(USERS_A_BATCH, columns=_OF_USERS)
         wanted = (batch.filter(pa.array(due[batch[c.USER_ROW].to_numpy()])) for batch in read)
-        schema = TOP_N.arrow(self.ids)
+        schema = LISTS.arrow(self.ids)
         # One row group for many blocks of users: small ones are slow to write and to read.
         lists = (pa.Table.from_batches(self.lists(batch), schema) for batch in wanted)
         groups = (table.combine_chunks().to_batches() for table in lists)
         return write_part(folder, "part", schema, chain.from_iterable(groups))
 
     def lists(self, users: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-        """Rows of the `topn` table for rows of the `interactions` table."""
+        """Rows of the `lists` table for rows of the `histories` table."""
         users = users.sort_by(c.USER_ROW)
         rows = users[c.USER_ROW].to_numpy().astype(np.int64)
         if not len(rows):
@@ -67,12 +66,12 @@ class ListMaker:
             chosen = np.arange(start, start + size)
             user_ids = users[c.USER_ID].slice(start, size)
             yield self._rows(
-                user_ids, self._explored(block, user_ids, rows[chosen], taken(excluded, chosen))
+                user_ids, self._explored(block, user_ids, rows[chosen], excluded.take(chosen))
             )
             start += size
 
     def _explored(
-        self, block: TopN, user_ids: pa.Array, users: Ints, excluded: ItemLists
+        self, block: RankedLists, user_ids: pa.Array, users: Ints, excluded: Ragged
     ) -> Explored:
         if self.explorer is not None:
             return self.explorer.explored(block, lasting_keys(user_ids), users, excluded)
@@ -87,7 +86,7 @@ class ListMaker:
             pa.ListArray.from_arrays(offsets, pa.array(block.sources)),
             pa.ListArray.from_arrays(offsets, pa.array(block.propensities)),
         ]
-        return pa.RecordBatch.from_arrays(columns, schema=TOP_N.arrow(self.ids))
+        return pa.RecordBatch.from_arrays(columns, schema=LISTS.arrow(self.ids))
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ class ListKeeper:
                     kept.append(rows[good])
                     yield batch.filter(pa.array(good))
 
-        file = write_part(folder, "kept", TOP_N.arrow(self.ids), lists())
+        file = write_part(folder, "kept", LISTS.arrow(self.ids), lists())
         told = file.model_dump() | {"kept": np.concatenate(kept)}
         return pa.RecordBatch.from_pylist([told], schema=self.SCHEMA)
 
@@ -131,10 +130,10 @@ class ListKeeper:
         return np.asarray(good)
 
 
-def _excluded(users: pa.RecordBatch) -> ItemLists:
+def _excluded(users: pa.RecordBatch) -> Ragged:
     """The items that each user has touched or blocked."""
     parts = [list_arrays(users[name]) for name in (c.ITEM_ROWS, c.BLOCKED_ROWS)]
     lines = [np.repeat(np.arange(users.num_rows), np.diff(offsets)) for offsets, _ in parts]
     order = np.argsort(np.concatenate(lines), kind="stable")
     rows = np.concatenate([rows for _, rows in parts])[order].astype(np.int64)
-    return parts[0][0] + parts[1][0], rows
+    return Ragged(parts[0][0] + parts[1][0], rows)

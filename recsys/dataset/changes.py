@@ -10,17 +10,15 @@ import pyarrow as pa
 from scipy import sparse
 
 from recsys import columns as c
+from recsys.arrays import Ints, Mask, Ragged, offsets_of
 from recsys.dataset.matrices import list_arrays
-from recsys.dataset.training import Ints, taken
-
-Mask = npt.NDArray[np.bool_]
 
 _ROUNDING: Final = 2.0**-23
 """Two float32 ages are off by half of this share each, so their difference by it at most."""
 
 
 @dataclass(frozen=True)
-class Moved:
+class IndexAlignment:
     """Where users and items of a date stood on an earlier one, and which users are not the same."""
 
     users: Ints
@@ -35,7 +33,8 @@ def changed(now: pa.Table, before: pa.Table, users: Ints, items: Ints, days: int
     """(users,) who touched or blocked other items, or one for the first time at another instant, or
     is active and was not, or the reverse; and who was not there.
 
-    now, before: `interactions` tables in order of user_row. users, items: as in `Moved`. days:
+    now, before: `histories` tables in order of user_row. users, items: as in `IndexAlignment`.
+    days:
     between the two. That everything is older and weighs less by now is no change; that something
     was done once more with an item touched before does not show here.
     """
@@ -70,7 +69,7 @@ def _lists(
     """Offsets, and values of list columns of the same lengths, of some users."""
     columns = [list_arrays(table[name]) for name in names]
     offsets = columns[0][0]
-    bounds, places = taken((offsets, np.arange(offsets[-1])), users)
+    bounds, places = Ragged(offsets, np.arange(offsets[-1])).take(users)
     return bounds, [values[places] for _, values in columns]
 
 
@@ -80,7 +79,7 @@ def _of(offsets: Ints, values: Sequence[npt.NDArray[Any]], lists: Mask) -> list[
     return [own[inside] for own in values]
 
 
-def moved_rows(rows: npt.NDArray[np.float32], earlier: Ints) -> npt.NDArray[np.float32]:
+def aligned_rows(rows: npt.NDArray[np.float32], earlier: Ints) -> npt.NDArray[np.float32]:
     """(n, k) vectors in today's order; zeros where there were none.
 
     rows: (m, k) in the earlier order. earlier: (n,) the earlier row of each, or -1.
@@ -91,7 +90,7 @@ def moved_rows(rows: npt.NDArray[np.float32], earlier: Ints) -> npt.NDArray[np.f
     return result
 
 
-def moved_square(matrix: sparse.csr_matrix, earlier: Ints) -> sparse.csr_matrix:
+def aligned_square(matrix: sparse.csr_matrix, earlier: Ints) -> sparse.csr_matrix:
     """(n, n) what items say of each other in today's order; nothing where there was nothing.
 
     matrix: (m, m) in the earlier order. earlier: (n,) ascending earlier rows, -1 in between.
@@ -106,7 +105,7 @@ def moved_square(matrix: sparse.csr_matrix, earlier: Ints) -> sparse.csr_matrix:
     kept = new >= 0
     counts = np.bincount(lines[kept], minlength=matrix.shape[0])
     # One empty row at the end stands for those that had none.
-    offsets = np.concatenate([[0], np.cumsum(counts), [kept.sum()]])
+    offsets = offsets_of(np.append(counts, 0))
     shape = (matrix.shape[0] + 1, len(earlier))
     padded = sparse.csr_matrix((matrix.data[kept], new[kept], offsets), shape=shape)
     return padded[np.where(earlier >= 0, earlier, matrix.shape[0])]

@@ -6,45 +6,46 @@ import pyarrow as pa
 from scipy import sparse
 
 from recsys import columns as c
-from recsys.dataset.training import Descriptions, HeldBack, Training
+from recsys.arrays import Ragged, offsets_of
+from recsys.dataset.training import Descriptions, Holdout, Training
 
 
 def training(
-    interactions: pa.Table,
+    histories: pa.Table,
     items: Descriptions,
     users: Descriptions,
     segments: npt.NDArray[np.int32],
 ) -> Training:
     """What models may learn from on the date itself.
 
-    interactions: the `interactions` table in order of user_row.
+    histories: the `histories` table in order of user_row.
     """
-    offsets, rows = list_arrays(interactions[c.ITEM_ROWS])
-    _, weights = list_arrays(interactions[c.WEIGHTS])
-    _, ages = list_arrays(interactions[c.AGES])
+    offsets, rows = list_arrays(histories[c.ITEM_ROWS])
+    _, weights = list_arrays(histories[c.WEIGHTS])
+    _, ages = list_arrays(histories[c.AGES])
     history = _matrix(weights, rows, offsets, len(items.text))
     return Training(history, ages.astype(np.float32), items, users, segments)
 
 
-def held_back(interactions: pa.Table, now: Training, holdout_days: int) -> HeldBack:
+def holdout(histories: pa.Table, now: Training, holdout_days: int) -> Holdout:
     """What was known so many days earlier, and what active users turned to since.
 
-    interactions: the table that `now` was made from.
+    histories: the table that `now` was made from.
     """
-    offsets, rows = list_arrays(interactions[c.ITEM_ROWS])
-    _, earlier = list_arrays(interactions[c.EARLIER_WEIGHTS])
+    offsets, rows = list_arrays(histories[c.ITEM_ROWS])
+    _, earlier = list_arrays(histories[c.EARLIER_WEIGHTS])
     lines = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     known = ~np.isnan(earlier)
-    active = interactions[c.ACTIVE].to_numpy()
+    active = histories[c.ACTIVE].to_numpy()
     new = ~known & (now.history.data > 0) & active[lines]
     users, counts = np.unique(lines[new], return_counts=True)
-    before = np.concatenate([[0], np.cumsum(np.bincount(lines[known], minlength=len(active)))])
+    before = offsets_of(np.bincount(lines[known], minlength=len(active)))
     history = _matrix(earlier[known], rows[known], before, now.history.shape[1])
     ages = np.maximum(now.ages[known] - np.float32(holdout_days), np.float32(0))
-    return HeldBack(
+    return Holdout(
         Training(history, ages, now.items, now.users, now.segments),
         users,
-        (np.concatenate([[0], np.cumsum(counts)]), rows[new].astype(np.int64)),
+        Ragged.of_lengths(counts, rows[new].astype(np.int64)),
         now.ages[new],
     )
 

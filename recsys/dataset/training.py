@@ -8,9 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-Ints = npt.NDArray[np.int64]
-ItemLists = tuple[Ints, Ints]
-"""Item rows of several users, one user after the other: offsets (u + 1,) from 0, rows (p,)."""
+from recsys.arrays import Ints, Ragged
 
 
 @dataclass(frozen=True)
@@ -50,19 +48,19 @@ class Training:
 
 
 @dataclass(frozen=True)
-class HeldBack:
+class Holdout:
     """What was known some days earlier, and what users turned to since."""
 
     training: Training
     """As of the earlier instant."""
     users: Ints
     """(u,) ascending rows of the users who turned to something new and can be ranked for."""
-    relevant: ItemLists
+    relevant: Ragged
     """The items that each of them turned to: liked, and not touched before."""
     ages: npt.NDArray[np.float32]
     """(relevant,) days from when the user turned to each item to the end; 0 where times lack."""
 
-    def halves(self, seed: int) -> tuple["HeldBack", "HeldBack"]:
+    def halves(self, seed: int) -> tuple["Holdout", "Holdout"]:
         """What users turned to in the earlier and in the later days, about half of it in each.
 
         Where all is of one time, items are dealt at random. A user may be in both.
@@ -74,18 +72,7 @@ class HeldBack:
             later = np.random.default_rng(seed).random(len(self.ages)) < 0.5
         return self._part(~later), self._part(later)
 
-    def _part(self, chosen: npt.NDArray[np.bool_]) -> "HeldBack":
-        offsets, rows = self.relevant
-        lines = np.repeat(np.arange(len(self.users)), np.diff(offsets))
-        places, counts = np.unique(lines[chosen], return_counts=True)
-        bounds = np.concatenate([[0], np.cumsum(counts)])
-        users, lists = self.users[places], (bounds, rows[chosen])
-        return HeldBack(self.training, users, lists, self.ages[chosen])
-
-
-def taken(lists: ItemLists, places: Ints) -> ItemLists:
-    """The lists of some of the users, in their order."""
-    offsets, rows = lists
-    lengths = np.diff(offsets)[places]
-    bounds = np.concatenate([[0], np.cumsum(lengths)])
-    return bounds, rows[np.arange(bounds[-1]) + np.repeat(offsets[places] - bounds[:-1], lengths)]
+    def _part(self, chosen: npt.NDArray[np.bool_]) -> "Holdout":
+        places, counts = np.unique(self.relevant.lines()[chosen], return_counts=True)
+        relevant = Ragged.of_lengths(counts, self.relevant.values[chosen])
+        return Holdout(self.training, self.users[places], relevant, self.ages[chosen])

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from recsys.dataset.training import Descriptions, HeldBack, Ints, ItemLists, Training
+from recsys.arrays import Ints, Ragged
+from recsys.dataset.training import Descriptions, Holdout, Training
 from recsys.errors import DataError
 from recsys.evaluation.metrics import as_ranked
 from recsys.evaluation.splits import Pairs, Split, at_quantile, random_per_user
@@ -17,7 +18,7 @@ from recsys.ranking.blend import Blend
 from recsys.ranking.scoring import Scorer
 
 _MICROS_PER_DAY: Final = 86_400e6
-HELD_BACK: Final = 0.2
+HOLDOUT_SHARE: Final = 0.2
 """Share of the training part that the choice of the blend is measured on."""
 _LEAST: Final = 5
 """Items of a user from which on some are held back at random."""
@@ -58,7 +59,7 @@ class DataSet:
         ages = _days_before_the_last(merged, pairs.times)
         return Training(history, ages, self.items, self.users, self.segments)
 
-    def held_back(self, train: Pairs, seed: int) -> HeldBack:
+    def holdout(self, train: Pairs, seed: int) -> Holdout:
         """The last fifth of the training part, or a random fifth of each user's where times lack
         or are all the same.
 
@@ -68,7 +69,7 @@ class DataSet:
         users = inner.test.users()
         test = inner.test.merged()
         ages = _days_before_the_last(test)
-        return HeldBack(self.training(inner.train), users, test.item_lists(users), ages)
+        return Holdout(self.training(inner.train), users, test.item_lists(users), ages)
 
 
 def _days_before_the_last(pairs: Pairs, times: Ints | None = None) -> npt.NDArray[np.float32]:
@@ -82,22 +83,22 @@ def _days_before_the_last(pairs: Pairs, times: Ints | None = None) -> npt.NDArra
 def inner_split(train: Pairs, seed: int) -> Split:
     """Cuts a training part once more, as `held_back` does: at random where times tell no parts."""
     if train.times is not None and len(train):
-        split = at_quantile(train, 1.0 - HELD_BACK)
+        split = at_quantile(train, 1.0 - HOLDOUT_SHARE)
         if len(split.train) and len(split.test):
             return split
-    return random_per_user(train, HELD_BACK, seed, _LEAST)
+    return random_per_user(train, HOLDOUT_SHARE, seed, _LEAST)
 
 
 def ranked_lists(
-    scorer: Scorer, blends: Mapping[str, Blend], users: Ints, excluded: ItemLists, k: int
+    scorer: Scorer, blends: Mapping[str, Blend], users: Ints, excluded: Ragged, k: int
 ) -> dict[str, Ints]:
     """(u, k) item rows of each blend's lists, best first, -1 where one is shorter.
 
     users: (u,) ascending rows. excluded: what each must not get.
     """
     found: dict[str, list[Ints]] = {name: [] for name in blends}
-    for scored in scorer.blocks(users, excluded):
+    for scored in scorer.chunks(users, excluded):
         for name, blend in blends.items():
             lists = select(scored, blend, scorer.available, k)
-            found[name].append(as_ranked((lists.offsets, lists.item_rows), k))
+            found[name].append(as_ranked(Ragged(lists.offsets, lists.item_rows), k))
     return {name: np.concatenate(parts) for name, parts in found.items()}

@@ -22,7 +22,7 @@ _FIGURES: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Violation:
+class GateViolation:
     """A figure beyond the limit that its gate sets."""
 
     gate: str
@@ -36,7 +36,7 @@ class Violation:
 
 def violations(
     comparison: Comparison, gates: Gates, ndcg: float | None = None
-) -> tuple[Violation, ...]:
+) -> tuple[GateViolation, ...]:
     """The gates that hold the run back, in the order of their names in `Gates`.
 
     A gate without a limit, and a figure that there is none of (no live run to compare with, nothing
@@ -50,14 +50,14 @@ def violations(
         limit, figure = getattr(gates, gate), figures[gate]
         if limit is not None and figure is not None and not _holds(gate, figure, limit):
             found.append(
-                Violation(gate, abs(figure) if gate == "max_score_drift" else figure, limit)
+                GateViolation(gate, abs(figure) if gate == "max_score_drift" else figure, limit)
             )
     return tuple(found)
 
 
 def verdict(
     comparison: Comparison, gates: Gates, *, same_methods: bool, ndcg: float | None = None
-) -> tuple[Comparison, tuple[Violation, ...]]:
+) -> tuple[Comparison, tuple[GateViolation, ...]]:
     """The figures that say something about a run in the place of another, and what holds it back.
 
     same_methods: whether both runs order lists alike; each method has a scale of its own, so that

@@ -9,12 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from recsys.arrays import Floats, Ints, offsets_of
 from recsys.config import Event
-from recsys.dataset.training import Ints
 from recsys.events.weights import FRACTION_BITS, SECONDS_PER_DAY, fixed_weights
 from recsys.window import midnight
-
-Floats = npt.NDArray[np.float64]
 
 BLOCK: Final = -1
 """Kind of evidence that is no event, but a user's wish never to see the item."""
@@ -22,7 +20,7 @@ _DAY: Final = 1e6 * SECONDS_PER_DAY
 
 
 @dataclass(frozen=True)
-class Terms:
+class Weighting:
     """What events are worth, and when."""
 
     rules: Mapping[str, Event]
@@ -73,7 +71,7 @@ class Histories:
     distinct_events: int
 
 
-def histories(evidence: Evidence, users: int, terms: Terms) -> Histories:
+def histories(evidence: Evidence, users: int, weighting: Weighting) -> Histories:
     """The histories of `users` users.
 
     An event delivered twice, the same in all but its arrival, counts once. Weights add up in fixed
@@ -85,18 +83,18 @@ def histories(evidence: Evidence, users: int, terms: Terms) -> Histories:
     distinct = _distinct_events(events)
     pairs = _starts(distinct.users, distinct.items)
     weights, earlier = (
-        _weights(distinct, terms, terms.as_of),
-        _weights(distinct, terms, terms.earlier),
+        _weights(distinct, weighting, weighting.as_of),
+        _weights(distinct, weighting, weighting.earlier),
     )
-    was_known = distinct.known < _micros(terms.earlier)
+    was_known = distinct.known < _micros(weighting.earlier)
     unknown = _sums(was_known.astype(np.int64), pairs) == 0
     first = np.minimum.reduceat(distinct.occurred, pairs) if len(pairs) else distinct.occurred
     counts = np.bincount(distinct.users[pairs], minlength=users)
     return Histories(
-        offsets=np.concatenate([[0], np.cumsum(counts)]),
+        offsets=offsets_of(counts),
         items=distinct.items[pairs].astype(np.int32),
         weights=_floats(_sums(weights, pairs)),
-        ages=((_micros(terms.as_of) - first) / _DAY).astype(np.float32),
+        ages=((_micros(weighting.as_of) - first) / _DAY).astype(np.float32),
         earlier=pa.array(_floats(_sums(np.where(was_known, earlier, 0), pairs)), mask=unknown),
         blocked_offsets=offsets,
         blocked=blocked,
@@ -137,7 +135,7 @@ def _distinct_pairs(blocks: Evidence, users: int) -> tuple[Ints, npt.NDArray[np.
     ordered = blocks.of(np.lexsort((blocks.items, blocks.users)))
     pairs = ordered.of(_starts(ordered.users, ordered.items))
     counts = np.bincount(pairs.users, minlength=users)
-    return np.concatenate([[0], np.cumsum(counts)]), pairs.items.astype(np.int32)
+    return offsets_of(counts), pairs.items.astype(np.int32)
 
 
 def _starts(*columns: npt.NDArray[np.integer]) -> Ints:
@@ -149,11 +147,11 @@ def _starts(*columns: npt.NDArray[np.integer]) -> Ints:
     return np.flatnonzero(changes)
 
 
-def _weights(events: Evidence, terms: Terms, end: date) -> Ints:
+def _weights(events: Evidence, weighting: Weighting, end: date) -> Ints:
     """(n,) weight of each event as of a date, in units of 2**-32; of later ones, undecayed."""
     ages = np.maximum((_micros(end) - events.occurred) / _DAY, 0.0)
     weights = np.zeros(len(ages), np.int64)
-    for kind, rule in enumerate(terms.rules.values()):
+    for kind, rule in enumerate(weighting.rules.values()):
         mine = events.kinds == kind
         weights[mine] = fixed_weights(events.values[mine], ages[mine], rule)
     return weights

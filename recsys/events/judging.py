@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns as c
+from recsys.arrays import Ints
 from recsys.config import Event
-from recsys.dataset.training import Ints
 from recsys.events.histories import BLOCK, Evidence
 from recsys.events.raw_rows import as_json
 from recsys.events.weights import MAX_WEIGHT

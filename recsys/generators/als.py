@@ -8,7 +8,7 @@ from pydantic import Field
 from scipy import linalg, sparse
 from threadpoolctl import threadpool_limits
 
-from recsys.dataset.changes import Moved, moved_rows
+from recsys.dataset.changes import IndexAlignment, aligned_rows
 from recsys.dataset.training import Training
 from recsys.errors import ConfigError
 from recsys.generators import content
@@ -75,16 +75,18 @@ def fit(
         model.user_factors[few] = folded_in(
             model.item_factors, confidence[few], config.regularization
         )
-        return _with_strangers(model, training, touched, seed)
+        return _with_cold(model, training, touched, seed)
 
 
-def carried(model: FactorModel, training: Training, config: Config, moved: Moved) -> FactorModel:
+def updated(
+    model: FactorModel, training: Training, config: Config, moved: IndexAlignment
+) -> FactorModel:
     """Item vectors as they were, with zeros for new items; users who changed are folded in.
 
     Vectors of others are kept. Who is new and has no events gets zeros until the next fit.
     """
-    items = moved_rows(model.item_factors, moved.items)
-    users = moved_rows(model.user_factors, moved.users)
+    items = aligned_rows(model.item_factors, moved.items)
+    users = aligned_rows(model.user_factors, moved.users)
     confidence = _confidence(training.liked(), config)
     rows = np.flatnonzero(moved.changed)
     with threadpool_limits(limits=1, user_api="blas"):
@@ -154,7 +156,7 @@ def by_implicit(
     return FactorModel(model.user_factors, model.item_factors)
 
 
-def _with_strangers(
+def _with_cold(
     model: FactorModel, training: Training, touched: np.ndarray, seed: int
 ) -> FactorModel:
     """Places users and items that nobody has seen act, where something is written of them."""

@@ -5,14 +5,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from recsys.arrays import Mask
 from recsys.generators.factors import Factors
 
 _PENALTIES: Final = (0.1, 1.0, 10.0, 100.0, 1000.0)
 _FOLDS: Final = 5
 _LEAST: Final = 50
 """With fewer examples nothing is learnt."""
-
-Mask = npt.NDArray[np.bool_]
 
 
 def mapped(features: Factors, factors: Factors, warm: Mask, cold: Mask) -> Factors:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from recsys.dataset.changes import Moved
+from recsys.dataset.changes import IndexAlignment
 from recsys.dataset.training import Training
 from recsys.sections.base import NonNegative, Section
 
@@ -83,13 +83,13 @@ class Tunable(Protocol):
 
 
 @runtime_checkable
-class Lasting(Protocol):
+class Updatable(Protocol):
     """A generator whose knowledge of items can be kept for some days.
 
     One that cannot costs little and is fitted anew.
     """
 
-    def carried(self, model: Any, training: Training, config: Any, moved: Moved) -> Model:
+    def updated(self, model: Any, training: Training, config: Any, moved: IndexAlignment) -> Model:
         """The model of an earlier date for the users of today: what it says of items is kept, those
         it did not know say nothing, and users are seen as they are now.
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from recsys.errors import SchemaError
 from recsys.generators.contract import Rows
 
-BLOCK: Final = 256
+CHUNK: Final = 256
 """Users scored at once. Every product has this many rows, and a user stands in the same one of
 them always: BLAS kernels round rows by their place, and lists must not depend on how users are
 spread over tasks."""
@@ -37,10 +37,10 @@ class FactorModel:
 
     def scores(self, users: Rows) -> Factors:
         """(u, items) inner products; see `Model`."""
-        block = np.zeros((BLOCK, self.user_factors.shape[1]), np.float32)
-        block[users % BLOCK] = self.user_factors[users]
+        block = np.zeros((CHUNK, self.user_factors.shape[1]), np.float32)
+        block[users % CHUNK] = self.user_factors[users]
         scores = block @ self.item_factors.T
-        return np.asarray(scores if len(users) == BLOCK else scores[users % BLOCK])
+        return np.asarray(scores if len(users) == CHUNK else scores[users % CHUNK])
 
     def restricted(self, items: Rows) -> Self:
         """The model of some items alone, its items laid out for products."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy import sparse
 
-from recsys.dataset.changes import Moved, moved_square
+from recsys.dataset.changes import IndexAlignment, aligned_square
 from recsys.dataset.training import Training
 from recsys.generators.contract import GeneratorConfig, Search, Span
 from recsys.generators.neighbours import NeighbourModel, strongest
@@ -57,14 +57,16 @@ def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noq
     return NeighbourModel(history, strongest(similarity, config.neighbours))
 
 
-def carried(
+def updated(
     model: NeighbourModel,
     training: Training,
     config: Config,  # noqa: ARG001
-    moved: Moved,
+    moved: IndexAlignment,
 ) -> NeighbourModel:
     """Similarities as they were, evidence as it is."""
-    return NeighbourModel(_evidence(training.liked()), moved_square(model.similarity, moved.items))
+    return NeighbourModel(
+        _evidence(training.liked()), aligned_square(model.similarity, moved.items)
+    )
 
 
 def _evidence(liked: sparse.csr_matrix) -> sparse.csr_matrix:

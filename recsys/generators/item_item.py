@@ -13,7 +13,7 @@ import numpy as np
 from scipy import linalg, sparse
 from threadpoolctl import threadpool_limits
 
-from recsys.dataset.changes import Moved, moved_square
+from recsys.dataset.changes import IndexAlignment, aligned_square
 from recsys.dataset.training import Training
 from recsys.generators.contract import GeneratorConfig, Search, Span
 from recsys.generators.neighbours import NeighbourModel, strongest
@@ -53,14 +53,14 @@ def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noq
     return NeighbourModel(liked, sparse.csr_matrix(cells, shape=shape, dtype=np.float32))
 
 
-def carried(
+def updated(
     model: NeighbourModel,
     training: Training,
     config: Config,  # noqa: ARG001
-    moved: Moved,
+    moved: IndexAlignment,
 ) -> NeighbourModel:
     """Weights as they were, what users liked as it is."""
-    return NeighbourModel(_ones(training), moved_square(model.similarity, moved.items))
+    return NeighbourModel(_ones(training), aligned_square(model.similarity, moved.items))
 
 
 def _ones(training: Training) -> sparse.csr_matrix:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from recsys.arrays import offsets_of
 from recsys.generators.contract import Arrays, Rows, Scores
 
 
@@ -47,7 +48,7 @@ def strongest(similarity: sparse.csr_matrix, most: int) -> sparse.csr_matrix:
     matrix = similarity.sorted_indices()
     bounds = zip(matrix.indptr[:-1].tolist(), matrix.indptr[1:].tolist(), strict=True)
     chosen = [start + _greatest(matrix.data[start:end], most) for start, end in bounds]
-    offsets = np.concatenate([[0], np.cumsum([len(places) for places in chosen])])
+    offsets = offsets_of(np.array([len(places) for places in chosen], np.int64))
     kept = np.concatenate(chosen) if chosen else np.empty(0, np.int64)
     return sparse.csr_matrix((matrix.data[kept], matrix.indices[kept], offsets), matrix.shape)
 

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from recsys.arrays import Floats, Ints
 
 EVERYBODY: Final = "all"
 """The list of everybody. Segments are named `path=value`, so none of them has this name."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recsys.dataset.training import Ints
+from recsys.arrays import Ints, offsets_of
 from recsys.generators.contract import Rows, Scores
 from recsys.ranking.blend import Blend
 from recsys.ranking.candidates import best_columns
@@ -13,7 +13,7 @@ from recsys.ranking.scoring import Scored
 
 
 @dataclass(frozen=True)
-class TopN:
+class RankedLists:
     """Lists of several users, one after the other."""
 
     offsets: Ints
@@ -26,7 +26,7 @@ class TopN:
     """Index of the generator that speaks most for each."""
 
 
-def select(scored: Scored, blend: Blend, available: Rows, n: int) -> TopN:
+def select(scored: Scored, blend: Blend, available: Rows, n: int) -> RankedLists:
     """The n best items of each user of a block by a blend; fewer where fewer are left.
 
     available: (a,) ascending item rows.
@@ -38,8 +38,8 @@ def select(scored: Scored, blend: Blend, available: Rows, n: int) -> TopN:
     sources = np.zeros(columns.shape, np.int16)
     if len(scored.scores) > 1:
         sources = blend.shares(scored, columns).argmax(axis=0).astype(np.int16)
-    return TopN(
-        offsets=np.concatenate([[0], np.cumsum(kept.sum(axis=1))]),
+    return RankedLists(
+        offsets=offsets_of(kept.sum(axis=1)),
         item_rows=available[columns[kept]],
         scores=values[kept],
         sources=sources[kept],

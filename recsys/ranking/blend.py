@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from recsys.dataset.training import Ints
+from recsys.arrays import Ints
 from recsys.generators.contract import Scores
 from recsys.ranking.candidates import candidates
 from recsys.ranking.scoring import Scored

@@ -6,7 +6,7 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from recsys.dataset.training import Ints
+from recsys.arrays import Ints
 from recsys.generators.contract import Scores
 from recsys.ranking.scoring import Scored
 

@@ -21,7 +21,7 @@ _NEVER: Final = 1e4
 
 
 @dataclass(frozen=True)
-class Facts:
+class ItemUserFeatures:
     """What is known of items and users before an instant, whatever the generators say."""
 
     items: Features

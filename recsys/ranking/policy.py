@@ -9,15 +9,16 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from recsys.arrays import Floats, Ints
 from recsys.config import Ranking
-from recsys.dataset.training import Ints, Training
+from recsys.dataset.training import Training
 from recsys.evaluation.significance import ERRORS, Gain
 from recsys.ranking.bands import BANDS, UNSEEN, bands_of
 from recsys.ranking.blend import Blend, ByBand, RankFusion, WeightedSum
-from recsys.ranking.features import Facts
-from recsys.ranking.held_out import PLACES, Examples
-from recsys.ranking.learned import BEHIND, LEARNED, Learned, fit_ranker, predicted
-from recsys.ranking.scoring import Floats, Scorer
+from recsys.ranking.features import ItemUserFeatures
+from recsys.ranking.holdout import PLACES, HoldoutCandidates
+from recsys.ranking.learned import DEMOTION, RERANK_DEPTH, Learned, fit_ranker, predicted
+from recsys.ranking.scoring import Scorer
 
 Method = Literal["learned", "sum", "fusion", "single"]
 
@@ -47,7 +48,7 @@ class Way(BaseModel):
     """Weights of the generators' standardised scores; of `single`, one 1 and else 0."""
 
 
-class Order(Way):
+class BandPolicy(Way):
     """How the lists of one band of users are ordered, and why."""
 
     way: str = CONFIGURED
@@ -75,13 +76,13 @@ class Standing(BaseModel):
     """By band of users."""
 
 
-class Choice(BaseModel):
+class RankingPolicy(BaseModel):
     """How the lists of a run are ordered, and why."""
 
     model_config = ConfigDict(frozen=True)
 
     generators: tuple[str, ...]
-    orders: Mapping[str, Order]
+    orders: Mapping[str, BandPolicy]
     """By band of users."""
     base: tuple[float, ...]
     """Weights of the sum that the rankers start from, of deviation 1 over the candidates: where it
@@ -102,7 +103,7 @@ class Choice(BaseModel):
     @classmethod
     def only(cls, generator: str) -> Self:
         """Of one generator there is nothing to choose."""
-        order = Order(
+        order = BandPolicy(
             method="sum",
             weights=(1.0,),
             validation={},
@@ -119,7 +120,7 @@ class Choice(BaseModel):
         """
         ways: dict[Method, Blend] = {"fusion": RankFusion(most)}
         if self.rankers:
-            facts = Facts.of(training)
+            facts = ItemUserFeatures.of(training)
             ways["learned"] = Learned(self.rankers, self.base, most, scorer, facts)
         bands = bands_of(np.diff(training.history.indptr))
         orders = [self.orders[name] for name in BANDS]
@@ -145,14 +146,14 @@ class Choice(BaseModel):
 
 
 def choose(
-    found: Examples,
+    found: HoldoutCandidates,
     bands: Ints,
     generators: Sequence[str],
     weights: Sequence[float],
     config: Ranking,
     seed: int,
     standing: Standing | None = None,
-) -> Choice:
+) -> RankingPolicy:
     """Measures every way on what was held back, and decides for each band which one is used.
 
     bands: (u,) the band of each user of the examples.
@@ -179,7 +180,7 @@ def choose(
         earlier = standing.ways.get(band) if standing else None
         orders[band] = _order(part, own, earlier, config)
     used = any(order.method == "learned" for order in orders.values())
-    return Choice(
+    return RankingPolicy(
         generators=tuple(generators),
         orders=orders,
         base=tuple(plain.tolist()),
@@ -203,7 +204,7 @@ class _Measured:
 
 
 def _ways_of_all(
-    found: Examples, start: Floats, generators: Sequence[str], config: Ranking, seed: int
+    found: HoldoutCandidates, start: Floats, generators: Sequence[str], config: Ranking, seed: int
 ) -> tuple[Floats, dict[str, _Measured], list[str]]:
     """Weights that rankers start from, every way measured on all users, and the fitted rankers.
 
@@ -228,8 +229,8 @@ def _ways_of_all(
 
 
 def _order(
-    part: Examples | None, ways: dict[str, _Measured], earlier: Way | None, config: Ranking
-) -> Order:
+    part: HoldoutCandidates | None, ways: dict[str, _Measured], earlier: Way | None, config: Ranking
+) -> BandPolicy:
     """How one band is ordered. part: the examples of its users; None where there are none."""
     incumbent = _incumbent(part, ways, earlier)
     users = 0 if part is None else len(part)
@@ -247,7 +248,7 @@ def _order(
         listed = ", ".join(f"{n} {figures[n]:.4f}" for n in shown)
         reason = f"{why}; NDCG@{PLACES} of {users} users on what was held back: {listed}"
     way = ways[name]
-    return Order(
+    return BandPolicy(
         method=way.method,
         weights=tuple(way.weights.tolist()),
         way=name,
@@ -257,7 +258,9 @@ def _order(
     )
 
 
-def _incumbent(part: Examples | None, ways: dict[str, _Measured], earlier: Way | None) -> str:
+def _incumbent(
+    part: HoldoutCandidates | None, ways: dict[str, _Measured], earlier: Way | None
+) -> str:
     """The name of the way that stands; one that is not measured yet is added to the ways.
 
     Rankers stand only where new ones could be fitted: the old ones' trees are of other nights.
@@ -323,11 +326,11 @@ def _folds(users: int, seed: int) -> Iterator[tuple[Ints, Ints]]:
         yield np.flatnonzero(~out), np.flatnonzero(out)
 
 
-def _summed(found: Examples, weights: Floats) -> npt.NDArray[np.float32]:
+def _summed(found: HoldoutCandidates, weights: Floats) -> npt.NDArray[np.float32]:
     return np.asarray(found.scores @ weights.astype(np.float32))
 
 
-def _tuned(found: Examples, weights: Floats) -> Floats:
+def _tuned(found: HoldoutCandidates, weights: Floats) -> Floats:
     """Weights by coordinate search from the given ones: a step is taken where NDCG gains by it."""
     best, figure = weights, found.ndcg(_summed(found, weights)).mean()
     for _ in range(_ROUNDS):
@@ -344,7 +347,7 @@ def _tuned(found: Examples, weights: Floats) -> Floats:
     return best
 
 
-def _crossed(found: Examples, weights: Floats, seed: int) -> Floats:
+def _crossed(found: HoldoutCandidates, weights: Floats, seed: int) -> Floats:
     """(u,) NDCG of each fold by the weights that the others taught."""
     values = np.zeros(len(found))
     for own, other in _folds(len(found), seed):
@@ -353,18 +356,18 @@ def _crossed(found: Examples, weights: Floats, seed: int) -> Floats:
     return values
 
 
-def _ranked(found: Examples, base: Floats, seed: int) -> tuple[list[str], Floats]:
+def _ranked(found: HoldoutCandidates, base: Floats, seed: int) -> tuple[list[str], Floats]:
     """The rankers of all folds, and each fold's NDCG by the ranker that the others taught."""
     rankers, values = [], np.zeros(len(found))
     for own, other in _folds(len(found), seed):
         part, rest = found.of(own), found.of(other)
-        part = part.only(part.leaders(_summed(part, base), LEARNED))
+        part = part.only(part.leaders(_summed(part, base), RERANK_DEPTH))
         groups = np.diff(part.offsets)
         ranker = fit_ranker(part.features, part.labels, groups, _summed(part, base), seed)
         rankers.append(ranker)
         scores = _summed(rest, base)
-        first = rest.leaders(scores, LEARNED)
+        first = rest.leaders(scores, RERANK_DEPTH)
         scores[first] += predicted([ranker], rest.features[first])
-        scores[~first] -= BEHIND
+        scores[~first] -= DEMOTION
         values[other] = rest.ndcg(scores)
     return rankers, values

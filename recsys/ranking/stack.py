@@ -6,31 +6,31 @@ from typing import Self
 
 import numpy as np
 
+from recsys.arrays import Ints, Ragged
 from recsys.config import Config
-from recsys.dataset.training import HeldBack, Ints, ItemLists, Training, taken
+from recsys.dataset.training import Holdout, Training
 from recsys.generators.contract import Model, Rows
-from recsys.lists.ranked import TopN, select
+from recsys.lists.ranked import RankedLists, select
 from recsys.ranking.bands import bands_of
 from recsys.ranking.blend import Blend
-from recsys.ranking.features import Facts
-from recsys.ranking.held_out import examples
-from recsys.ranking.policy import Choice, Standing, choose
+from recsys.ranking.features import ItemUserFeatures
+from recsys.ranking.holdout import holdout_candidates
+from recsys.ranking.policy import RankingPolicy, Standing, choose
 from recsys.ranking.scoring import Scorer
 
 
-def seen(training: Training, users: Ints) -> ItemLists:
+def seen(training: Training, users: Ints) -> Ragged:
     """The items that each of the users has touched."""
-    rows = training.history[users]
-    return rows.indptr.astype(np.int64), rows.indices.astype(np.int64)
+    return Ragged.of_matrix(training.history[users])
 
 
-def choose_blend(
-    held: HeldBack,
+def choose_policy(
+    held: Holdout,
     models: Mapping[str, Model],
     available: Rows,
     config: Config,
     standing: Standing | None = None,
-) -> Choice:
+) -> RankingPolicy:
     """Measures every way to order the candidates on what was held back; see `choose`.
 
     models: fitted on `held.training`. available: ascending item rows. Of more than
@@ -43,12 +43,12 @@ def choose_blend(
         places = np.sort(draw)
     users = held.users[places]
     scorer = Scorer.of(models, available, held.training.history.shape[1])
-    found = examples(
+    found = holdout_candidates(
         scorer,
-        Facts.of(held.training),
+        ItemUserFeatures.of(held.training),
         users,
         seen(held.training, users),
-        taken(held.relevant, places),
+        held.relevant.take(places),
         config.ranking.candidates,
     )
     weights = [section.weight for section in config.generators.used().values()]
@@ -67,7 +67,7 @@ class Ranker:
     def of(
         cls,
         models: Mapping[str, Model],
-        choice: Choice,
+        choice: RankingPolicy,
         available: Rows,
         training: Training,
         most: int,
@@ -76,10 +76,10 @@ class Ranker:
         scorer = Scorer.of(models, available, training.history.shape[1])
         return cls(scorer, choice.blend(scorer, training, most))
 
-    def top_n(self, users: Ints, excluded: ItemLists, n: int) -> Iterator[TopN]:
+    def top_n(self, users: Ints, excluded: Ragged, n: int) -> Iterator[RankedLists]:
         """The n best available items of each user, block by block.
 
         users: (u,) ascending rows. excluded: what each must not get, besides what is unavailable.
         """
-        for scored in self.scorer.blocks(users, excluded):
+        for scored in self.scorer.chunks(users, excluded):
             yield select(scored, self.blend, self.scorer.available, n)

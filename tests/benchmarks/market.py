@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from jobs.db.postgres import connect
 from jobs.db.statements import statement
 from jobs.sinks.postgres.migrations import with_id_types
+from recsys.arrays import Ints
 from recsys.config import Ids
-from recsys.dataset.training import Ints
 from recsys.schemas import TIMESTAMP
 from recsys.window import midnight
 

@@ -39,7 +39,7 @@ STAGES: Final = {
     "start Spark": ("start Spark", "start"),
     "extract": ("extract", "extract_sources"),
     "contracts": ("check_sources", "check_matrix", "check_lists"),
-    "matrix": ("build_interactions",),
+    "matrix": ("build_matrix",),
     "train": ("train", "train_generators"),
     "choose": ("choose_ranking",),
     "rank": ("rank", "rank_lists"),

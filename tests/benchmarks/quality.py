@@ -28,8 +28,9 @@ from jobs.sandbox.seed import make_market
 from jobs.sources.documents import Document
 from jobs.sources.pair_files import read_ids, read_numbered
 from jobs.stores.models import descriptions
+from recsys.arrays import Ints
 from recsys.config import Config
-from recsys.dataset.training import Descriptions, Ints
+from recsys.dataset.training import Descriptions
 from recsys.dataset.trial import DataSet
 from recsys.evaluation.metrics import Evaluation
 from recsys.evaluation.splits import Pairs, Split, at_quantile, given, random_per_user

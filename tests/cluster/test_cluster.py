@@ -25,7 +25,7 @@ from jobs.sources.mongo import database
 from jobs.spark import package
 from jobs.stores.models import read_model
 from recsys.config import Config
-from recsys.schemas import TOP_N
+from recsys.schemas import LISTS
 from tests.cluster.conftest import REPOSITORY, WORKERS, Cluster, end, run
 
 pytestmark = pytest.mark.cluster
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.cluster
 USERS, ITEMS, DAYS, EVENTS, SEED = 300, 200, 40, 8_000, 7
 DAY = date(2026, 1, 1)
 ARGUMENTS = ("--as-of", f"{DAY}", "--observed-at", "2026-06-01T00:00:00Z")
-SUBMITTED = ("extract_sources", "build_interactions", "rank_lists")
+SUBMITTED = ("extract_sources", "build_matrix", "rank_lists")
 #: Looks for this project without its archive.
 BARE = "from importlib.util import find_spec as f; print(f('recsys'), f('jobs'), end='')"
 
@@ -177,7 +177,7 @@ def power_cut(cluster: Cluster, lake: UPath) -> Iterator[threading.Event]:
         while not done.wait(0.02):
             if task is None and (task := python_task(victim)):
                 task.suspend()
-            if task and any((lake / TOP_N.name).glob("*/gen-*/part-*.parquet")):
+            if task and any((lake / LISTS.name).glob("*/gen-*/part-*.parquet")):
                 end([victim, *victim.children(recursive=True)])
                 cut.set()
                 return

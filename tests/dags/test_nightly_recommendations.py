@@ -29,7 +29,7 @@ SNAPSHOT = Path(__file__).parent / "snapshots" / "nightly_recommendations.json"
 TASKS = [
     "extract_sources",
     "check_sources",
-    "build_interactions",
+    "build_matrix",
     "check_matrix",
     "train_generators",
     "choose_ranking",
@@ -57,8 +57,8 @@ def test_orchestration_imports_no_other_layer() -> None:
 def test_tasks_run_in_the_order_of_the_data(dag: DAG) -> None:
     assert {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks} == {
         "extract_sources": ["check_sources"],
-        "check_sources": ["build_interactions"],
-        "build_interactions": ["check_matrix"],
+        "check_sources": ["build_matrix"],
+        "build_matrix": ["check_matrix"],
         "check_matrix": ["train_generators"],
         "train_generators": ["choose_ranking"],
         "choose_ranking": ["rank_lists"],
@@ -95,7 +95,7 @@ def test_publishing_updates_the_asset(dag: DAG) -> None:
 
 def test_a_variable_names_the_archive_that_spark_gets(render: Render) -> None:
     variables = {"recsys_package": "/opt/recsys.zip"}
-    for task_id in ("extract_sources", "build_interactions", "rank_lists"):
+    for task_id in ("extract_sources", "build_matrix", "rank_lists"):
         task: Any = render(task_id, AS_OF, variables=variables)
         assert task.py_files == "/opt/recsys.zip"
 

@@ -24,7 +24,7 @@ from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.market import EVENTS, Market
 from jobs.sandbox.seed import make_market
 from jobs.steps import extract_sources
-from jobs.stores.models import interactions
+from jobs.stores.models import histories
 from recsys import columns as c
 from recsys.schemas import ITEMS, RAW_ITEMS
 from recsys.window import midnight
@@ -193,7 +193,7 @@ def check_what_was_read_on_its_day_is_kept(pipeline: Pipeline, dates: list[date]
 def check_the_late_row_is_known_from_its_arrival_on(pipeline: Pipeline, dates: list[date]) -> None:
     known = [
         LATE_USER
-        in interactions(arguments(pipeline, OBSERVED_AT).lake, day, pipeline.config.ids)[
+        in histories(arguments(pipeline, OBSERVED_AT).lake, day, pipeline.config.ids)[
             c.USER_ID
         ].to_pylist()
         for day in dates

@@ -114,9 +114,9 @@ def test_nothing_is_left_of_what_killed_jobs_have_left(
 ) -> None:
     user = somebody(pipeline)
     lake = Path(pipeline.settings.lake.path)
-    (topn,) = lake.glob("topn/as_of=*/gen-*")
-    shutil.copytree(topn, topn.with_name("gen-dead"))
-    shutil.copytree(topn, lake / "topn" / "as_of=2025-12-01" / "gen-dead")
+    (lists,) = lake.glob("lists/as_of=*/gen-*")
+    shutil.copytree(lists, lists.with_name("gen-dead"))
+    shutil.copytree(lists, lake / "lists" / "as_of=2025-12-01" / "gen-dead")
     (model,) = lake.glob("models/als/as_of=*/gen-*")
     shutil.copytree(model, lake / "models" / "als" / "as_of=2025-12-01" / "gen-dead")
     for statement in (

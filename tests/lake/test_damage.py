@@ -18,7 +18,7 @@ from jobs.stores.checks import RESULTS, read_present, results
 from recsys import columns as c
 from recsys.config import Ids
 from recsys.errors import LakeFileError
-from recsys.schemas import FALLBACK, INTERACTIONS, QUARANTINE, RAW_EVENTS, TIMESTAMP, TOP_N, Table
+from recsys.schemas import FALLBACK, HISTORIES, LISTS, QUARANTINE, RAW_EVENTS, TIMESTAMP, Table
 from recsys.window import midnight
 
 DAY = date(2026, 1, 2)
@@ -85,9 +85,9 @@ def texts() -> tuple[Callable[[Partition], None], Callable[[Partition], Any]]:
 
 
 KINDS = {
-    "lists": tables(TOP_N),
+    "lists": tables(LISTS),
     "raw events": tables(RAW_EVENTS),
-    "matrix": tables(INTERACTIONS),
+    "matrix": tables(HISTORIES),
     "fallback": tables(FALLBACK),
     "quarantine": tables(QUARANTINE),
     "model": arrays(),

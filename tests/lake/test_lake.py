@@ -15,7 +15,7 @@ from jobs.db.postgres import connect
 from jobs.lake.files import StoredFile, put, put_folder, read_table
 from jobs.lake.locks import by_postgres
 from jobs.lake.partitions import Lake, Partition, write_part
-from jobs.stores.models import interactions
+from jobs.stores.models import histories
 from recsys import columns as c
 from recsys.config import Ids
 from recsys.errors import (
@@ -24,7 +24,7 @@ from recsys.errors import (
     PostgresUnavailableError,
     SchemaError,
 )
-from recsys.schemas import INTERACTIONS, ITEMS
+from recsys.schemas import HISTORIES, ITEMS
 from recsys.window import Window, midnight
 
 DAY = date(2026, 1, 2)
@@ -171,15 +171,15 @@ def test_arrays_come_back_without_pickle(lake: Lake) -> None:
 
 
 def test_histories_come_in_the_order_of_their_users(lake: Lake) -> None:
-    schema = INTERACTIONS.arrow(Ids())
+    schema = HISTORIES.arrow(Ids())
     lists = (c.ITEM_ROWS, c.WEIGHTS, c.AGES, c.EARLIER_WEIGHTS, c.BLOCKED_ROWS)
     empty: dict[str, Any] = {name: [] for name in lists}
-    with lake.as_of(INTERACTIONS.name, DAY).replace() as draft:
+    with lake.as_of(HISTORIES.name, DAY).replace() as draft:
         for part, users in enumerate([[2, 3], [0, 1]]):
             rows = [{c.USER_ROW: n, c.USER_ID: n, c.ACTIVE: True, **empty} for n in users]
             batches = pa.Table.from_pylist(rows, schema).to_batches()
             draft.files.append(write_part(draft.folder, f"part-{part}", schema, batches))
-    assert interactions(lake, DAY, Ids())[c.USER_ROW].to_pylist() == [0, 1, 2, 3]
+    assert histories(lake, DAY, Ids())[c.USER_ROW].to_pylist() == [0, 1, 2, 3]
 
 
 def test_a_writer_that_lost_its_lock_changes_nothing(

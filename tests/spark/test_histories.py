@@ -19,7 +19,7 @@ from jobs.tasks.histories import PART, HistoryMaker
 from jobs.tasks.raw_files import Judge, RawFile, Rejects, Share, Sifter, shares, unpacked
 from recsys import columns as c
 from recsys.config import Config, Event, Ids
-from recsys.events.histories import Terms
+from recsys.events.histories import Weighting
 from recsys.ids import IdIndex
 from recsys.schemas import QUARANTINE, RAW
 from recsys.window import midnight
@@ -81,10 +81,10 @@ def written(
 ) -> pa.Table:
     """The files of parts of two users each, in the order of their names."""
     folder = files[0].stored.path.parent
-    terms = Terms(RULES, AS_OF, AS_OF - timedelta(days=3))
+    weighting = Weighting(RULES, AS_OF, AS_OF - timedelta(days=3))
     active = np.arange(len(users)) % 2 == 0
     tasks = shares([file for file in files if file.evidence], 3)
-    maker = HistoryMaker(judge, tasks, users, items, active, 2, terms, folder)
+    maker = HistoryMaker(judge, tasks, users, items, active, 2, weighting, folder)
 
     def gather(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for number in task_numbers(batches):

@@ -16,7 +16,7 @@ from jobs.db.statements import statement
 from recsys import columns as c
 from recsys.config import Ids, IdType
 from recsys.errors import RunNotThereError
-from recsys.schemas import TOP_N
+from recsys.schemas import LISTS
 
 _WITHOUT_LISTS: Final = {
     "staged": "was never completed",
@@ -60,7 +60,7 @@ def read_lists(uri: SecretStr, run_id: int, ids: Ids, depth: int) -> pa.Table:
             run_id=sql.Literal(run.run_id),
         )
         text = query.as_string(connection)
-    wanted = pa.schema([TOP_N.arrow(ids).field(n) for n in (c.USER_ID, c.ITEM_IDS, c.SCORES)])
+    wanted = pa.schema([LISTS.arrow(ids).field(n) for n in (c.USER_ID, c.ITEM_IDS, c.SCORES)])
     return next(streamed(uri, _fetched(uri, text, run_id))).cast(wanted)
 
 

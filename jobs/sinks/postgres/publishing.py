@@ -55,7 +55,7 @@ class RunTables:
     """What of a run goes into Postgres."""
 
     lists: ds.Dataset
-    """The `topn` table."""
+    """The `lists` table."""
     fallback: pa.Table
     """The `fallback` table."""
     quarantine: ds.Dataset

@@ -12,13 +12,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from recsys.dataset.training import Ints, ItemLists, Training
+from recsys.arrays import Floats, Ints, Mask, Ragged, offsets_of
+from recsys.dataset.training import Training
 from recsys.generators.contract import Model
-from recsys.lists.ranked import TopN
+from recsys.lists.ranked import RankedLists
 
-Floats = npt.NDArray[np.float64]
 Words = npt.NDArray[np.uint64]
-Mask = npt.NDArray[np.bool_]
 
 SHARPNESS: Final = 5.0
 """Log-odds a unit of cosine: an item 0.2 nearer to the user's taste is drawn e times as often."""
@@ -66,7 +65,7 @@ class Explorer:
     """A model of the pool alone; without one all new items are drawn alike."""
     policy: Policy
 
-    def explored(self, lists: TopN, keys: Words, users: Ints, excluded: ItemLists) -> Explored:
+    def explored(self, lists: RankedLists, keys: Words, users: Ints, excluded: Ragged) -> Explored:
         """The lists of a block of users with new items in them; see `explored`.
 
         users: (users,) ascending rows of the user index.
@@ -102,10 +101,10 @@ def new_of(training: Training, available: Ints, max_users: int, max_days: float)
 
 
 def explored(
-    lists: TopN,
+    lists: RankedLists,
     pool: Ints,
     preferences: npt.NDArray[np.float32],
-    excluded: ItemLists,
+    excluded: Ragged,
     keys: Words,
     policy: Policy,
 ) -> Explored:
@@ -193,7 +192,9 @@ def _mixed(words: Words) -> Words:
     return np.asarray(mixed ^ (mixed >> np.uint64(31)))
 
 
-def _merged(lists: TopN, counts: Ints, rows: Ints, chances: Floats, policy: Policy) -> Explored:
+def _merged(
+    lists: RankedLists, counts: Ints, rows: Ints, chances: Floats, policy: Policy
+) -> Explored:
     """The lists with new items at their places, cut to length.
 
     counts: (users,) new items of each list. rows, chances: (entries,) of the new items, in order.
@@ -210,7 +211,7 @@ def _merged(lists: TopN, counts: Ints, rows: Ints, chances: Floats, policy: Poli
     sources = np.concatenate([lists.sources, np.full(len(rows), policy.source, np.int16)])
     scores = np.concatenate([lists.scores, _scores_above(lists, new_lines, draws, policy.places)])
     return Explored(
-        offsets=np.concatenate([[0], np.cumsum(kept)]),
+        offsets=offsets_of(kept),
         item_rows=np.concatenate([lists.item_rows, rows])[order],
         scores=scores[order],
         sources=sources[order],
@@ -235,7 +236,7 @@ def _free_places(places: tuple[int, ...], longest: int) -> Ints:
 
 
 def _scores_above(
-    lists: TopN, lines: Ints, draws: Ints, places: tuple[int, ...]
+    lists: RankedLists, lines: Ints, draws: Ints, places: tuple[int, ...]
 ) -> npt.NDArray[np.float32]:
     """(entries,) the score of the ordinary entry above each new one; at the top, of that below."""
     lengths = np.diff(lists.offsets)[lines]

@@ -7,19 +7,19 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from recsys.dataset.training import Ints, ItemLists
+from recsys.arrays import Floats, Ints, Mask, Ragged, offsets_of, ranges
 from recsys.evaluation.metrics import check_figures
 from recsys.generators.contract import Scores
 from recsys.ranking.blend import fusion, opinionated
 from recsys.ranking.candidates import candidates, leaders
-from recsys.ranking.features import Facts, Features
-from recsys.ranking.scoring import Floats, Mask, Scorer
+from recsys.ranking.features import Features, ItemUserFeatures
+from recsys.ranking.scoring import Scorer
 
 PLACES: Final = 20
 
 
 @dataclass(frozen=True)
-class Examples:
+class HoldoutCandidates:
     """Candidates of some users, and which of them the users turned to afterwards."""
 
     offsets: Ints
@@ -41,8 +41,8 @@ class Examples:
         return len(self.relevant)
 
     def of(self, users: Ints) -> Self:
-        """The examples of some users: places (v,) in ascending order."""
-        offsets, rows = _ranges(self.offsets[users], np.diff(self.offsets)[users])
+        """The holdout_candidates of some users: places (v,) in ascending order."""
+        offsets, rows = ranges(self.offsets[users], np.diff(self.offsets)[users])
         return self._at(offsets, rows, self.relevant[users])
 
     def leaders(self, scores: Scores, most: int) -> Mask:
@@ -50,9 +50,9 @@ class Examples:
         return leaders(self._lines, self.columns, scores, most)
 
     def only(self, chosen: Mask) -> Self:
-        """The examples with some of their candidates, by (p,) mask."""
+        """The holdout_candidates with some of their candidates, by (p,) mask."""
         counts = np.bincount(self._lines[chosen], minlength=len(self))
-        offsets = np.concatenate([[0], np.cumsum(counts)])
+        offsets = offsets_of(counts)
         return self._at(offsets, np.flatnonzero(chosen), self.relevant)
 
     @cached_property
@@ -79,7 +79,7 @@ class Examples:
         ahead = (scores[rivals] > scores[mine]) | (
             equal & (self.columns[rivals] < self.columns[mine])
         )
-        before = np.concatenate([[0], np.cumsum(ahead)])
+        before = offsets_of(ahead)
         ranks = 1 + before[bounds[1:]] - before[bounds[:-1]]
         gained = np.where(ranks <= PLACES, 1.0 / np.log2(1.0 + ranks), 0.0)
         lines = np.searchsorted(self.offsets, hits, side="right") - 1
@@ -94,12 +94,17 @@ class Examples:
         """The hits (h,), and for each all candidates of its user: bounds (h + 1,) and rows."""
         hits = np.flatnonzero(self.labels)
         lines = np.searchsorted(self.offsets, hits, side="right") - 1
-        return hits, *_ranges(self.offsets[lines], np.diff(self.offsets)[lines])
+        return hits, *ranges(self.offsets[lines], np.diff(self.offsets)[lines])
 
 
-def examples(
-    scorer: Scorer, facts: Facts, users: Ints, excluded: ItemLists, relevant: ItemLists, most: int
-) -> Examples:
+def holdout_candidates(
+    scorer: Scorer,
+    facts: ItemUserFeatures,
+    users: Ints,
+    excluded: Ragged,
+    relevant: Ragged,
+    most: int,
+) -> HoldoutCandidates:
     """Candidates of users for whom the later is known.
 
     users: (u,) ascending rows. excluded, relevant: of the same users; relevant items are item rows.
@@ -108,7 +113,7 @@ def examples(
     wanted = _keys(relevant, scorer)
     parts, counts = [], []
     start = 0
-    for scored in scorer.blocks(users, excluded):
+    for scored in scorer.chunks(users, excluded):
         found = candidates(scored, most)
         keys = (found.lines + start) * len(scorer.available) + found.columns
         parts.append(
@@ -122,19 +127,13 @@ def examples(
         )
         counts.append(np.bincount(found.lines, minlength=len(scored.users)))
         start += len(scored.users)
-    offsets = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
+    offsets = offsets_of(np.concatenate(counts))
     columns, scores, fused, features, labels = map(np.concatenate, zip(*parts, strict=True))
-    return Examples(offsets, columns, scores, fused, features, labels, np.diff(relevant[0]))
+    return HoldoutCandidates(
+        offsets, columns, scores, fused, features, labels, np.diff(relevant[0])
+    )
 
 
-def _ranges(starts: Ints, lengths: Ints) -> tuple[Ints, Ints]:
-    """Bounds (n + 1,) and the numbers of n ranges, one after the other."""
-    bounds = np.concatenate([[0], np.cumsum(lengths)])
-    return bounds, np.arange(bounds[-1]) + np.repeat(starts - bounds[:-1], lengths)
-
-
-def _keys(relevant: ItemLists, scorer: Scorer) -> Ints:
-    offsets, rows = relevant
-    lines = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    columns = scorer.columns[rows]
+def _keys(relevant: Ragged, scorer: Scorer) -> Ints:
+    lines, columns = relevant.lines(), scorer.columns[relevant.values]
     return np.asarray((lines * len(scorer.available) + columns)[columns >= 0])

@@ -27,9 +27,9 @@ from jobs.stores.run_stats import no_events
 from jobs.tasks.histories import COUNTS, PART, HistoryMaker
 from jobs.tasks.raw_files import Judge, RawFile, Rejects, Share, Sifter, shares, unpacked
 from recsys import columns as c
-from recsys.events.histories import Terms
+from recsys.events.histories import Weighting
 from recsys.ids import IdIndex
-from recsys.schemas import EVENT_SOURCES, INTERACTIONS, ITEMS, QUARANTINE, RAW
+from recsys.schemas import EVENT_SOURCES, HISTORIES, ITEMS, QUARANTINE, RAW
 
 _ROWS_A_TASK: Final = 1_000_000
 """Events that one task holds in memory."""
@@ -43,14 +43,14 @@ def arg_parser() -> argparse.ArgumentParser:
 
 @executor_errors()
 def main(arguments: RunArguments) -> None:
-    spark = session("interactions", arguments.settings)
+    spark = session("matrix", arguments.settings)
     files = _raw_files(arguments)
     users, touched = _write_quarantine(spark, shares(files, _ROWS_A_TASK), arguments)
     if not len(touched):
         raise no_events(arguments)
     items = _write_items(touched, arguments)
     evidence = shares([file for file in files if file.evidence], _ROWS_A_TASK)
-    _write_interactions(spark, evidence, users, items, arguments)
+    _write_histories(spark, evidence, users, items, arguments)
 
 
 def _raw_files(arguments: RunArguments) -> list[RawFile]:
@@ -120,7 +120,7 @@ def _write_items(touched: pa.ChunkedArray, arguments: RunArguments) -> IdIndex:
     return index
 
 
-def _write_interactions(
+def _write_histories(
     spark: SparkSession,
     files: tuple[Share, ...],
     users: IdIndex,
@@ -128,7 +128,7 @@ def _write_interactions(
     arguments: RunArguments,
 ) -> None:
     config, as_of = arguments.config, arguments.as_of
-    with arguments.lake.as_of(INTERACTIONS.name, as_of).replace() as draft:
+    with arguments.lake.as_of(HISTORIES.name, as_of).replace() as draft:
         maker = HistoryMaker(
             judge=Judge(config, as_of),
             shares=files,
@@ -136,7 +136,9 @@ def _write_interactions(
             items=items,
             active=_active(users, arguments),
             size=_users_a_part(spark, len(users), files),
-            terms=Terms(config.events, as_of, as_of - timedelta(days=config.ranking.holdout_days)),
+            weighting=Weighting(
+                config.events, as_of, as_of - timedelta(days=config.ranking.holdout_days)
+            ),
             folder=draft.folder,
         )
         shared = spark.sparkContext.broadcast(maker)
@@ -155,7 +157,7 @@ def _write_interactions(
             written = in_arrow(by_user, write, HistoryMaker.WRITTEN).toArrow()
         draft.files += [DataFile.model_validate(row) for row in written.to_pylist()]
         draft.stats |= {name: pc.sum(written[name]).as_py() or 0 for name in COUNTS}
-    log.info("interactions: %s", draft.stats)
+    log.info("matrix: %s", draft.stats)
 
 
 def _active(users: IdIndex, arguments: RunArguments) -> npt.NDArray[np.bool_]:
