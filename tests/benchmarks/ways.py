@@ -1,4 +1,4 @@
-"""Ways to come from histories in Postgres to published lists, stage by stage.
+"""Ways to come from interactions in Postgres to published lists, stage by stage.
 
 Each runs in a process of its own, `python -m tests.benchmarks.ways WAY ROOT …`, and says on
 standard output when a stage begins and ends; `tests.benchmarks.pipeline` listens and measures.
@@ -126,7 +126,7 @@ def tutorial(root: Path) -> None:
         spark = builder.getOrCreate()
         spark.range(1).count()
     with stage("extract"), psycopg2.connect(uri) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT user_id::int, item_id::int, 1.0::real FROM market.histories")
+        cursor.execute("SELECT user_id::int, item_id::int, 1.0::real FROM market.interactions")
         frame = spark.createDataFrame(cursor.fetchall(), "user int, item int, rating float")
         frame = frame.persist()
         frame.count()
@@ -235,7 +235,7 @@ def floor(root: Path) -> None:
         start_spark(settings)
     columns = "user_id, item_id, kind, value, created_at, received_at"
     with stage("extract"), dbapi.connect(uri) as connection, connection.cursor() as cursor:
-        cursor.execute(f"SELECT {columns} FROM market.histories")  # noqa: S608 - constants
+        cursor.execute(f"SELECT {columns} FROM market.interactions")  # noqa: S608 - constants
         cursor.fetch_arrow_table()
     matrix = matrix_of(root)
     with stage("train"):
