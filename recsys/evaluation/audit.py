@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from recsys.config import Gates
 from recsys.evaluation.diff import Comparison
+from recsys.sections.gates import Gates
 
 _FIGURES: Final[Mapping[str, str]] = {
     "min_users_kept": "users_kept",

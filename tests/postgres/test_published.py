@@ -15,7 +15,6 @@ from jobs.db.postgres import connect
 from jobs.run import settings
 from jobs.sinks.postgres.migrations import migrate
 from jobs.sinks.postgres.published import kept_run, read_lists
-from recsys.config import Ids
 from recsys.errors import (
     ConfigError,
     PublishedSideError,
@@ -23,6 +22,7 @@ from recsys.errors import (
     RunNotThereError,
     SettingsError,
 )
+from recsys.sections.ids import Ids
 
 UUID = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
 RUN = """

@@ -30,7 +30,7 @@ from jobs.sinks.postgres.publishing import (
     publish,
 )
 from jobs.steps import publish_lists
-from recsys.config import Config, Ids
+from recsys.config import Config
 from recsys.errors import (
     ConfigError,
     DataError,
@@ -41,6 +41,7 @@ from recsys.errors import (
 )
 from recsys.ids import MOST_BYTES
 from recsys.schemas import FALLBACK, LISTS, QUARANTINE
+from recsys.sections.ids import Ids
 
 DAY = date(2026, 1, 1)
 RECORD = RunRecord(DAY, "hash", "1.0", ("als", "popularity"), {"read": {}})

@@ -10,8 +10,8 @@ from jobs.sandbox.servers import psql_path
 from jobs.sinks.postgres import lookup, switching
 from jobs.sinks.postgres.migrations import MIGRATIONS, apply, migrate
 from jobs.sinks.postgres.publishing import Audit
-from recsys.config import Ids
 from recsys.errors import HeldError, PublishedSideError, RunNotThereError
+from recsys.sections.ids import Ids
 from tests.postgres.test_publishing import go, items_of, query
 
 
