@@ -7,12 +7,14 @@ but in the environment (`jobs.run.settings`).
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError
+from pydantic import model_validator as validator
 
 from recsys.errors import ConfigError
 from recsys.generators.registry import Generators
+from recsys.lists.registry import STEPS, Steps
 from recsys.sections.base import Name, Section
 from recsys.sections.contracts import Contracts
 from recsys.sections.events import Event, Lookback
@@ -35,11 +37,27 @@ class Config(Section):
     generators: Generators = Generators()
     ranking: Ranking = Ranking()
     lists: Lists = Lists()
+    steps: Steps = Steps()
     segments: Segments = Segments()
     nights: Nights = Nights()
     contracts: Contracts = Contracts()
     gates: Gates = Gates()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 20260101
+
+    @validator(mode="after")
+    def steps_suit_the_lists(self) -> Self:
+        names = self.lists.steps
+        for name in names:
+            if name not in STEPS:
+                known = ", ".join(STEPS)
+                raise ValueError(f"lists.steps: there is no list step {name}, there are {known}")
+            try:
+                getattr(self.steps, name).check_length(self.lists.length)
+            except ValueError as error:
+                raise ValueError(f"steps.{name}: {error}") from None
+        if len(set(names)) < len(names):
+            raise ValueError("lists.steps: name each list step once")
+        return self
 
     def fingerprint(self) -> str:
         """SHA-256 of the configuration in a canonical form, to tell runs apart."""

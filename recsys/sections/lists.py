@@ -1,14 +1,19 @@
 """Published lists."""
 
-from typing import Annotated, Final, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Self
 
 from pydantic import Field
 from pydantic import model_validator as validator
 
-from recsys.sections.base import Positive, Section
+from recsys.sections.base import Name, Section
 
-LAST_EXPLORE_PLACE: Final = 20
-"""New items stand no lower: few people look further down."""
+_MOVED: Final = {
+    "explore_slots": "steps.explore.slots",
+    "explore_from": "steps.explore.first_place",
+    "explore_max_users": "steps.explore.max_users",
+    "explore_days": "steps.explore.max_age_days",
+}
 
 
 class Lists(Section):
@@ -16,29 +21,32 @@ class Lists(Section):
 
     length: Annotated[int, Field(gt=0, le=10_000)] = 100
     """Items a user."""
+    pool: Annotated[int, Field(gt=0, le=10_000)] | None = None
+    """Items a user that list steps choose from; without it as many as are published."""
+    steps: tuple[Name, ...] = ("explore",)
+    """What happens to the ranked items before they are published, in this order."""
     fallback_length: Annotated[int, Field(gt=0, le=10_000)] = 200
     """Items of the popular list that answers for users without a list."""
     keep_runs: Annotated[int, Field(gt=0)] = 7
     """Published runs that stay in Postgres, the live one among them."""
-    explore_slots: Annotated[int, Field(ge=0, le=LAST_EXPLORE_PLACE)] = 0
-    """Places of each list that go to new items."""
-    explore_from: Annotated[int, Field(gt=0, le=LAST_EXPLORE_PLACE)] = 5
-    """The first of these places."""
-    explore_max_users: Annotated[int, Field(ge=0)] = 3
-    """An item that more users have met is not new."""
-    explore_days: Positive = 30.0
-    """Nor is one whose first event or creation is longer ago, in days."""
+
+    @validator(mode="before")
+    @classmethod
+    def none_has_moved(cls, values: Any) -> Any:
+        moved = [name for name in values if name in _MOVED] if isinstance(values, Mapping) else []
+        if moved:
+            raise ValueError("; ".join(f"{name} is {_MOVED[name]} now" for name in moved))
+        return values
 
     @validator(mode="after")
-    def explore_places_fit(self) -> Self:
-        last = min(LAST_EXPLORE_PLACE, self.length)
-        if self.explore_slots > max(0, last - self.explore_from + 1):
-            raise ValueError(f"explore_slots do not fit between explore_from and place {last}")
+    def pool_is_deep_enough(self) -> Self:
+        if self.depth < self.length:
+            raise ValueError(
+                f"a pool of {self.depth} items is shorter than the lists of {self.length}"
+            )
         return self
 
     @property
-    def explore_places(self) -> tuple[int, ...]:
-        """The places that go to new items, from `explore_from` to place 20, evenly spread."""
-        reach = min(LAST_EXPLORE_PLACE, self.length) - self.explore_from
-        steps = max(self.explore_slots - 1, 1)
-        return tuple(self.explore_from + n * reach // steps for n in range(self.explore_slots))
+    def depth(self) -> int:
+        """Items that ranking gives each user."""
+        return self.length if self.pool is None else self.pool
