@@ -16,8 +16,8 @@ from sklearn.preprocessing import normalize
 from recsys.arrays import Floats, Ints, Mask, Ragged, offsets_of
 from recsys.errors import DataError
 from recsys.evaluation.concentration import exposures, gini
+from recsys.sections.base import READ_PLACES
 
-PLACES: Final = 20
 SMOOTHING: Final = 0.01
 """Steck's alpha: how much of the history's distribution is mixed into the list's."""
 
@@ -208,7 +208,7 @@ def evaluate_lists(
     relevant: Ragged,
     catalogue: Catalogue,
     *,
-    k: int = PLACES,
+    k: int = READ_PLACES,
     histories: sparse.csr_matrix | None = None,
 ) -> Evaluation:
     """All metrics of the lists at k; diversity where the catalogue has vectors.
