@@ -28,7 +28,7 @@ STEPS: Final = (
     "publish_lists",
 )
 #: What tasks of Spark load in their own processes.
-_OF_TASKS: Final = ("jobs.io.extraction", "jobs.transforms.histories", "jobs.transforms.ranking")
+OF_TASKS: Final = ("jobs.io.extraction", "jobs.transforms.histories", "jobs.transforms.ranking")
 
 
 def run_steps(
@@ -68,7 +68,7 @@ def _start_spark(settings: Settings) -> None:
     spark = session("nightly", settings)
 
     def load(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        _load(_OF_TASKS)
+        _load(OF_TASKS)
         yield from batches
 
     with executor_errors():
