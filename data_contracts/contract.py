@@ -25,6 +25,8 @@ class Known:
     """Ids of the items there are; in order of item_row, where the matrix refers to them."""
     available: npt.NDArray[np.bool_] | None = None
     """(items,) whether an item may be recommended."""
+    blocks: pa.Table | None = None
+    """Blocks of the run before, in the columns of `raw/blocks`."""
     matrix: pa.Table | None = None
     """The `interactions` table, whose rows refer to `items`."""
 

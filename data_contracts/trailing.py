@@ -83,6 +83,12 @@ class Trailing:
         return multiple * usual + _CHANCE * sqrt(usual)
 
 
+def most_lost(rows: int, share: float) -> float:
+    """The most rows that may be gone where each goes with the chance of `share`, but for one night
+    of ten thousand."""
+    return _whole(bdtrik(1.0 - _RARE, rows, share)) if rows and share else 0.0
+
+
 def _whole(quantile: float) -> float:
     """The least count whose chance reaches that of a quantile; 0 where even none has it."""
     return float(ceil(quantile)) if quantile > 0 else 0.0

@@ -28,12 +28,19 @@ from data_contracts.contract import Contract, Known, Terms
 from data_contracts.rules import Verdict
 from data_contracts.trailing import Trailing
 from jobs.entrypoint import RunArguments, job_parser, run
-from jobs.io.contracts import EventCheck, earlier_rows, event_checks, keep, read_present
+from jobs.io.contracts import (
+    EventCheck,
+    earlier_rows,
+    event_checks,
+    keep,
+    passed_days,
+    read_present,
+)
 from jobs.io.lake import Lake
 from jobs.io.population import available_items
 from jobs.run_stats import no_events
 from recsys import columns as c
-from recsys.schemas import EVENT_SOURCES, ITEMS, RAW, TIMESTAMP
+from recsys.schemas import EVENT_SOURCES, ITEMS, RAW, RAW_BLOCKS, TIMESTAMP
 from recsys.window import Window, midnight
 
 log = logging.getLogger(__name__)
@@ -62,7 +69,11 @@ def main(arguments: RunArguments) -> None:
     configured = arguments.config.sources.configured()
     names = [name for name in _CONTRACTS if name in configured]
     read = {n: _snapshot(arguments, n) for n in names if n not in EVENT_SOURCES}
-    known = Known(users=_ids(read, "users", c.USER_ID), items=_ids(read, "items", c.ITEM_ID))
+    known = Known(
+        users=_ids(read, "users", c.USER_ID),
+        items=_ids(read, "items", c.ITEM_ID),
+        blocks=_blocks_before(arguments) if "blocks" in configured else None,
+    )
     verdicts, checks = [], {}
     for name in names:
         if name in EVENT_SOURCES:
@@ -88,6 +99,18 @@ def _ids(read: Mapping[str, Read], name: str, column: str) -> pa.Array | None:
     """The ids of users or items; None where there is no such source or it lacks the column."""
     rows = read[name][0] if name in read else pa.table({})
     return pc.drop_null(pc.unique(rows[column])) if column in rows.column_names else None
+
+
+def _blocks_before(arguments: RunArguments) -> pa.Table | None:
+    """The blocks of the last date before this one whose sources kept to their contracts; None
+    where there is none, or its ids are of other types."""
+    lake, ids = arguments.lake, arguments.config.ids
+    for day in reversed(passed_days(lake, "sources", arguments.as_of)):
+        partition = lake.as_of(RAW_BLOCKS.name, day)
+        if partition.exists() and partition.intact():
+            rows, found = read_present([partition], RAW_BLOCKS, ids, _UNREAD)
+            return None if m.type_violations(RAW_BLOCKS, ids, found) else rows
+    return None
 
 
 def _terms(arguments: RunArguments, trailing: Trailing, known: Known) -> Terms:
