@@ -35,7 +35,8 @@ def _lost_rule(terms: Terms) -> list[Rule]:
         "see whether the source lost rows; once it is whole, run the date again, which reads it "
         "again; where people took them back, raise contracts.max_lost_blocks for this run"
     )
-    most = most_lost(before.num_rows, terms.limits.max_lost_blocks)
+    share, days = terms.limits.max_lost_blocks, terms.known.blocks_days
+    most = most_lost(before.num_rows, share, days)
     return [Rule(LOST, "fail", (None, most), remedy)]
 
 

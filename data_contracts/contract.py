@@ -27,6 +27,8 @@ class Known:
     """(items,) whether an item may be recommended."""
     blocks: pa.Table | None = None
     """Blocks of the run before, in the columns of `raw/blocks`."""
+    blocks_days: float = 1.0
+    """Days from when those were read to when these were, 1 or more."""
     matrix: pa.Table | None = None
     """The `interactions` table, whose rows refer to `items`."""
 

@@ -83,10 +83,11 @@ class Trailing:
         return multiple * usual + _CHANCE * sqrt(usual)
 
 
-def most_lost(rows: int, share: float) -> float:
-    """The most rows that may be gone where each goes with the chance of `share`, but for one night
-    of ten thousand."""
-    return _whole(bdtrik(1.0 - _RARE, rows, share)) if rows and share else 0.0
+def most_lost(rows: int, share: float, days: float = 1.0) -> float:
+    """The most rows that may be gone after some days where each goes with the chance of `share` a
+    day, but for one night of ten thousand."""
+    gone = 1.0 - (1.0 - share) ** days
+    return _whole(bdtrik(1.0 - _RARE, rows, gone)) if rows and gone else 0.0
 
 
 def _whole(quantile: float) -> float:

@@ -8,7 +8,7 @@ import argparse
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import pyarrow as pa
@@ -37,6 +37,7 @@ from jobs.io.contracts import (
     read_present,
 )
 from jobs.io.lake import Lake
+from jobs.io.manifests import OBSERVED_AT
 from jobs.io.population import available_items
 from jobs.run_stats import no_events
 from recsys import columns as c
@@ -69,11 +70,9 @@ def main(arguments: RunArguments) -> None:
     configured = arguments.config.sources.configured()
     names = [name for name in _CONTRACTS if name in configured]
     read = {n: _snapshot(arguments, n) for n in names if n not in EVENT_SOURCES}
-    known = Known(
-        users=_ids(read, "users", c.USER_ID),
-        items=_ids(read, "items", c.ITEM_ID),
-        blocks=_blocks_before(arguments) if "blocks" in configured else None,
-    )
+    known = Known(users=_ids(read, "users", c.USER_ID), items=_ids(read, "items", c.ITEM_ID))
+    if "blocks" in configured:
+        known = _with_blocks_before(arguments, known)
     verdicts, checks = [], {}
     for name in names:
         if name in EVENT_SOURCES:
@@ -101,16 +100,25 @@ def _ids(read: Mapping[str, Read], name: str, column: str) -> pa.Array | None:
     return pc.drop_null(pc.unique(rows[column])) if column in rows.column_names else None
 
 
-def _blocks_before(arguments: RunArguments) -> pa.Table | None:
-    """The blocks of the last date before this one whose sources kept to their contracts; None
-    where there is none, or its ids are of other types."""
-    lake, ids = arguments.lake, arguments.config.ids
-    for day in reversed(passed_days(lake, "sources", arguments.as_of)):
+def _with_blocks_before(arguments: RunArguments, known: Known) -> Known:
+    """Adds the blocks of the last date before this one whose sources kept to their contracts,
+    where there is one and its ids are of the same types."""
+    lake, ids, as_of = arguments.lake, arguments.config.ids, arguments.as_of
+    for day in reversed(passed_days(lake, "sources", as_of)):
         partition = lake.as_of(RAW_BLOCKS.name, day)
         if partition.exists() and partition.intact():
             rows, found = read_present([partition], RAW_BLOCKS, ids, _UNREAD)
-            return None if m.type_violations(RAW_BLOCKS, ids, found) else rows
-    return None
+            if m.type_violations(RAW_BLOCKS, ids, found):
+                return known
+            between = _read_at(lake, as_of) - _read_at(lake, day)
+            return replace(known, blocks=rows, blocks_days=max(1.0, between / A_DAY))
+    return known
+
+
+def _read_at(lake: Lake, day: date) -> datetime:
+    """When the blocks of a date were read; its end where nobody noted it."""
+    noted = lake.as_of(RAW_BLOCKS.name, day).manifest().stats.get(OBSERVED_AT)
+    return datetime.fromisoformat(noted) if noted else midnight(day + A_DAY)
 
 
 def _terms(arguments: RunArguments, trailing: Trailing, known: Known) -> Terms:

@@ -18,6 +18,7 @@ from jobs.io.clocks import check_clocks
 from jobs.io.contracts import doubted_windows, failed_tables
 from jobs.io.extraction import Read, Servers, extract
 from jobs.io.lake import Partition
+from jobs.io.manifests import OBSERVED_AT
 from jobs.source_checks import require_ready
 from jobs.spark import executor_errors, session
 from recsys.config import Source
@@ -25,8 +26,6 @@ from recsys.errors import FutureDateError
 from recsys.schemas import EVENT_SOURCES, RAW
 from recsys.window import BEGINNING, Window, midnight, missing
 
-OBSERVED_AT: Final = "observed_at"
-"""In a manifest: when the source was read."""
 RECONSTRUCTED: Final = "reconstructed"
 """In a manifest: whether the source was read on another day than the one it stands for."""
 _READS_AT_ONCE: Final = 100

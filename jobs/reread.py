@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from jobs.entrypoint import RunArguments
-from jobs.extract_sources import OBSERVED_AT, read_again, snapshots_of
+from jobs.extract_sources import read_again, snapshots_of
 from jobs.io.extraction import Read
+from jobs.io.manifests import OBSERVED_AT
 from recsys.errors import ConfigError, MissingPartitionError
 from recsys.schemas import EVENT_SOURCES, RAW, TOP_N
 from recsys.window import Window, midnight

@@ -146,6 +146,8 @@ def test_blocks_that_are_gone_stop_the_run_though_there_are_as_many(raw: Raw, lo
         with pytest.raises(ContractError, match="run before that are gone is 4, allowed is at m"):
             check_sources.main(after)
         after = blocked(FIRST + timedelta(days=2), range(lost, 20))
+    # In a month some are taken back one by one.
+    check_sources.main(blocked(FIRST + timedelta(days=30), range(lost, 20)))
 
 
 def test_events_that_stay_away_stop_the_run(raw: Raw) -> None:

@@ -379,6 +379,7 @@ def test_lost_blocks_are_caught_unless_they_are_a_handful(
 ) -> None:
     assert (lost > most_lost(before, 0.01)) is caught
     assert (most_lost(before, 0.0), most_lost(before, 1.0)) == (0, before)
+    assert most_lost(before, 0.01, days=30.0) >= most_lost(before, 0.25)
 
 
 def test_blocks_of_users_and_items_that_are_gone_are_not_lost() -> None:
