@@ -54,7 +54,7 @@ class Listing:
         def read(step: str, before: Chain) -> Arrays:  # noqa: ARG001 - they are found already
             return read_facts(lake, step, as_of)
 
-        return plan_chain(self.arguments.config.steps, self.context, read)
+        return plan_chain(self.arguments.config.list_steps, self.context, read)
 
     def pools(self, due: Mask) -> PoolMaker:
         """Ranks users. due: (all users,) which of them."""

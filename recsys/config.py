@@ -7,14 +7,14 @@ but in the environment (`jobs.run.settings`).
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, ValidationError
 from pydantic import model_validator as validator
 
 from recsys.errors import ConfigError
 from recsys.generators.registry import Generators
-from recsys.lists.registry import STEPS, Steps
+from recsys.lists.registry import LIST_STEPS, ListSteps
 from recsys.sections.base import Name, Section
 from recsys.sections.contracts import Contracts
 from recsys.sections.events import Event, Lookback
@@ -25,6 +25,17 @@ from recsys.sections.nights import Nights
 from recsys.sections.ranking import Ranking
 from recsys.sections.segments import Segments
 from recsys.sections.sources import Sources
+
+MOVED: Final[Mapping[str, str]] = {
+    "gates.max_empty_share": "contracts.max_empty_lists",
+    "segments.smoothing": "generators.segment.smoothing",
+    "generators.als.warm_iterations": "nights.warm_iterations",
+    "lists.explore_slots": "list_steps.explore.slots",
+    "lists.explore_from": "list_steps.explore.first_place",
+    "lists.explore_max_users": "list_steps.explore.max_users",
+    "lists.explore_days": "list_steps.explore.max_age_days",
+}
+"""Fields of earlier versions, and the ones that took their place."""
 
 
 class Config(Section):
@@ -37,24 +48,25 @@ class Config(Section):
     generators: Generators = Generators()
     ranking: Ranking = Ranking()
     lists: Lists = Lists()
-    steps: Steps = Steps()
+    list_steps: ListSteps = ListSteps()
     segments: Segments = Segments()
     nights: Nights = Nights()
     contracts: Contracts = Contracts()
     gates: Gates = Gates()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 20260101
+    """Of every random choice."""
 
     @validator(mode="after")
     def steps_suit_the_lists(self) -> Self:
         names = self.lists.steps
         for name in names:
-            if name not in STEPS:
-                known = ", ".join(STEPS)
+            if name not in LIST_STEPS:
+                known = ", ".join(LIST_STEPS)
                 raise ValueError(f"lists.steps: there is no list step {name}, there are {known}")
             try:
-                getattr(self.steps, name).check_length(self.lists.length)
+                getattr(self.list_steps, name).check_length(self.lists.length)
             except ValueError as error:
-                raise ValueError(f"steps.{name}: {error}") from None
+                raise ValueError(f"list_steps.{name}: {error}") from None
         if len(set(names)) < len(names):
             raise ValueError("lists.steps: name each list step once")
         return self
@@ -66,7 +78,9 @@ class Config(Section):
     def lists_fingerprint(self) -> str:
         """SHA-256 of what decides how models are fitted and lists are made, to tell whether those
         of an earlier night can be kept."""
-        return _digest(self.model_dump(mode="json", exclude={"contracts", "nights"}))
+        return _digest(
+            self.model_dump(mode="json", exclude={"contracts": True, "nights": {"full_every"}})
+        )
 
     def source_fingerprint(self, name: str) -> str:
         """SHA-256 of what decides how rows of one source are read."""
@@ -93,6 +107,8 @@ def parse_config(values: Mapping[str, Any], origin: str) -> Config:
 def _explain(error: ValidationError) -> str:
     first, *others = error.errors(include_url=False, include_context=False)
     field = ".".join(str(part) for part in first["loc"]) or "the document"
+    if field in MOVED:
+        return f"field {field}: it is {MOVED[field]} now; write it there"
     message = f"field {field}: {first['msg']} (got {_shorten(first['input'])})"
     return message + (f"; and {len(others)} more" if others else "")
 

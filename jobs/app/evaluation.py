@@ -154,9 +154,9 @@ def _published(
         return list(ranked_chunks(ranker, ranked, config.lists.depth))
 
     def find(step: str, before: Chain) -> Arrays:
-        return plan_market_step(step, HeldPools(chunks(), before), context, config.steps)
+        return plan_market_step(step, HeldPools(chunks(), before), context, config.list_steps)
 
-    chain, parts = plan_chain(config.steps, context, find), []
+    chain, parts = plan_chain(config.list_steps, context, find), []
     if not chain.steps:
         return {}
     for pools, recipients in chunks():

@@ -25,6 +25,7 @@ from jobs.tasks.lists import ListKeeper, ListMaker, PoolMaker, PoolReader
 from jobs.tasks.pools import LakePools
 from recsys import columns as c
 from recsys.arrays import Ints, Mask
+from recsys.generators import segment
 from recsys.generators.contract import Arrays
 from recsys.ids import IdIndex
 from recsys.lists import fallback
@@ -122,7 +123,7 @@ def _find_facts(
     spark: SparkSession, listing: Listing, night: Night, pools: Sequence[StoredFile]
 ) -> None:
     """Lets each step that looks at all users' pools do so, after the steps before it."""
-    arguments, sections = listing.arguments, listing.arguments.config.steps
+    arguments, sections = listing.arguments, listing.arguments.config.list_steps
 
     def find(step: str, before: Chain) -> Arrays:
         seen = LakePools(spark, pools, before)
@@ -162,13 +163,15 @@ def _write_parts(
 def _fallback(arguments: RunArguments, known: TrainingData) -> pa.Table:
     """Lists for users without their own: everybody's, and one for each segment."""
     config, (numbers, names) = arguments.config, known.segments
+    section = config.generators.section("segment")
+    smoothing = section.smoothing if isinstance(section, segment.Config) else 0.0
     lists = fallback.segment_lists(
         known.training.history,
         numbers,
         names,
         known.available,
         config.lists.fallback_length,
-        config.segments.smoothing,
+        smoothing,
         config.segments.least_users,
     )
     if config.segments.attribute and len(lists) == 1:

@@ -18,7 +18,7 @@ from recsys.lists.contract import (
     StepContext,
 )
 from recsys.lists.ranked import RankedLists
-from recsys.lists.registry import STEPS
+from recsys.lists.registry import LIST_STEPS
 from recsys.sections.base import Section
 
 
@@ -48,7 +48,7 @@ class Chain:
     def applied(self, lists: RankedLists, users: Recipients) -> RankedLists:
         """What the steps make of the pools of a chunk of users."""
         for step in self.steps:
-            lists = STEPS[step.name].apply(lists, users, step.facts, step.config)
+            lists = LIST_STEPS[step.name].apply(lists, users, step.facts, step.config)
         return lists
 
     def published(self, lists: RankedLists, users: Recipients) -> RankedLists:
@@ -90,7 +90,7 @@ def facts_name(step: str) -> str:
 
 def market_steps(names: Iterable[str]) -> list[str]:
     """Those of some list steps that look at the pools of all users."""
-    return [name for name in names if STEPS[name].SCOPE == "market"]
+    return [name for name in names if LIST_STEPS[name].SCOPE == "market"]
 
 
 def plan_chain(
@@ -103,7 +103,7 @@ def plan_chain(
     """
     chain = Chain((), context.available, context.length)
     for name in context.steps:
-        step, section = STEPS[name], getattr(sections, name)
+        step, section = LIST_STEPS[name], getattr(sections, name)
         facts: Any = ()
         if step.SCOPE == "market":
             facts = market(name, chain)
@@ -119,7 +119,7 @@ def plan_market_step(name: str, pools: Pools, context: StepContext, sections: Se
 
     Raises TypeError where the arrays are not of items.
     """
-    found = cast("MarketStep", STEPS[name]).plan(pools, context, getattr(sections, name))
+    found = cast("MarketStep", LIST_STEPS[name]).plan(pools, context, getattr(sections, name))
     odd = [key for key, array in found.items() if array.shape[:1] != (context.items,)]
     if odd:
         raise TypeError(f"list step {name}: the first axis of {odd[0]} must be the item index")

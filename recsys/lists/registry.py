@@ -24,11 +24,10 @@ def _found() -> dict[str, ListStep]:
     }
 
 
-STEPS: Final = _found()
+LIST_STEPS: Final = _found()
 """Every list step by name, in the order of names."""
 
 _SECTIONS: Final[dict[str, Any]] = {
-    name: (module.Config, module.Config()) for name, module in STEPS.items()
+    name: (module.Config, module.Config()) for name, module in LIST_STEPS.items()
 }
-Steps: type[Section] = create_model("Steps", __base__=Section, **_SECTIONS)
-Steps.__doc__ = "The list steps; `lists.steps` says which of them run, in which order."
+ListSteps: type[Section] = create_model("ListSteps", __base__=Section, **_SECTIONS)

@@ -22,7 +22,7 @@ from jobs.steps import (
 from jobs.stores.models import CHOICE, TrainingData, model_partition, read_policy
 from jobs.stores.nights import decided, recorded
 from recsys import columns as c
-from recsys.lists.registry import Steps
+from recsys.lists.registry import ListSteps
 from recsys.nights import Night
 from recsys.schemas import HISTORIES, LISTS
 from recsys.sections.lists import Lists
@@ -45,7 +45,7 @@ def market(pipeline: Pipeline) -> Pipeline:
         "gates": OPEN_GATES,
         "nights": Nights(full_every=3),
         "lists": Lists(length=10),
-        "steps": Steps.model_validate({"explore": {"slots": 1}}),
+        "list_steps": ListSteps.model_validate({"explore": {"slots": 1}}),
     }
     return Pipeline(pipeline.settings, pipeline.config.model_copy(update=sections))
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from recsys.config import parse_config
+from recsys.config import MOVED, parse_config
 from recsys.errors import ConfigError
 from recsys.generators.registry import GENERATORS
 
@@ -54,11 +54,9 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("lists.pool", 99, "pool of 99 items is shorter than the lists of 100"),
         ("lists.steps", ["magic"], r"there is no list step magic, there are .*explore"),
         ("lists.steps", ["explore", "explore"], "each list step once"),
-        ("lists.explore_slots", 1, r"explore_slots is steps\.explore\.slots now"),
-        ("lists.explore_days", 1, r"explore_days is steps\.explore\.max_age_days now"),
-        ("steps.magic", {}, "field steps.magic"),
-        ("steps.explore.slots", 17, "between first_place and place 20"),
-        ("steps.explore", {"slots": 21}, "field steps.explore.slots"),
+        ("list_steps.magic", {}, "field list_steps.magic"),
+        ("list_steps.explore.slots", 17, "between first_place and place 20"),
+        ("list_steps.explore.slots", 21, "field list_steps.explore.slots"),
         ("segments.least_users", 0, "field segments.least_users"),
         ("nights.full_every", 0, r"nights\.full_every: .*greater than 0 \(got 0\)"),
     ],
@@ -85,8 +83,14 @@ def test_only_a_changed_mapping_makes_old_reads_useless() -> None:
 
 
 def test_a_step_must_suit_the_lists_it_is_used_for() -> None:
-    wrong = changed("lists.length", 6) | {"steps": {"explore": {"slots": 4, "first_place": 4}}}
-    with pytest.raises(ConfigError, match=r"steps\.explore: slots .* place 6"):
+    wrong = changed("lists.length", 6) | {"list_steps": {"explore": {"slots": 4, "first_place": 4}}}
+    with pytest.raises(ConfigError, match=r"list_steps\.explore: slots .* place 6"):
         parse_config(wrong, "recsys.toml")
     wrong["lists"] |= {"steps": []}
     assert parse_config(wrong, "recsys.toml").lists.steps == ()
+
+
+@pytest.mark.parametrize(("old", "new"), MOVED.items())
+def test_a_field_of_an_earlier_version_is_told_its_present_name(old: str, new: str) -> None:
+    with pytest.raises(ConfigError, match=f"{old}: it is {new} now"):
+        parse_config(changed(old, 1), "recsys.toml")

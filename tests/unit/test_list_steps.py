@@ -15,7 +15,7 @@ from recsys.lists.chain import Chain, plan_chain, plan_market_step
 from recsys.lists.contract import Counts, Pools, Recipients, StepConfig, StepContext
 from recsys.lists.pools import HeldPools
 from recsys.lists.ranked import RankedLists
-from recsys.lists.registry import STEPS
+from recsys.lists.registry import LIST_STEPS
 from recsys.sections.base import Section
 
 ITEMS, USERS, DEPTH = 50, 600, 7
@@ -52,8 +52,8 @@ def recipients(first: int, *excluded: list[int]) -> Recipients:
 def use(monkeypatch: pytest.MonkeyPatch, name: str, **parts: Any) -> Section:
     """Adds a step; gives sections that have it."""
     parts = {"Config": StepConfig, "SCOPE": "user"} | parts
-    monkeypatch.setitem(STEPS, name, cast("Any", SimpleNamespace(**parts)))
-    return cast("Section", SimpleNamespace(**dict.fromkeys(STEPS, StepConfig())))
+    monkeypatch.setitem(LIST_STEPS, name, cast("Any", SimpleNamespace(**parts)))
+    return cast("Section", SimpleNamespace(**dict.fromkeys(LIST_STEPS, StepConfig())))
 
 
 def no_market(step: str, before: Chain) -> Any:

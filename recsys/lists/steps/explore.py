@@ -18,7 +18,7 @@ from recsys.dataset.training import Training
 from recsys.generators.contract import Model
 from recsys.lists.contract import Recipients, Scope, StepConfig, StepContext, Words
 from recsys.lists.ranked import RankedLists
-from recsys.sections.base import Positive
+from recsys.sections.base import READ_PLACES, Positive
 
 SCOPE: Final[Scope] = "user"
 TASTE: Final = "content"
@@ -27,16 +27,14 @@ SHARPNESS: Final = 5.0
 """Log-odds a unit of cosine: an item 0.2 nearer to the user's taste is drawn e times as often."""
 SOURCE: Final = "explore"
 """Name of the source of explore entries: the step's own."""
-LAST_PLACE: Final = 20
-"""New items stand no lower: few people look further down."""
 
 
 class Config(StepConfig):
     """Places for new items."""
 
-    slots: Annotated[int, Field(ge=0, le=LAST_PLACE)] = 0
+    slots: Annotated[int, Field(ge=0, le=READ_PLACES)] = 0
     """Places of each list that go to new items."""
-    first_place: Annotated[int, Field(gt=0, le=LAST_PLACE)] = 5
+    first_place: Annotated[int, Field(gt=0, le=READ_PLACES)] = 5
     """The first of these places."""
     max_users: Annotated[int, Field(ge=0)] = 3
     """An item that more users have met is not new."""
@@ -45,13 +43,13 @@ class Config(StepConfig):
 
     def check_length(self, length: int) -> None:
         """See `StepConfig`."""
-        last = min(LAST_PLACE, length)
+        last = min(READ_PLACES, length)
         if self.slots > max(0, last - self.first_place + 1):
             raise ValueError(f"slots do not fit between first_place and place {last}")
 
     def places(self, length: int) -> tuple[int, ...]:
         """The places that go to new items, from `first_place` to place 20, evenly spread."""
-        reach = min(LAST_PLACE, length) - self.first_place
+        reach = min(READ_PLACES, length) - self.first_place
         steps = max(self.slots - 1, 1)
         return tuple(self.first_place + n * reach // steps for n in range(self.slots))
 
