@@ -1,6 +1,7 @@
 """The lookup gives what a plain definition gives, on random lists, fallbacks and tombstones."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from random import Random
@@ -13,6 +14,8 @@ from pglast.parser import parse_sql_json
 from pydantic import SecretStr
 
 from jobs.db.postgres import connect
+from jobs.db.statements import SQL
+from jobs.sinks.postgres.migrations import migrate
 from jobs.sinks.postgres.publishing import publish
 from recsys.sections.ids import Ids
 from tests.postgres.test_publishing import RECORD, go, lists, passed, popular, query, tables
@@ -223,3 +226,19 @@ def test_a_transaction_that_began_before_a_switch_gets_its_own_run(
         assert [items(user) for user in (1, 2, 3)] == [[10, 11], [], [70, 71]]
         session.rollback()
         assert [items(user) for user in (1, 2, 3)] == [[12], [20], [70, 71]]
+
+
+def test_the_explained_lookup_is_what_is_written(bare_postgres_uri: SecretStr) -> None:
+    migrate(bare_postgres_uri, Ids())
+    with connect(bare_postgres_uri) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            """SET ROLE recsys_writer;
+            INSERT INTO recs.run (as_of, config_hash, code_version, models, stats)
+            VALUES ('2026-01-01', '', '', '{als,graph,explore}', '{}');
+            CREATE TABLE recs.user_list_run_1 (LIKE recs.user_list);
+            SELECT recs.write_lookup(1)"""
+        )
+    ((source,),) = query(bare_postgres_uri, "SELECT prosrc FROM pg_proc WHERE proname = 'listed'")
+    explained = (SQL / "repeatable" / "listed.example.sql").read_text(encoding="utf-8")
+    _, body, _ = explained.split("$listed$")
+    assert re.sub(r"--[^\n]*", "", body).split() == source.split()

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from jobs.db.postgres import connect
 from jobs.sandbox.postgres_server import PostgresServer
 from jobs.sinks.postgres import switching
-from jobs.sinks.postgres.migrations import MIGRATIONS, apply, migrate
+from jobs.sinks.postgres.migrations import MIGRATIONS, apply, install_lookup, migrate
 from jobs.sinks.postgres.published_side import published_problems
 from recsys.errors import PostgresLockedError, PublishedSideError
 from recsys.sections.ids import Ids
@@ -136,9 +136,10 @@ def test_the_last_migration_keeps_a_published_history(bare_postgres_uri: SecretS
         cursor.execute("DROP SCHEMA recs CASCADE")
         for path in before:
             apply(connection, path, Ids())
+        cursor.execute("SET ROLE recsys_writer")
+        install_lookup(connection, Ids())
         cursor.execute(
-            """SET ROLE recsys_writer;
-            INSERT INTO recs.run (as_of, status, config_hash, code_version, models, stats,
+            """INSERT INTO recs.run (as_of, status, config_hash, code_version, models, stats,
                 list_hash) VALUES ('2026-01-01', 'published', 'h', '1', '{als}', '{}', 'old');
             CREATE TABLE recs.user_list_run_1 PARTITION OF recs.user_list FOR VALUES IN (1);
             INSERT INTO recs.user_list VALUES (1, 5, '{50}', '{1}', '{0}', '{1}');
