@@ -40,6 +40,7 @@ from jobs.io.publishing import publish
 from jobs.sandbox import servers
 from recsys.config import Ids, Lists
 from recsys.schemas import TOP_N
+from tests.logins import as_admin
 from tests.postgres.test_publishing import RECORD, passed, popular, tables
 
 OUTPUT: Final = Path(__file__).parents[2] / "build" / "bench" / "lookup.json"
@@ -180,7 +181,13 @@ class Bench:
             command = [str(servers.pgbench_path()), "-n", "-M", setting.protocol, "-f", str(script)]
             command += ["-c", str(setting.clients), "-T", str(self.seconds)]
             done = subprocess.run(
-                [*command, "-l", "--log-prefix", f"{folder}/log", self.uri.get_secret_value()],
+                [
+                    *command,
+                    "-l",
+                    "--log-prefix",
+                    f"{folder}/log",
+                    as_admin(self.uri).get_secret_value(),
+                ],
                 env=os.environ | {"PGOPTIONS": f"-c role={role}"},
                 check=True,
                 capture_output=True,

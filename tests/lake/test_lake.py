@@ -26,6 +26,7 @@ from recsys.errors import (
 )
 from recsys.schemas import INTERACTIONS, ITEMS
 from recsys.window import Window, midnight
+from tests.logins import as_admin
 
 DAY = date(2026, 1, 2)
 
@@ -192,7 +193,7 @@ def test_a_writer_that_lost_its_lock_changes_nothing(
     def cut_off() -> None:
         with partition.replace() as draft:
             draft.write_table(items(2))
-            with connect(postgres_uri) as connection, connection.cursor() as cursor:
+            with connect(as_admin(postgres_uri)) as connection, connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
                 )

@@ -14,6 +14,7 @@ from jobs.io.postgres import connect
 from jobs.io.published import kept_run, read_lists
 from jobs.io.published_side import published_problems
 from recsys.config import Config, Ids
+from tests.logins import as_admin
 from tests.postgres.test_publishing import go, query
 
 #: Each has a better match for a call that the pipeline might make without a schema, or did make.
@@ -49,7 +50,7 @@ OPERATORS = (
 
 def plant(uri: SecretStr, login: str) -> None:
     """Functions and operators in public that note each call, made by a login that may create."""
-    with connect(uri) as connection, connection.cursor() as cursor:
+    with connect(as_admin(uri)) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE ROLE {login}; GRANT CREATE ON SCHEMA public TO {login}")
         cursor.execute("CREATE SEQUENCE public.calls; GRANT ALL ON public.calls TO public")
         cursor.execute(f"SET ROLE {login}; SET search_path = public, pg_catalog")
