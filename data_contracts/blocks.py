@@ -5,26 +5,26 @@ from typing import Final
 import pyarrow as pa
 
 from data_contracts import measures as m
-from data_contracts.contract import Contract, Terms
+from data_contracts.contract import CheckContext, Contract
 from data_contracts.rules import Figures, Rule
 from recsys import columns as c
 from recsys.schemas import RAW_BLOCKS
 
 
-def rules(terms: Terms) -> list[Rule]:
+def rules(context: CheckContext) -> list[Rule]:
     """Size, rows refused, double rows, ids."""
     return [
-        *m.size_rules(terms.limits, terms.trailing),
-        m.rejected_rule(terms.limits),
-        m.duplicate_rule(terms.limits, f"{c.USER_ID} and {c.ITEM_ID}"),
-        m.unknown_rule(c.USER_ID, terms.limits, "warn"),
-        m.unknown_rule(c.ITEM_ID, terms.limits, "warn"),
+        *m.size_rules(context.limits, context.trailing),
+        m.rejected_rule(context.limits),
+        m.duplicate_rule(context.limits, f"{c.USER_ID} and {c.ITEM_ID}"),
+        m.unknown_rule(c.USER_ID, context.limits, "warn"),
+        m.unknown_rule(c.ITEM_ID, context.limits, "warn"),
     ]
 
 
-def figures(rows: pa.Table, terms: Terms) -> Figures:
+def figures(rows: pa.Table, context: CheckContext) -> Figures:
     """The figures that the rules limit."""
-    good, known = m.usable(rows), terms.known
+    good, known = m.usable(rows), context.related
     return {
         **m.sizes(rows.num_rows),
         m.REJECTED: m.rejected_share(rows),

@@ -21,7 +21,7 @@ from data_contracts import (
     users,
 )
 from data_contracts import measures as m
-from data_contracts.contract import Contract, Terms
+from data_contracts.contract import CheckContext, Contract
 from data_contracts.rules import Rule
 from data_contracts.trailing import Trailing
 
@@ -64,10 +64,10 @@ def _rows(contract: Contract) -> Iterable[tuple[str, ...]]:
         yield (same[0].name, ends, *caught)
 
 
-def _even(size: int) -> Terms:
+def _even(size: int) -> CheckContext:
     """Circumstances of a table that had so many rows in each of fourteen earlier runs."""
     past = Trailing([float(size)] * 14, {"like": 0.5, "view": 0.5}, available=[float(size)] * 14)
-    return Terms(as_of=date(2026, 1, 1), trailing=past)
+    return CheckContext(as_of=date(2026, 1, 1), trailing=past)
 
 
 def catches(rule: Rule, size: int) -> str:

@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import psutil
 
-from jobs.io.statements import statement
+from jobs.db.statements import statement
 from jobs.sandbox.processes import alive, end, find_all, last_lines, wait_until
 from jobs.sandbox.sockets import socket_folder
 from recsys.errors import PrerequisiteError, SandboxError

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from bson import Int64, ObjectId
 
-from jobs.io.mongo import database
 from jobs.sandbox.market import BLOCKS, EVENTS, INTERACTIONS, ITEMS, USERS, Market
+from jobs.sources.mongo import database
 from recsys.errors import ContractError, MissingIdError, NoEventsError, RecsysError
 from recsys.schemas import TIMESTAMP
 from recsys.window import BEGINNING

@@ -3,12 +3,12 @@
 import pytest
 from pydantic import SecretStr
 
-from jobs.io.migrations import migrate
-from jobs.io.postgres import connect
-from jobs.io.published_side import published_problems, require_publishable
+from jobs.db.postgres import connect
 from jobs.sandbox.postgres_server import LOGIN, PostgresServer
-from recsys.config import Ids
+from jobs.sinks.postgres.migrations import migrate
+from jobs.sinks.postgres.published_side import published_problems, require_publishable
 from recsys.errors import PublishedSideError
+from recsys.sections.ids import Ids
 from tests.logins import as_admin
 from tests.postgres.test_publishing import go, items_of, query
 

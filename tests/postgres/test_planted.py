@@ -9,18 +9,19 @@ from pydantic import SecretStr
 from pyspark.sql import SparkSession
 from upath import UPath
 
-from jobs.backfill import backfill, plan
-from jobs.io import lookup, switching
-from jobs.io.erasure import erase
-from jobs.io.lake import Lake
-from jobs.io.migrations import MIGRATIONS, apply, migrate
-from jobs.io.postgres import connect
-from jobs.io.published import kept_run, read_lists
-from jobs.io.published_side import published_problems
+from jobs.app.backfill import backfill, plan
+from jobs.app.forgetting import erase
+from jobs.db.postgres import connect
+from jobs.lake.partitions import Lake
+from jobs.run.settings import Settings
 from jobs.sandbox.postgres_server import LOGIN
 from jobs.sandbox.seed import make_market
-from jobs.settings import Settings
-from recsys.config import Config, Ids
+from jobs.sinks.postgres import lookup, switching
+from jobs.sinks.postgres.migrations import MIGRATIONS, apply, migrate
+from jobs.sinks.postgres.published import kept_run, read_lists
+from jobs.sinks.postgres.published_side import published_problems
+from recsys.config import Config
+from recsys.sections.ids import Ids
 from tests.e2e.conftest import OPEN_CONTRACTS, Pipeline
 from tests.e2e.test_backfill import in_this_process
 from tests.logins import as_admin
