@@ -7,9 +7,11 @@ choose it.
 
 import os
 import random
+import re
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -34,10 +36,11 @@ class Machine:
         hooks = folder / "hooks"
         hooks.mkdir()
         (hooks / "sitecustomize.py").write_text(RECORDER, encoding="utf-8")
-        more = {"RECSYS_LAKE": str(self.lake), "SYNCED": str(self.synced), "PYTHONPATH": str(hooks)}
+        path = f"{hooks}{os.pathsep}{Path(__file__).parents[2]}"
+        more = {"RECSYS_LAKE": str(self.lake), "SYNCED": str(self.synced), "PYTHONPATH": path}
         self.environment = os.environ | environment | more
 
-    def start(self, day: date) -> "subprocess.Popen[bytes]":
+    def start(self, day: date) -> "subprocess.Popen[str]":
         recsys = str(Path(sys.executable).parent / "recsys")
         return subprocess.Popen(
             [recsys, "nightly", "--no-promote", "--as-of", str(day)],
@@ -45,22 +48,43 @@ class Machine:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            text=True,
         )
 
-    def shut_down(self, running: "subprocess.Popen[bytes]") -> str:
-        """Ends all that a night has started; gives the last step that it had completed."""
+    def shut_down(self, running: "subprocess.Popen[str]") -> None:
+        """Ends all that a night has started, and forgets what was not on the disk."""
         driver = psutil.Process(running.pid)
         family = [driver, *driver.children(recursive=True)]
         for process in family:
-            try:
+            with suppress(psutil.NoSuchProcess):
                 process.kill()
-            except psutil.NoSuchProcess:
-                continue
         psutil.wait_procs(family, timeout=20)
-        _, said = running.communicate()
+        running.communicate()
         cut_power(self.lake, self.synced.read_text().splitlines(keepends=True))
-        steps = [line.split()[1] for line in said.decode().splitlines() if line.startswith("✓")]
-        return steps[-1] if steps else "start"
+
+    def finish(self, day: date) -> dict[str, float]:
+        """Runs a night to its end; gives the seconds of each step, the first with the start."""
+        begin = time.monotonic()
+        running = self.start(day)
+        _, said = running.communicate()
+        assert running.returncode == 0, said
+        steps = dict(found for line in said.splitlines() if (found := step(line)))
+        first = next(iter(steps))
+        return {**steps, first: steps[first] + time.monotonic() - begin - sum(steps.values())}
+
+
+def step(line: str) -> tuple[str, float] | None:
+    """The step that a line tells to be complete, and its seconds."""
+    found = re.match(r"✓ (\w+) ([0-9.]+) s", line)
+    return (found[1], float(found[2])) if found else None
+
+
+def wait_for(step_before: str, running: "subprocess.Popen[str]") -> None:
+    """Waits until a night has completed a step, if there is one before."""
+    assert running.stderr is not None
+    for line in running.stderr if step_before else ():
+        if (found := step(line)) and found[0] == step_before:
+            return
 
 
 def test_the_night_after_a_forced_shutdown_is_right(
@@ -81,27 +105,23 @@ def test_the_night_after_a_forced_shutdown_is_right(
     assert len({str(found) for found in undisturbed.values()}) == len(days)
 
     machine = Machine(into_an_empty_lake(pipeline, tmp_path / "second"), environment, tmp_path)
-    begin = time.monotonic()
-    finish(machine, days[0])
-    length = time.monotonic() - begin
+    lengths = machine.finish(days[0])
     assert pipeline.query(LATEST, (days[0],)) == undisturbed[days[0]]
     for number in range(kills):
         # The night that was cut off is run again, or left out.
         cut = days[1 + number % (len(days) - 2)]
         after = chance.choice([cut, cut + timedelta(days=1)])
+        before, (during, seconds) = chance.choice(
+            list(zip(["", *lengths], lengths.items(), strict=False))
+        )
+        begun = chance.random()
         running = machine.start(cut)
-        seconds = chance.uniform(0.5, length)
-        time.sleep(seconds)
-        last = machine.shut_down(running)
-        finish(machine, after)
+        wait_for(before, running)
+        time.sleep(begun * seconds)
+        machine.shut_down(running)
+        lengths = machine.finish(after)
         with capsys.disabled():
             which = "the same" if after == cut else "the next"
-            print(f"\nshutdown {number + 1} at {seconds:4.1f} s, after {last}: {which} ", end="")  # noqa: T201
+            print(f"\nshutdown {number + 1}, {begun:.0%} into {during}: {which} ", end="")  # noqa: T201
             assert pipeline.query(LATEST, (after,)) == undisturbed[after]
             print("night is right", end="", flush=True)  # noqa: T201
-
-
-def finish(machine: Machine, day: date) -> None:
-    running = machine.start(day)
-    _, said = running.communicate()
-    assert running.returncode == 0, said.decode()
