@@ -127,6 +127,12 @@ CREATE INDEX ON recs.quarantined_row (run_id);
 ALTER TABLE recs.quarantined_row REPLICA IDENTITY FULL;
 COMMENT ON TABLE recs.quarantined_row IS 'One source row that a run could not use; analysts see recs.quarantine.';
 
+-- A number of an advisory lock could be taken by any login; nobody but the writer can lock a row.
+CREATE TABLE recs.lake_folder (
+    folder text PRIMARY KEY
+);
+COMMENT ON TABLE recs.lake_folder IS 'Folders of lakes outside of this machine; a job that writes to one locks its row.';
+
 CREATE VIEW recs.quarantine AS
 SELECT r.run_id, r.as_of, q.source, q.user_id, q.item_id, q.reject_reason, q.source_row
 FROM recs.quarantined_row AS q

@@ -18,6 +18,7 @@ from jobs.db.statements import SQL
 from jobs.sinks.postgres.migrations import migrate
 from jobs.sinks.postgres.publishing import publish
 from recsys.sections.ids import Ids
+from tests.logins import as_admin
 from tests.postgres.test_publishing import RECORD, go, lists, passed, popular, query, tables
 
 USERS, ITEMS = range(1, 13), range(1, 31)
@@ -97,7 +98,7 @@ def test_it_gives_what_the_definition_gives(postgres_uri: SecretStr, seed: int) 
     go(postgres_uri, (1, [999]))
     made = made_up(Random(seed))  # noqa: S311
     fill(postgres_uri, made)
-    with connect(postgres_uri) as connection, connection.cursor() as cursor:
+    with connect(as_admin(postgres_uri)) as connection, connection.cursor() as cursor:
         cursor.execute("SET ROLE recsys_app")
         for user in (*USERS, 77):
             for n in LENGTHS:
@@ -109,7 +110,7 @@ def test_it_gives_what_the_definition_gives(postgres_uri: SecretStr, seed: int) 
 def test_a_callers_search_path_changes_nothing(postgres_uri: SecretStr) -> None:
     go(postgres_uri, (1, [10, 11]))
     query(postgres_uri, "SELECT recs.remove_item(10)", "recsys_moderator")
-    with connect(postgres_uri) as connection, connection.cursor() as cursor:
+    with connect(as_admin(postgres_uri)) as connection, connection.cursor() as cursor:
         cursor.execute(
             """CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO public;
             CREATE FUNCTION evil.never(bigint, bigint) RETURNS boolean
@@ -192,7 +193,7 @@ def test_a_session_that_has_planned_it_sees_the_next_run_and_tombstones(
     postgres_uri: SecretStr,
 ) -> None:
     go(postgres_uri, (1, [10, 11]))
-    with connect(postgres_uri) as session, session.cursor() as cursor:
+    with connect(as_admin(postgres_uri)) as session, session.cursor() as cursor:
         session.autocommit = True
 
         def items() -> list[int]:
@@ -214,7 +215,7 @@ def test_a_transaction_that_began_before_a_switch_gets_its_own_run(
     postgres_uri: SecretStr,
 ) -> None:
     go(postgres_uri, (1, [10, 11]), (2, []))
-    with connect(postgres_uri) as session, session.cursor() as cursor:
+    with connect(as_admin(postgres_uri)) as session, session.cursor() as cursor:
         session.set_session(isolation_level="REPEATABLE READ")
 
         def items(user: int) -> list[int]:
