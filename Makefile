@@ -194,7 +194,7 @@ airflow: setup .airflow/.ready ## start the scheduler and the UI on 127.0.0.1:80
 
 .PHONY: data-docs
 data-docs: setup ## build the pages on the newest contract checks of RECSYS_LAKE
-	@python -m jobs.build_data_docs
+	@python -m jobs.app.data_docs
 
 .PHONY: sandbox-down
 sandbox-down: .venv/.ready ## stop the embedded servers that demo and airflow start
@@ -206,7 +206,7 @@ sandbox-down: .venv/.ready ## stop the embedded servers that demo and airflow st
 
 .PHONY: package
 package: .venv/.ready ## pack the code into build/recsys.zip, for spark-submit --py-files
-	@python -m jobs.package build/recsys.zip
+	@python -m jobs.spark.package build/recsys.zip
 	echo "build/recsys.zip"
 
 .PHONY: cluster-test

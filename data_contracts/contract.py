@@ -11,12 +11,13 @@ import pyarrow as pa
 from data_contracts import measures as m
 from data_contracts.rules import Figures, Rule, Verdict, judge
 from data_contracts.trailing import Trailing
-from recsys.config import Contracts, Ids
 from recsys.schemas import Table
+from recsys.sections.contracts import Contracts
+from recsys.sections.ids import Ids
 
 
 @dataclass(frozen=True)
-class Known:
+class RelatedTables:
     """What other tables say; None where there is no such table, and nothing is compared."""
 
     users: pa.Array | None = None
@@ -30,18 +31,18 @@ class Known:
     blocks_days: float = 1.0
     """Days from when those were read to when these were, 1 or more."""
     matrix: pa.Table | None = None
-    """The `interactions` table, whose rows refer to `items`."""
+    """The `histories` table, whose rows refer to `items`."""
 
 
 @dataclass(frozen=True)
-class Terms:
+class CheckContext:
     """The circumstances of a check."""
 
     as_of: date
     limits: Contracts = field(default_factory=Contracts)
     ids: Ids = field(default_factory=Ids)
     trailing: Trailing = field(default_factory=Trailing)
-    known: Known = field(default_factory=Known)
+    related: RelatedTables = field(default_factory=RelatedTables)
     event_types: tuple[str, ...] = ()
     """Types that [events] weighs."""
     a_day: Sequence[float] = ()
@@ -57,22 +58,24 @@ class Contract:
     """A table, the rules beyond its schema, and the figures that they limit."""
 
     table: Table
-    rules: Callable[[Terms], list[Rule]]
-    figures: Callable[[pa.Table, Terms], Figures]
+    rules: Callable[[CheckContext], list[Rule]]
+    figures: Callable[[pa.Table, CheckContext], Figures]
 
-    def all_rules(self, terms: Terms) -> list[Rule]:
+    def all_rules(self, context: CheckContext) -> list[Rule]:
         """The rules that follow from the schema, and those beyond it."""
-        schema = [*m.type_rules(self.table, terms.ids), *m.null_rules(self.table)]
-        return [*schema, *self.rules(terms)]
+        schema = [*m.type_rules(self.table, context.ids), *m.null_rules(self.table)]
+        return [*schema, *self.rules(context)]
 
-    def check(self, rows: pa.Table, terms: Terms, found: pa.Schema | None = None) -> Verdict:
+    def check(
+        self, rows: pa.Table, context: CheckContext, found: pa.Schema | None = None
+    ) -> Verdict:
         """Judges a table; one that does not keep to its schema is measured no further.
 
         found: the columns it has, where `rows` leaves out some that no rule needs.
         """
         schema = rows.schema if found is None else found
-        figures = dict(m.types(self.table, terms.ids, schema))
-        if not m.type_violations(self.table, terms.ids, schema):
+        figures = dict(m.types(self.table, context.ids, schema))
+        if not m.type_violations(self.table, context.ids, schema):
             nulls = m.nulls(self.table, rows)
-            figures |= nulls if any(nulls.values()) else {**nulls, **self.figures(rows, terms)}
-        return judge(self.table.name, self.all_rules(terms), figures, terms.as_of)
+            figures |= nulls if any(nulls.values()) else {**nulls, **self.figures(rows, context)}
+        return judge(self.table.name, self.all_rules(context), figures, context.as_of)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_contracts import measures as m
-from data_contracts.contract import Contract, Terms
+from data_contracts.contract import CheckContext, Contract
 from data_contracts.rules import Figures, Rule
 from data_contracts.trailing import mix_shift
 from recsys import columns as c
@@ -33,16 +33,16 @@ _ANCIENT: Final = datetime(1990, 1, 1, tzinfo=UTC)
 _SKEW: Final = timedelta(days=1)
 
 
-def rules(terms: Terms) -> list[Rule]:
+def rules(context: CheckContext) -> list[Rule]:
     """Volume, freshness, rows refused, ids, mix and ranges of events."""
-    limits = terms.limits
+    limits = context.limits
     refused, odd = (None, limits.max_rejected), (None, limits.max_odd)
     type_remedy = "weigh the type under [events], leave it out of the source, or raise"
     unit_remedy = "see in which unit and zone the source keeps times, or raise"
     time_remedy = f"{unit_remedy} contracts.max_odd"
     return [
-        *_volume_rules(terms),
-        _freshness_rule(terms),
+        *_volume_rules(context),
+        _freshness_rule(context),
         m.rejected_rule(limits),
         Rule(UNKNOWN_TYPES, "fail", refused, f"{type_remedy} contracts.max_rejected"),
         Rule(NOT_FINITE, "fail", refused, "correct the values, or raise contracts.max_rejected"),
@@ -58,8 +58,8 @@ def rules(terms: Terms) -> list[Rule]:
     ]
 
 
-def _volume_rules(terms: Terms) -> list[Rule]:
-    limits, trailing = terms.limits, terms.trailing
+def _volume_rules(context: CheckContext) -> list[Rule]:
+    limits, trailing = context.limits, context.trailing
     if not trailing.enough:
         return []
     few = (
@@ -74,23 +74,25 @@ def _volume_rules(terms: Terms) -> list[Rule]:
     ]
 
 
-def _freshness_rule(terms: Terms) -> Rule:
+def _freshness_rule(context: CheckContext) -> Rule:
     remedy = "see whether events still reach the source, or raise contracts.max_age_days"
-    return Rule(AGE, terms.trailing.severity, (None, terms.limits.max_age_days), remedy)
+    return Rule(AGE, context.trailing.severity, (None, context.limits.max_age_days), remedy)
 
 
-def figures(rows: pa.Table, terms: Terms) -> Figures:
+def figures(rows: pa.Table, context: CheckContext) -> Figures:
     """The figures that the rules limit."""
     good = m.usable(rows)
-    rejected = rows.num_rows - good.num_rows + terms.undated
+    rejected = rows.num_rows - good.num_rows + context.undated
     return {
-        m.REJECTED: m.share(rejected, rows.num_rows + terms.undated),
+        m.REJECTED: m.share(rejected, rows.num_rows + context.undated),
         m.DUPLICATES: m.duplicate_share(good, _IDENTITY),
-        **m.unknown_shares(good, [(c.USER_ID, terms.known.users), (c.ITEM_ID, terms.known.items)]),
-        **_volume(terms),
-        **_times(good, terms),
+        **m.unknown_shares(
+            good, [(c.USER_ID, context.related.users), (c.ITEM_ID, context.related.items)]
+        ),
+        **_volume(context),
+        **_times(good, context),
         **_values(good[c.VALUE]),
-        **_types(good, terms),
+        **_types(good, context),
     }
 
 
@@ -101,26 +103,26 @@ def mix(rows: pa.Table) -> dict[str, float]:
     return {name: m.share(count, rows.num_rows) for name, count in named}
 
 
-def newest(rows: pa.Table, terms: Terms) -> datetime | None:
+def newest(rows: pa.Table, context: CheckContext) -> datetime | None:
     """The newest event before the as-of date, of these or of an earlier run."""
     occurred = rows[c.OCCURRED_AT]
-    past = occurred.filter(pc.less(occurred, _instant(midnight(terms.as_of))))
-    known = (pc.max(past).as_py(), terms.trailing.newest)
+    past = occurred.filter(pc.less(occurred, _instant(midnight(context.as_of))))
+    known = (pc.max(past).as_py(), context.trailing.newest)
     return max((time for time in known if time is not None), default=None)
 
 
-def _volume(terms: Terms) -> Figures:
+def _volume(context: CheckContext) -> Figures:
     """The quietest and the busiest window: a day that was lost must not hide behind others."""
-    return {A_DAY: min(terms.a_day), A_DAY_MOST: max(terms.a_day)} if terms.a_day else {}
+    return {A_DAY: min(context.a_day), A_DAY_MOST: max(context.a_day)} if context.a_day else {}
 
 
-def _times(rows: pa.Table, terms: Terms) -> Figures:
+def _times(rows: pa.Table, context: CheckContext) -> Figures:
     occurred, arrived = rows[c.OCCURRED_AT], rows[c.ARRIVED_AT]
-    end = _instant(midnight(terms.as_of))
+    end = _instant(midnight(context.as_of))
     late = pc.add(arrived, pa.scalar(_SKEW, pa.duration("us")))
     ancient = m.true_share(pc.less(occurred, _instant(_ANCIENT)))
-    last = newest(rows, terms)
-    age = {} if last is None else {AGE: (midnight(terms.as_of) - last) / timedelta(days=1)}
+    last = newest(rows, context)
+    age = {} if last is None else {AGE: (midnight(context.as_of) - last) / timedelta(days=1)}
     return {
         IN_FUTURE: m.true_share(pc.greater_equal(occurred, end)),
         ANCIENT: ancient,
@@ -139,16 +141,16 @@ def _values(values: pa.ChunkedArray) -> Figures:
     }
 
 
-def _types(rows: pa.Table, terms: Terms) -> Figures:
+def _types(rows: pa.Table, context: CheckContext) -> Figures:
     shares = mix(rows)
-    unknown = sum(shares[kind] for kind in shares if kind not in terms.event_types)
-    return {UNKNOWN_TYPES: unknown, **_shift(shares, rows.num_rows, terms)}
+    unknown = sum(shares[kind] for kind in shares if kind not in context.event_types)
+    return {UNKNOWN_TYPES: unknown, **_shift(shares, rows.num_rows, context)}
 
 
-def _shift(shares: Mapping[str, float], rows: int, terms: Terms) -> Figures:
+def _shift(shares: Mapping[str, float], rows: int, context: CheckContext) -> Figures:
     """The shift beyond what chance does to few events; none on a first run."""
-    usual = terms.trailing.mix
-    if usual is None or not terms.trailing.enough or not rows:
+    usual = context.trailing.mix
+    if usual is None or not context.trailing.enough or not rows:
         return {}
     chance = chance_of_shift(len({*shares, *usual}), rows)
     return {MIX: max(0.0, mix_shift(shares, usual) - chance)}

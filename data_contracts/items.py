@@ -5,7 +5,7 @@ from typing import Final
 import pyarrow as pa
 
 from data_contracts import measures as m
-from data_contracts.contract import Contract, Terms
+from data_contracts.contract import CheckContext, Contract
 from data_contracts.rules import Figures, Rule
 from data_contracts.trailing import Trailing
 from recsys import columns as c
@@ -15,26 +15,26 @@ AVAILABLE: Final = "available items"
 FEWER_AVAILABLE: Final = "available items, against earlier runs"
 
 
-def rules(terms: Terms) -> list[Rule]:
+def rules(context: CheckContext) -> list[Rule]:
     """Size, rows refused, double ids, and something to recommend."""
     remedy = "see what [sources.items] maps to available; lists would be empty"
     return [
-        *m.size_rules(terms.limits, terms.trailing),
-        m.rejected_rule(terms.limits),
-        m.duplicate_rule(terms.limits, c.ITEM_ID),
+        *m.size_rules(context.limits, context.trailing),
+        m.rejected_rule(context.limits),
+        m.duplicate_rule(context.limits, c.ITEM_ID),
         Rule(AVAILABLE, "fail", (1, None), remedy),
-        *_fewer_available(terms),
+        *_fewer_available(context),
     ]
 
 
-def _fewer_available(terms: Terms) -> list[Rule]:
-    usual = Trailing(terms.trailing.available, runs_needed=terms.trailing.runs_needed)
-    least = usual.least_rows(terms.limits.min_size)
+def _fewer_available(context: CheckContext) -> list[Rule]:
+    usual = Trailing(context.trailing.available, runs_needed=context.trailing.runs_needed)
+    least = usual.least_rows(context.limits.min_size)
     remedy = "see what [sources.items] maps to available, or lower contracts.min_size"
     return [] if least is None else [Rule(FEWER_AVAILABLE, "fail", (least, None), remedy)]
 
 
-def figures(rows: pa.Table, terms: Terms) -> Figures:  # noqa: ARG001
+def figures(rows: pa.Table, context: CheckContext) -> Figures:  # noqa: ARG001
     """The figures that the rules limit."""
     good = m.usable(rows)
     return {

@@ -1,4 +1,4 @@
-"""The lists before they are published: the `topn` table of the lake."""
+"""The lists before they are published: the `lists` table of the lake."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_contracts import measures as m
-from data_contracts.contract import Contract, Terms
+from data_contracts.contract import CheckContext, Contract
 from data_contracts.rules import Bounds, Figures, Rule
 from recsys import columns as c
-from recsys.schemas import TOP_N
+from recsys.schemas import LISTS
 
 LENGTHS: Final = (
     f"lists with other numbers of {c.ITEM_IDS}, {c.SCORES}, {c.SOURCES} and {c.PROPENSITIES}"
@@ -25,8 +25,8 @@ UNORDERED: Final = f"{c.SCORES} above the one before them"
 CHANCES: Final = f"{c.PROPENSITIES} that are not above 0 and at most 1"
 REPEATED: Final = "items that a list holds twice"
 UNAVAILABLE: Final = "entries of items that are not available"
-STRANGERS: Final = "lists of users who are no active members"
-FORGOTTEN: Final = "share of active members without a list"
+NON_MEMBERS: Final = "lists of users who are no active members"
+UNLISTED: Final = "share of active members without a list"
 EXCLUDED: Final = "entries that the user has seen or blocked"
 
 _LISTS_AT_ONCE: Final = 16_384
@@ -35,21 +35,21 @@ _NONE: Final[Bounds] = (None, 0)
 _REMEDY: Final = "run rank_lists again; such lists must not be published"
 
 
-def rules(terms: Terms) -> list[Rule]:
+def rules(context: CheckContext) -> list[Rule]:
     """Size, unique users, well-formed lists, and items that may be shown."""
     of_lists = (LENGTHS, TOO_LONG, SCORES, UNORDERED, CHANCES)
-    names = (*of_lists, REPEATED, UNAVAILABLE, STRANGERS, EXCLUDED)
+    names = (*of_lists, REPEATED, UNAVAILABLE, NON_MEMBERS, EXCLUDED)
     few = "see whether items are available, or raise contracts.max_empty_lists"
-    bound = (None, terms.limits.max_empty_lists)
+    bound = (None, context.limits.max_empty_lists)
     return [
-        *m.size_rules(terms.limits, terms.trailing),
+        *m.size_rules(context.limits, context.trailing),
         *(Rule(name, "fail", _NONE, _REMEDY) for name in (m.DUPLICATES, *names)),
-        Rule(FORGOTTEN, "fail", _NONE, _REMEDY),
+        Rule(UNLISTED, "fail", _NONE, _REMEDY),
         Rule(EMPTY, "fail", bound, few),
     ]
 
 
-def figures(rows: pa.Table, terms: Terms) -> Figures:
+def figures(rows: pa.Table, context: CheckContext) -> Figures:
     """The figures that the rules limit."""
     lengths = pc.list_value_length(rows[c.ITEM_IDS]).to_numpy()
     beside = (c.SCORES, c.SOURCES, c.PROPENSITIES)
@@ -57,13 +57,13 @@ def figures(rows: pa.Table, terms: Terms) -> Figures:
     uneven = np.any([lengths != other for other in others], axis=0)
     return {
         **m.sizes(rows.num_rows),
-        m.DUPLICATES: m.duplicate_share(rows, TOP_N.key),
+        m.DUPLICATES: m.duplicate_share(rows, LISTS.key),
         LENGTHS: m.apart(uneven),
-        TOO_LONG: m.apart(lengths > (terms.longest or np.iinfo(np.int64).max)),
+        TOO_LONG: m.apart(lengths > (context.longest or np.iinfo(np.int64).max)),
         EMPTY: m.share(m.apart(lengths == 0), len(lengths)),
         **_scores(rows),
-        **_members(rows, terms),
-        **_entries(rows, terms),
+        **_members(rows, context),
+        **_entries(rows, context),
     }
 
 
@@ -79,28 +79,28 @@ def _scores(rows: pa.Table) -> Figures:
     }
 
 
-def _members(rows: pa.Table, terms: Terms) -> Figures:
-    members = terms.known.users
+def _members(rows: pa.Table, context: CheckContext) -> Figures:
+    members = context.related.users
     if members is None:
         return {}
     listed = pc.unique(rows[c.USER_ID])
     found = pc.sum(pc.is_in(listed, value_set=members)).as_py() or 0
     return {
-        STRANGERS: float(len(listed) - found),
-        FORGOTTEN: m.share(len(members) - found, len(members)),
+        NON_MEMBERS: float(len(listed) - found),
+        UNLISTED: m.share(len(members) - found, len(members)),
     }
 
 
-def _entries(rows: pa.Table, terms: Terms) -> Figures:
+def _entries(rows: pa.Table, context: CheckContext) -> Figures:
     """What holds of single entries, counted in some lists at a time, on all cores."""
-    index = terms.known.items
+    index = context.related.items
     if index is None:
         index = pc.unique(pc.list_flatten(rows[c.ITEM_IDS]))
-    listed, barred = rows[c.ITEM_IDS], _barred(rows, terms.known.matrix)
+    listed, barred = rows[c.ITEM_IDS], _barred(rows, context.related.matrix)
 
     def count(start: int) -> tuple[int, int, int]:
         lists, *others = (each.slice(start, _LISTS_AT_ONCE) for each in (listed, *barred))
-        return _counted(lists, others, index, terms.known.available)
+        return _counted(lists, others, index, context.related.available)
 
     with ThreadPoolExecutor(pa.cpu_count()) as threads:
         counted = list(threads.map(count, range(0, rows.num_rows, _LISTS_AT_ONCE)))
@@ -156,4 +156,4 @@ def _among(codes: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> npt.N
     return among
 
 
-CONTRACT: Final = Contract(TOP_N, rules, figures)
+CONTRACT: Final = Contract(LISTS, rules, figures)

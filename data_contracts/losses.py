@@ -23,7 +23,7 @@ from data_contracts import (
     users,
 )
 from data_contracts import measures as m
-from data_contracts.contract import Contract, Known, Terms
+from data_contracts.contract import CheckContext, Contract, RelatedTables
 from data_contracts.rules import Rule
 from data_contracts.trailing import Trailing
 from recsys import columns as c
@@ -67,12 +67,13 @@ def _rows(contract: Contract) -> Iterable[tuple[str, ...]]:
         yield (same[0].name, ends, *caught)
 
 
-def _even(size: int) -> Terms:
+def _even(size: int) -> CheckContext:
     """Circumstances of a table that had so many rows in each of fourteen earlier runs."""
     past = Trailing([float(size)] * 14, {"like": 0.5, "view": 0.5}, available=[float(size)] * 14)
     pairs = pa.table({name: range(size) for name in blocks.CONTRACT.table.key})
-    known = Known(blocks=pairs.append_column(c.REJECT_REASON, pa.nulls(size, pa.string())))
-    return Terms(as_of=date(2026, 1, 1), trailing=past, known=known)
+    usable = pairs.append_column(c.REJECT_REASON, pa.nulls(size, pa.string()))
+    related = RelatedTables(blocks=usable)
+    return CheckContext(as_of=date(2026, 1, 1), trailing=past, related=related)
 
 
 def catches(rule: Rule, size: int) -> str:

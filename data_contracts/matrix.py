@@ -1,4 +1,4 @@
-"""The user-item matrix before models are trained on it: the `interactions` table of the lake."""
+"""The user-item matrix before models are trained on it: the `histories` table of the lake."""
 
 from typing import Any, Final
 
@@ -7,10 +7,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from data_contracts import measures as m
-from data_contracts.contract import Contract, Terms
+from data_contracts.contract import CheckContext, Contract
 from data_contracts.rules import Bounds, Figures, Rule, Severity
 from recsys import columns as c
-from recsys.schemas import INTERACTIONS
+from recsys.schemas import HISTORIES
 
 USER_ROWS: Final = f"rows whose {c.USER_ROW} is not their place in the order of {c.USER_ID}"
 LENGTHS: Final = (
@@ -28,10 +28,10 @@ _A_FEW: Final = 10
 """Fewer pairs than that may well be of one day."""
 
 _NONE: Final[Bounds] = (None, 0)
-_REBUILD: Final = "run build_interactions again; nothing can be trained on this"
+_REBUILD: Final = "run build_matrix again; nothing can be trained on this"
 
 
-def rules(terms: Terms) -> list[Rule]:
+def rules(context: CheckContext) -> list[Rule]:
     """Size, unique users, rows and weights that models can be trained on."""
     exact = [
         Rule(name, "fail", _NONE, _REBUILD)
@@ -39,23 +39,23 @@ def rules(terms: Terms) -> list[Rule]:
     ]
     faded = "see [events]: every event has lost its weight, and lists would be in order of ids"
     return [
-        *m.size_rules(terms.limits, terms.trailing),
+        *m.size_rules(context.limits, context.trailing),
         *exact,
         Rule(LIKED, "fail", (1, None), faded),
-        _at_once_rule(terms),
+        _at_once_rule(context),
     ]
 
 
-def _at_once_rule(terms: Terms) -> Rule:
+def _at_once_rule(context: CheckContext) -> Rule:
     remedy = (
         "see in which unit the source keeps times and which of them [sources] maps, "
         "or raise contracts.max_age_days"
     )
-    severity: Severity = "warn" if terms.trailing.at_once else "fail"
-    return Rule(AT_ONCE, severity, (None, terms.limits.max_age_days), remedy)
+    severity: Severity = "warn" if context.trailing.at_once else "fail"
+    return Rule(AT_ONCE, severity, (None, context.limits.max_age_days), remedy)
 
 
-def figures(rows: pa.Table, terms: Terms) -> Figures:
+def figures(rows: pa.Table, context: CheckContext) -> Figures:
     """The figures that the rules limit."""
     lengths, items = m.flat(rows[c.ITEM_ROWS])
     weight_lengths, weights = m.flat(rows[c.WEIGHTS])
@@ -66,10 +66,10 @@ def figures(rows: pa.Table, terms: Terms) -> Figures:
     unordered = m.apart(_falling(lengths, items)) + m.apart(_falling(blocked_lengths, blocked))
     return {
         **m.sizes(rows.num_rows),
-        m.DUPLICATES: m.duplicate_share(rows, INTERACTIONS.key),
+        m.DUPLICATES: m.duplicate_share(rows, HISTORIES.key),
         USER_ROWS: _misplaced(rows),
         LENGTHS: m.apart(uneven.any(axis=0)),
-        OUTSIDE: _outside(items, terms) + _outside(blocked, terms),
+        OUTSIDE: _outside(items, context) + _outside(blocked, context),
         UNORDERED: unordered,
         WEIGHTS: _unusable(weights) + _unusable(earlier[~np.isnan(earlier)]),
         AGES: _unusable(ages),
@@ -99,8 +99,8 @@ def _misplaced(rows: pa.Table) -> float:
     return m.apart(ordered != np.arange(len(ordered)))
 
 
-def _outside(items: npt.NDArray[Any], terms: Terms) -> float:
-    known = terms.known.items
+def _outside(items: npt.NDArray[Any], context: CheckContext) -> float:
+    known = context.related.items
     beyond = items >= len(known) if known is not None else np.zeros(len(items), np.bool_)
     return m.apart((items < 0) | beyond)
 
@@ -112,4 +112,4 @@ def _falling(lengths: npt.NDArray[np.int64], values: npt.NDArray[Any]) -> npt.ND
     return falling
 
 
-CONTRACT: Final = Contract(INTERACTIONS, rules, figures)
+CONTRACT: Final = Contract(HISTORIES, rules, figures)

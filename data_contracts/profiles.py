@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_contracts import measures as m
-from data_contracts.contract import Contract, Terms
+from data_contracts.contract import CheckContext, Contract
 from data_contracts.rules import Figures, Rule
 from recsys import columns as c
 from recsys.schemas import Table
@@ -18,19 +18,19 @@ def profile_contract(table: Table) -> Contract:
     """The contract of a table of documents; its key is the id of what they describe."""
     (id_column,) = table.key
 
-    def rules(terms: Terms) -> list[Rule]:
+    def rules(context: CheckContext) -> list[Rule]:
         remedy = "see which fields [sources] maps to text, tags and attributes"
         return [
-            *m.size_rules(terms.limits, terms.trailing),
-            m.rejected_rule(terms.limits),
-            m.duplicate_rule(terms.limits, id_column),
-            m.unknown_rule(id_column, terms.limits, "warn"),
-            Rule(BLANK, "warn", (None, terms.limits.max_blank_profiles), remedy),
+            *m.size_rules(context.limits, context.trailing),
+            m.rejected_rule(context.limits),
+            m.duplicate_rule(context.limits, id_column),
+            m.unknown_rule(id_column, context.limits, "warn"),
+            Rule(BLANK, "warn", (None, context.limits.max_blank_profiles), remedy),
         ]
 
-    def figures(rows: pa.Table, terms: Terms) -> Figures:
+    def figures(rows: pa.Table, context: CheckContext) -> Figures:
         good = m.usable(rows)
-        known = terms.known.users if id_column == c.USER_ID else terms.known.items
+        known = context.related.users if id_column == c.USER_ID else context.related.items
         return {
             **m.sizes(rows.num_rows),
             m.REJECTED: m.rejected_share(rows),

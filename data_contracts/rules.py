@@ -84,7 +84,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Violation:
+class RuleViolation:
     """A rule that does not hold, and the figure that breaks it."""
 
     table: str
@@ -104,11 +104,11 @@ class Verdict:
 
     table: str
     figures: Figures
-    violations: tuple[Violation, ...]
+    violations: tuple[RuleViolation, ...]
     result: Mapping[str, Any] = field(repr=False)
     """Great Expectations' result as JSON."""
 
-    def of(self, severity: Severity) -> list[Violation]:
+    def of(self, severity: Severity) -> list[RuleViolation]:
         """The violated rules of one severity, in the order of the contract."""
         return [each for each in self.violations if each.rule.severity == severity]
 
@@ -142,7 +142,7 @@ def judge(table: str, rules: Sequence[Rule], figures: Figures, as_of: date) -> V
         for each in result.results
         if not each.success and each.expectation_config is not None
     }
-    violations = (Violation(table, r, figures[r.name]) for r in judged if r.name in broken)
+    violations = (RuleViolation(table, r, figures[r.name]) for r in judged if r.name in broken)
     as_json: dict[str, Any] = result.to_json_dict()  # type: ignore[no-untyped-call]
     return Verdict(table, figures, tuple(violations), _stable(as_json, as_of))
 

@@ -1,1 +1,1 @@
-"""Entry points, one a file, and the edge they stand on: Spark, drivers, environment."""
+"""The pipeline's edge: its steps, applications and commands, and the servers and files they use."""

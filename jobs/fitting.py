@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from jobs.settings import Settings, load_settings
+from jobs.run.settings import Settings, load_settings
 from recsys.config import Config
-from recsys.interactions.changes import Moved
-from recsys.interactions.training import Training
-from recsys.models import als
-from recsys.models.contract import GeneratorConfig, Lasting, Model
-from recsys.models.factors import Factors
-from recsys.models.registry import GENERATORS
+from recsys.dataset.changes import IndexAlignment
+from recsys.dataset.training import Training
+from recsys.generators import als
+from recsys.generators.contract import GeneratorConfig, Model, Updatable
+from recsys.generators.factors import Factors
+from recsys.generators.registry import GENERATORS
 
 log = logging.getLogger(__name__)
 
@@ -34,19 +34,19 @@ def fit_generators(
         yield name, model
 
 
-def carried_generators(
-    training: Training, config: Config, base: Callable[[str], Model], moved: Moved
+def updated_generators(
+    training: Training, config: Config, base: Callable[[str], Model], moved: IndexAlignment
 ) -> Iterator[tuple[str, Model]]:
     """Every generator that the configuration uses, with what those of an earlier date say of items;
-    gives each with its name. Those that are not `Lasting` are fitted.
+    gives each with its name. Those that are not `Updatable` are fitted.
 
     base: reads a generator of that date by name. moved: since then.
     """
     for name, section in config.generators.used().items():
         begin = time.monotonic()
         generator = GENERATORS[name]
-        if isinstance(generator, Lasting):
-            model = generator.carried(base(name), training, section, moved)
+        if isinstance(generator, Updatable):
+            model = generator.updated(base(name), training, section, moved)
         else:
             model = generator.fit(training, section, config.seed)
         log.info("%s brought up to date in %.1f s", name, time.monotonic() - begin)
@@ -67,7 +67,7 @@ def fit_generator(
     """
     if isinstance(section, als.Config) and section.engine == "spark":
         # Spark takes seconds to load, and most runs do not need it here.
-        from jobs import spark_als  # noqa: PLC0415
+        from jobs.spark import als as spark_als  # noqa: PLC0415
 
         by_spark = partial(spark_als.factorise, settings or load_settings())
         return als.fit(training, section, seed, by_spark)

@@ -11,8 +11,8 @@ from typing import Final, Literal
 import pyarrow as pa
 
 from recsys import columns as c
-from recsys.config import Ids, IdType
 from recsys.errors import SchemaError
+from recsys.sections.ids import Ids, IdType
 
 IdRole = Literal["user", "item"]
 TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
@@ -192,8 +192,8 @@ ITEMS: Final = Table(
         Column(c.AVAILABLE, pa.bool_(), "in the catalogue and marked as available"),
     ),
 )
-INTERACTIONS: Final = Table(
-    "interactions",
+HISTORIES: Final = Table(
+    "histories",
     "one user with an event, a block or a profile; in order of user_id",
     (c.USER_ID,),
     (
@@ -211,8 +211,8 @@ INTERACTIONS: Final = Table(
         Column(c.ACTIVE, pa.bool_(), "an active member, for whom a list is made"),
     ),
 )
-TOP_N: Final = Table(
-    "topn",
+LISTS: Final = Table(
+    "lists",
     "one user's list",
     (c.USER_ID,),
     (

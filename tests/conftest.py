@@ -14,11 +14,12 @@ from pydantic import SecretStr
 from pyspark.sql import SparkSession
 from upath import UPath
 
-from jobs.io.migrations import migrate
+from jobs.run.settings import Settings, load_config
 from jobs.sandbox import servers
-from jobs.settings import Settings, load_config
-from jobs.spark import session
-from recsys.config import Config, Ids
+from jobs.sinks.postgres.migrations import migrate
+from jobs.spark.session import session
+from recsys.config import Config
+from recsys.sections.ids import Ids
 from tests.mongo_servers import EMBEDDED, FERRETDB, SERVERS, emptied, ferretdb, named_server
 from tests.object_store import ObjectStore, started
 

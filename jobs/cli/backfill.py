@@ -14,11 +14,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from jobs.backfill import Day, State, backfill, plan, remaining, run_in_process_of_its_own
-from jobs.entrypoint import RunArguments
-from jobs.extract_sources import missing_events, snapshots
-from jobs.settings import load_config, load_settings
-from jobs.source_checks import require_ready
+from jobs.app.backfill import Day, State, backfill, plan, remaining, run_in_process_of_its_own
+from jobs.readiness import require_ready
+from jobs.run.entrypoint import RunArguments
+from jobs.run.settings import load_config, load_settings
+from jobs.steps.extract_sources import missing_events, snapshots
 
 _DAY: Final = ["%Y-%m-%d"]
 _STYLES: Final = {

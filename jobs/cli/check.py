@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from jobs.settings import load_config, load_settings
-from jobs.source_checks import problems
+from jobs.readiness import problems
+from jobs.run.settings import load_config, load_settings
 
 
 def check(

@@ -12,15 +12,15 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from jobs.entrypoint import lake_of
-from jobs.io import lookup
-from jobs.io.features import interactions, read_choice
+from jobs.run.entrypoint import lake_of
+from jobs.run.settings import load_config, load_settings
 from jobs.sandbox import servers
-from jobs.settings import load_config, load_settings
+from jobs.sinks.postgres import lookup
+from jobs.stores.models import histories, read_policy
 from recsys import columns as c
 from recsys.errors import DataError
-from recsys.ranking.choice import Choice
-from recsys.schemas import ITEMS, TOP_N
+from recsys.ranking.policy import RankingPolicy
+from recsys.schemas import ITEMS, LISTS
 
 _USERS_SHOWN: Final = 5
 _ITEMS_SHOWN: Final = 5
@@ -38,10 +38,10 @@ def demo_report() -> None:
     if not live:
         raise DataError("no run is live; run `recsys nightly --as-of DATE` first")
     (run,) = live
-    console.print(_facts(run, read_choice(lake, run.as_of)))
+    console.print(_facts(run, read_policy(lake, run.as_of)))
     items = lake.as_of(ITEMS.name, run.as_of).read(ITEMS, ids)
-    users = interactions(lake, run.as_of, ids)
-    lists = lake.as_of(TOP_N.name, run.as_of).read(TOP_N, ids)
+    users = histories(lake, run.as_of, ids)
+    lists = lake.as_of(LISTS.name, run.as_of).read(LISTS, ids)
     console.print(_people(uri, users, items, _active_users(lists)))
     empty = lists.filter(pc.equal(pc.list_value_length(lists[c.ITEM_IDS]), 0))[c.USER_ID]
     for who, user in (
@@ -60,7 +60,7 @@ def _without_password(uri: SecretStr) -> str:
     return str(make_dsn(**{key: value for key, value in parts.items() if "password" not in key}))
 
 
-def _facts(run: lookup.Run, choice: Choice) -> Table:
+def _facts(run: lookup.Run, choice: RankingPolicy) -> Table:
     table = Table(title=f"run {run.run_id} as of {run.as_of}", show_header=False)
     stats = run.stats
     for group in ("read", "rejected", "matrix"):

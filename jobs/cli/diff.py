@@ -8,15 +8,15 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.cli.titles import titles_of
-from jobs.entrypoint import lake_of
-from jobs.io.lake import Lake
-from jobs.io.population import active_users, activity, available_items
-from jobs.io.published import KeptRun, kept_run, read_lists
-from jobs.settings import load_config, load_settings
+from jobs.lake.partitions import Lake
+from jobs.run.entrypoint import lake_of
+from jobs.run.settings import load_config, load_settings
+from jobs.sinks.postgres.published import KeptRun, kept_run, read_lists
+from jobs.stores.population import active_users, activity, available_items
 from recsys.config import Config
 from recsys.errors import MissingPartitionError
+from recsys.evaluation.audit import verdict
 from recsys.evaluation.diff import Change, Comparison, Difference, Mover
-from recsys.evaluation.gate import verdict
 
 _MOVERS: Final = 5
 _COLUMNS: Final = ("before", "after", "lost", "new", "overlap", "rbo", "churn")

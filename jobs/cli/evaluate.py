@@ -13,16 +13,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from jobs.evaluation import BLEND, Steps, Trial, try_stack
-from jobs.io.pairs import read_descriptions, read_ids, read_numbered
-from jobs.settings import load_config
+from jobs.app.evaluation import BLEND, Steps, Trial, try_stack
+from jobs.run.settings import load_config
+from jobs.sources.pair_files import read_descriptions, read_ids, read_numbered
+from recsys.arrays import Ints
 from recsys.config import Config
+from recsys.dataset.trial import DataSet
 from recsys.errors import DataError, SettingsError
 from recsys.evaluation.report import ALL, Figures
 from recsys.evaluation.splits import Pairs, Split, at_quantile, given, random_per_user
-from recsys.evaluation.trial import DataSet
-from recsys.interactions.training import Ints
-from recsys.ranking.fallback import segments_of
+from recsys.lists.fallback import segments_of
 
 _COLUMNS = ("recall", "ndcg", "average_precision", "reciprocal_rank", "hit", "novelty")
 _HEADERS = ("recall", "NDCG", "precision", "MRR", "hit", "novelty", "coverage", "Gini")

@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import typer
 
-from jobs.entrypoint import lake_of
-from jobs.io.features import interactions
-from jobs.settings import load_config, load_settings
+from jobs.run.entrypoint import lake_of
+from jobs.run.settings import load_config, load_settings
+from jobs.stores.models import histories
 from recsys import columns as c
 from recsys.errors import PrerequisiteError
 from recsys.schemas import ITEMS, TIMESTAMP
@@ -37,7 +37,7 @@ def export_pairs(
     """
     lake, ids = lake_of(load_settings()), load_config(config).ids
     items = lake.as_of(ITEMS.name, as_of.date()).read(ITEMS, ids)
-    pairs = pairs_of(interactions(lake, as_of.date(), ids), items[c.ITEM_ID], as_of)
+    pairs = pairs_of(histories(lake, as_of.date(), ids), items[c.ITEM_ID], as_of)
     try:
         pq.write_table(pairs, file)
     except OSError as error:
@@ -50,7 +50,7 @@ def export_pairs(
 def pairs_of(matrix: pa.Table, item_ids: pa.ChunkedArray, as_of: datetime) -> pa.Table:
     """A row for each entry with a weight above 0: user, item, weight and timestamp.
 
-    matrix: the `interactions` table. item_ids: the id of each item row.
+    matrix: the `histories` table. item_ids: the id of each item row.
     """
     matrix = matrix.combine_chunks()
     owners = pc.list_parent_indices(matrix[c.WEIGHTS])

@@ -5,9 +5,9 @@ from typing import Annotated
 import pyarrow as pa
 import typer
 
-from jobs.entrypoint import lake_of
-from jobs.io.erasure import erase
-from jobs.settings import load_config, load_settings
+from jobs.app.forgetting import erase
+from jobs.run.entrypoint import lake_of
+from jobs.run.settings import load_config, load_settings
 from recsys.errors import DataError
 from recsys.ids import canonical_ids
 

@@ -13,10 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from jobs.entrypoint import lake_of
-from jobs.io.migrations import migrate
-from jobs.io.mongo import database
-from jobs.io.postgres import connect
+from jobs.db.postgres import connect
+from jobs.run.entrypoint import lake_of
+from jobs.run.settings import load_config, load_settings
 from jobs.sandbox import market as demo
 from jobs.sandbox.importers.deskdrop import read_deskdrop
 from jobs.sandbox.importers.goodbooks import read_goodbooks
@@ -25,7 +24,8 @@ from jobs.sandbox.importers.pairs import read_pairs
 from jobs.sandbox.market import Market
 from jobs.sandbox.replacing import check_replaceable, mark_demo
 from jobs.sandbox.seed import DIRTY, MIN_ITEMS, make_market
-from jobs.settings import load_config, load_settings
+from jobs.sinks.postgres.migrations import migrate
+from jobs.sources.mongo import database
 from recsys.window import midnight
 
 _HELP: Final = """Load a public data set into the source databases.

@@ -8,9 +8,9 @@ import typer
 from typer.core import TyperGroup
 
 from jobs.cli.deferred import Deferred, by_name
-from jobs.interruptions import interruptible
-from jobs.io.disk import full_disk
-from jobs.reporting import report, show_traceback
+from jobs.lake.disk import full_disk
+from jobs.run.interruptions import interruptible
+from jobs.run.reporting import report, show_traceback
 from recsys.errors import RecsysError
 
 _COMMANDS: Final = (

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from jobs.io import migrations
+from jobs.run.settings import load_config, load_settings
 from jobs.sandbox.replacing import check_no_runs
-from jobs.settings import load_config, load_settings
+from jobs.sinks.postgres import migrations
 
 
 def migrate(

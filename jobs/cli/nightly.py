@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from jobs.entrypoint import RunArguments
-from jobs.nightly import run_steps
-from jobs.reporting import start_log
-from jobs.settings import load_config, load_settings
+from jobs.app.nightly import run_steps
+from jobs.run.entrypoint import RunArguments
+from jobs.run.reporting import start_log
+from jobs.run.settings import load_config, load_settings
 
 
 def nightly(

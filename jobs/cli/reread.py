@@ -6,10 +6,10 @@ from typing import Annotated, Final
 
 import typer
 
-from jobs.entrypoint import RunArguments
-from jobs.reporting import start_log
-from jobs.reread import carry_out, plan
-from jobs.settings import load_config, load_settings
+from jobs.app.reread import carry_out, plan
+from jobs.run.entrypoint import RunArguments
+from jobs.run.reporting import start_log
+from jobs.run.settings import load_config, load_settings
 
 _DAY: Final = ["%Y-%m-%d"]
 

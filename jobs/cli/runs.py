@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from jobs.io import lookup
-from jobs.settings import load_settings
+from jobs.run.settings import load_settings
+from jobs.sinks.postgres import lookup
 
 
 def runs(

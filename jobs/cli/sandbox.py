@@ -6,8 +6,8 @@ from typing import Final
 
 import typer
 
+from jobs.run.settings import MONGO_URI, POSTGRES_URI, load_settings
 from jobs.sandbox import servers
-from jobs.settings import MONGO_URI, POSTGRES_URI, load_settings
 
 _HELP: Final = (
     "Embedded Postgres and MongoDB for demos, tests and a first look.\n\n"

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from jobs.io import switching
-from jobs.settings import load_settings
+from jobs.run.settings import load_settings
+from jobs.sinks.postgres import switching
 
 
 def rollback(

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import typer
 
-from jobs.entrypoint import lake_of
-from jobs.io import lookup
-from jobs.settings import load_config, load_settings
+from jobs.run.entrypoint import lake_of
+from jobs.run.settings import load_config, load_settings
+from jobs.sinks.postgres import lookup
 from recsys import columns as c
 from recsys.schemas import ITEMS
 

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.cli.titles import titles_of
-from jobs.io import lookup
-from jobs.settings import load_config, load_settings
+from jobs.run.settings import load_config, load_settings
+from jobs.sinks.postgres import lookup
 from recsys.errors import DataError
 from recsys.ids import canonical_ids
 

@@ -9,10 +9,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from jobs.entrypoint import RunArguments
-from jobs.io.features import Known
-from jobs.settings import load_config, load_settings, tuned_generators, tuned_path
-from jobs.tuning import Tuned, tune
+from jobs.app.tuning import Tuned, tune
+from jobs.run.entrypoint import RunArguments
+from jobs.run.settings import load_config, load_settings, tuned_generators, tuned_path
+from jobs.stores.models import TrainingData
 from recsys.config import Config
 
 _KEPT: Final = {"weight", "engine"}
@@ -38,13 +38,13 @@ def tune_command(
     """
     settings, chosen = load_settings(), load_config(config)
     run = RunArguments(as_of.date(), chosen, settings, datetime.now(UTC))
-    known, console = Known(run), Console(stderr=True)
+    known, console = TrainingData(run), Console(stderr=True)
     with console.status("starting") as status:
 
         def heard(line: str) -> None:
             status.update(line)
 
-        found = list(tune(known.held_back(), known.available, chosen, minutes, heard))
+        found = list(tune(known.holdout(), known.available, chosen, minutes, heard))
     path = tuned_path(config or settings.config)
     Console().print(_table(found))
     if keep(found, path, f"{as_of:%Y-%m-%d}", chosen):

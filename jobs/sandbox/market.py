@@ -16,12 +16,12 @@ from bson import Int64
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from jobs.io.documents import Document
-from jobs.io.migrations import with_id_types
-from jobs.io.postgres import Connection
-from jobs.io.statements import statement
-from recsys.config import Ids, IdType
+from jobs.db.postgres import Connection
+from jobs.db.statements import statement
+from jobs.sinks.postgres.migrations import with_id_types
+from jobs.sources.documents import Document
 from recsys.errors import ConfigError, SettingsError
+from recsys.sections.ids import Ids, IdType
 
 USERS: Final = ("user_id", "name", "active", "created_at")
 ITEMS: Final = ("item_id", "title", "available", "created_at")

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from jobs.io.documents import Document
 from jobs.sandbox.planting import Ints, Rng
 from jobs.sandbox.vocabulary import (
     ADJECTIVES,
@@ -13,6 +12,7 @@ from jobs.sandbox.vocabulary import (
     GROUPS,
     LAST_NAMES,
 )
+from jobs.sources.documents import Document
 
 Id = int | str
 _WORDS_A_TEXT = 12

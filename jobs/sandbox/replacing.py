@@ -2,10 +2,10 @@
 
 from pydantic import SecretStr
 
-from jobs.io.claims import Marker, mark, read_marker
-from jobs.io.lake import Lake
-from jobs.io.postgres import connect
-from jobs.io.statements import statement
+from jobs.db.postgres import connect
+from jobs.db.statements import statement
+from jobs.lake.claims import Marker, mark, read_marker
+from jobs.lake.partitions import Lake
 from jobs.sandbox.market import COLLECTIONS, SCHEMA
 from recsys.config import Config
 from recsys.errors import SettingsError

@@ -13,7 +13,6 @@ from uuid import NAMESPACE_OID, uuid5
 import numpy as np
 import pyarrow as pa
 
-from jobs.io.documents import Document
 from jobs.sandbox.market import BLOCKS, EVENTS, INTERACTIONS, ITEMS, USERS, Market
 from jobs.sandbox.planting import (
     DAY,
@@ -29,8 +28,9 @@ from jobs.sandbox.planting import (
 )
 from jobs.sandbox.profiles import item_profiles, item_titles, user_names, user_profiles
 from jobs.sandbox.vocabulary import GROUPS
-from recsys.config import Ids, IdType
+from jobs.sources.documents import Document
 from recsys.schemas import TIMESTAMP, arrow_id_type
+from recsys.sections.ids import Ids, IdType
 from recsys.window import midnight
 
 Id = int | str

@@ -3,10 +3,8 @@
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from recsys.arrays import Floats, Ints
 
 _PARTS: Final = 2.0**30
 

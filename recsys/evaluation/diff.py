@@ -11,15 +11,13 @@ from functools import cached_property
 from typing import Any, Final, Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns as c
-from recsys.evaluation.concentration import Floats, Ints, exposures, gini
+from recsys.arrays import Floats, Ints, Mask
+from recsys.evaluation.concentration import exposures, gini
 from recsys.ids import IdIndex
-
-Mask = npt.NDArray[np.bool_]
 
 DEPTH: Final = 20
 PERSISTENCE: Final = 0.9

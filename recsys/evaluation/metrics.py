@@ -12,11 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from recsys.arrays import Floats, Ints, Mask, Ragged, offsets_of
 from recsys.errors import DataError
-from recsys.evaluation.concentration import Floats, Ints, exposures, gini
-from recsys.interactions.training import ItemLists
-
-Mask = npt.NDArray[np.bool_]
+from recsys.evaluation.concentration import exposures, gini
 
 PLACES: Final = 20
 SMOOTHING: Final = 0.01
@@ -33,7 +31,7 @@ class Hits:
     """(u,) number of relevant items, 1 or more."""
 
 
-def find_hits(ranked: Ints, relevant: ItemLists) -> Hits:
+def find_hits(ranked: Ints, relevant: Ragged) -> Hits:
     """Looks each place's item up among the user's relevant items.
 
     relevant: items of the same u users, each at least one and each once.
@@ -179,7 +177,7 @@ class Evaluation:
     """Places of a list that count."""
     ranked: Ints
     """(u, k or fewer) the lists."""
-    relevant: ItemLists
+    relevant: Ragged
     """What the lists were measured against."""
     items: int
     """Size of the catalogue."""
@@ -206,7 +204,7 @@ class Evaluation:
 
 def evaluate_lists(
     ranked: Ints,
-    relevant: ItemLists,
+    relevant: Ragged,
     catalogue: Catalogue,
     *,
     k: int = PLACES,
@@ -257,7 +255,7 @@ _MOST: Final = {"diversity": 2.0}
 _ROUNDING: Final = 1e-9
 
 
-def as_ranked(lists: ItemLists, k: int) -> Ints:
+def as_ranked(lists: Ragged, k: int) -> Ints:
     """(u, k) the first k items of lists that stand one after the other, -1 where one is shorter."""
     offsets, rows = lists
     lengths = np.minimum(np.diff(offsets), k)
@@ -282,7 +280,7 @@ def _repeats(ranked: Ints) -> bool:
 def _membership(ranked: Ints, items: int) -> sparse.csr_matrix:
     """(u, items) 1 where the list holds the item."""
     listed = ranked >= 0
-    offsets = np.concatenate([[0], np.cumsum(listed.sum(axis=1))])
+    offsets = offsets_of(listed.sum(axis=1))
     cells = (np.ones(offsets[-1]), ranked[listed], offsets)
     return sparse.csr_matrix(cells, shape=(len(ranked), items))
 

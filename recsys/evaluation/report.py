@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from recsys.arrays import Mask
 from recsys.errors import DataError
-from recsys.evaluation.metrics import ACCURACY, Evaluation, Mask
+from recsys.evaluation.metrics import ACCURACY, Evaluation
 from recsys.evaluation.significance import Interval, Paired, holm, mean_intervals, paired
 
 ALL: Final = "all"

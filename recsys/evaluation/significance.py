@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
+from recsys.arrays import Floats
 from recsys.errors import DataError
-from recsys.evaluation.concentration import Floats
 
 ERRORS: Final = 2.0
 """Standard errors that a gain must be beyond to be acted on: chance gives as much once in forty."""

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from recsys.arrays import Ints, Ragged, ranges
 from recsys.errors import DataError
-from recsys.interactions.training import Ints, ItemLists
 
 MOST_WEIGHT: Final = 1e9
 """Greatest weight of a pair: sums of larger ones could leave float32."""
@@ -54,7 +54,7 @@ class Pairs:
         """(u,) the users that have a pair, ascending, each once."""
         return np.unique(self.user_rows)
 
-    def item_lists(self, users: Ints) -> ItemLists:
+    def item_lists(self, users: Ints) -> Ragged:
         """The items of each of the given users, ascending, each once.
 
         users: (u,) in any order, each once; a user without pairs has an empty list.
@@ -62,9 +62,8 @@ class Pairs:
         pairs = self.merged()
         starts = np.searchsorted(pairs.user_rows, users, side="left")
         lengths = np.searchsorted(pairs.user_rows, users, side="right") - starts
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
-        return offsets, pairs.item_rows[places]
+        offsets, places = ranges(starts, lengths)
+        return Ragged(offsets, pairs.item_rows[places])
 
     def matrix(self, users: int, items: int) -> sparse.csr_matrix:
         """(users, items) float32; a cell is the summed weight, cells of weight 0 not stored."""

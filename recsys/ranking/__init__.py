@@ -1,1 +1,1 @@
-"""From the models' scores to lists."""
+"""From the generators' scores to one order of candidates."""

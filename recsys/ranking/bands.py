@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from recsys.interactions.training import Ints
+from recsys.arrays import Ints
 
 WARM_FROM: Final = 5
 """Items touched from which on a user is warm."""

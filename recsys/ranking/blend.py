@@ -6,8 +6,8 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from recsys.interactions.training import Ints
-from recsys.models.contract import Scores
+from recsys.arrays import Ints
+from recsys.generators.contract import Scores
 from recsys.ranking.candidates import candidates
 from recsys.ranking.scoring import Scored
 

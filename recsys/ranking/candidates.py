@@ -6,8 +6,8 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from recsys.interactions.training import Ints
-from recsys.models.contract import Scores
+from recsys.arrays import Ints
+from recsys.generators.contract import Scores
 from recsys.ranking.scoring import Scored
 
 _GROUPS: Final = 4

@@ -6,8 +6,8 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from recsys.interactions.training import Training
-from recsys.models.contract import Rows
+from recsys.dataset.training import Training
+from recsys.generators.contract import Rows
 from recsys.ranking.candidates import Candidates
 from recsys.ranking.scoring import Scored, Scorer
 
@@ -21,7 +21,7 @@ _NEVER: Final = 1e4
 
 
 @dataclass(frozen=True)
-class Facts:
+class ItemUserFeatures:
     """What is known of items and users before an instant, whatever the generators say."""
 
     items: Features

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from recsys.interactions.training import Ints
-from recsys.models.contract import Scores
+from recsys.arrays import Ints
+from recsys.generators.contract import Scores
 from recsys.ranking.candidates import candidates, leaders
-from recsys.ranking.features import Facts, Features
+from recsys.ranking.features import Features, ItemUserFeatures
 from recsys.ranking.scoring import Scored, Scorer
 
 if TYPE_CHECKING:
     from lightgbm import Booster
 
-LEARNED: Final = 150
+RERANK_DEPTH: Final = 150
 """Candidates of a user that are ranked anew, the best of the sum; the others keep their order."""
-BEHIND: Final = np.float32(1000.0)
+DEMOTION: Final = np.float32(1000.0)
 """What the others' scores are lowered by: more than any of them is wide."""
 _ROUNDS: Final = 150
 _PARAMETERS: Final = {
@@ -67,7 +67,7 @@ class Learned:
     candidates: int
     """Candidates of each generator."""
     scorer: Scorer
-    facts: Facts
+    facts: ItemUserFeatures
 
     @cached_property
     def _loaded(self) -> "list[Booster]":
@@ -84,11 +84,11 @@ class Learned:
         scores = np.zeros(len(found.lines), np.float32)
         for weight, part in zip(self.base, scored.scores, strict=True):
             scores += np.float32(weight) * part[found.lines, found.columns]
-        first = leaders(found.lines, found.columns, scores, LEARNED)
+        first = leaders(found.lines, found.columns, scores, RERANK_DEPTH)
         if first.any():
             features = self.facts.of_candidates(self.scorer, scored, found.of(first))
             scores[first] += _mean(self._loaded, features)
-        scores[~first] -= BEHIND
+        scores[~first] -= DEMOTION
         totals[found.lines, found.columns] = scores
         return totals
 

@@ -6,15 +6,11 @@ from functools import cache
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
-from recsys.interactions.training import Ints, ItemLists
-from recsys.models.contract import Model, Rows, Scores
-from recsys.models.factors import BLOCK, FactorModel
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+from recsys.arrays import Floats, Ints, Ragged
+from recsys.generators.contract import Model, Rows, Scores
+from recsys.generators.factors import CHUNK, FactorModel
 
 _FLAT = 1e-6
 """A deviation this small beside the scores themselves is rounding, not an opinion."""
@@ -111,13 +107,13 @@ class Scorer:
         restricted = [Standardised.of(model.restricted(available)) for model in models.values()]
         return cls(restricted, tuple(models), available, columns)
 
-    def blocks(self, users: Rows, excluded: ItemLists) -> Iterator[Scored]:
+    def chunks(self, users: Rows, excluded: Ragged) -> Iterator[Scored]:
         """Scores users block by block.
 
         users: (u,) ascending rows. excluded: the items that each must not get.
         """
         offsets, rows = excluded
-        cuts = np.flatnonzero(np.diff(users // BLOCK)) + 1
+        cuts = np.flatnonzero(np.diff(users // CHUNK)) + 1
         with _threadpools().limit(limits=1, user_api="blas"):
             for start, end in zip([0, *cuts], [*cuts, len(users)], strict=True):
                 block = users[start:end]

@@ -1,59 +1,60 @@
 """The two stages together: choose how to order, rank."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
-from recsys.config import Config
-from recsys.interactions.training import HeldBack, Ints, ItemLists, Training, taken
-from recsys.models.contract import Model, Rows
+from recsys.arrays import Ints, Ragged
+from recsys.dataset.training import Holdout, Training
+from recsys.generators.contract import Model, Rows
+from recsys.lists.ranked import RankedLists, select
 from recsys.ranking.bands import bands_of
 from recsys.ranking.blend import Blend
-from recsys.ranking.choice import Choice, Standing, choose
-from recsys.ranking.examples import examples
-from recsys.ranking.features import Facts
+from recsys.ranking.features import ItemUserFeatures
+from recsys.ranking.holdout import holdout_candidates
+from recsys.ranking.policy import RankingPolicy, Standing, choose
 from recsys.ranking.scoring import Scorer
-from recsys.ranking.topn import TopN, select
+from recsys.sections.ranking import Ranking
 
 
-def seen(training: Training, users: Ints) -> ItemLists:
+def seen(training: Training, users: Ints) -> Ragged:
     """The items that each of the users has touched."""
-    rows = training.history[users]
-    return rows.indptr.astype(np.int64), rows.indices.astype(np.int64)
+    return Ragged.of_matrix(training.history[users])
 
 
-def choose_blend(
-    held: HeldBack,
+def choose_policy(
+    held: Holdout,
     models: Mapping[str, Model],
     available: Rows,
-    config: Config,
+    ranking: Ranking,
+    weights: Sequence[float],
+    seed: int,
     standing: Standing | None = None,
-) -> Choice:
+) -> RankingPolicy:
     """Measures every way to order the candidates on what was held back; see `choose`.
 
     models: fitted on `held.training`. available: ascending item rows. Of more than
     `ranking.most_users` users so many are drawn.
     """
-    most = config.ranking.most_users
+    most = ranking.most_users
     places = np.arange(len(held.users))
     if len(places) > most:
-        draw = np.random.default_rng(config.seed).choice(len(places), most, replace=False)
+        draw = np.random.default_rng(seed).choice(len(places), most, replace=False)
         places = np.sort(draw)
     users = held.users[places]
     scorer = Scorer.of(models, available, held.training.history.shape[1])
-    found = examples(
+    found = holdout_candidates(
         scorer,
-        Facts.of(held.training),
+        ItemUserFeatures.of(held.training),
         users,
         seen(held.training, users),
-        taken(held.relevant, places),
-        config.ranking.candidates,
+        held.relevant.take(places),
+        ranking.candidates,
     )
-    weights = [section.weight for section in config.generators.used().values()]
     bands = bands_of(np.diff(held.training.history.indptr))[users]
-    return choose(found, bands, scorer.names, weights, config.ranking, config.seed, standing)
+    return choose(found, bands, scorer.names, weights, ranking, seed, standing)
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Ranker:
     def of(
         cls,
         models: Mapping[str, Model],
-        choice: Choice,
+        choice: RankingPolicy,
         available: Rows,
         training: Training,
         most: int,
@@ -76,10 +77,10 @@ class Ranker:
         scorer = Scorer.of(models, available, training.history.shape[1])
         return cls(scorer, choice.blend(scorer, training, most))
 
-    def top_n(self, users: Ints, excluded: ItemLists, n: int) -> Iterator[TopN]:
+    def top_n(self, users: Ints, excluded: Ragged, n: int) -> Iterator[RankedLists]:
         """The n best available items of each user, block by block.
 
         users: (u,) ascending rows. excluded: what each must not get, besides what is unavailable.
         """
-        for scored in self.scorer.blocks(users, excluded):
+        for scored in self.scorer.chunks(users, excluded):
             yield select(scored, self.blend, self.scorer.available, n)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pglast
 import pytest
 
-from jobs.io.migrations import with_id_types
-from jobs.io.statements import SQL
-from recsys.config import Ids
+from jobs.db.statements import SQL
+from jobs.sinks.postgres.migrations import with_id_types
+from recsys.sections.ids import Ids
 
 REPOSITORY = Path(__file__).parents[2]
 FILES = sorted(SQL.rglob("*.sql"))

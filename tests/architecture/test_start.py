@@ -12,9 +12,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from jobs.app.nightly import OF_TASKS
 from jobs.cli.deferred import Deferred
 from jobs.cli.main import app
-from jobs.nightly import OF_TASKS
 
 HEAVY = {
     "adbc_driver_postgresql", "airflow", "faiss", "great_expectations", "implicit", "lightgbm",

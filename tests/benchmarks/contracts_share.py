@@ -20,12 +20,13 @@ from pathlib import Path
 from pydantic import SecretStr
 from upath import UPath
 
-from jobs.entrypoint import RunArguments
-from jobs.io.migrations import migrate
-from jobs.nightly import STEPS, run_steps
+from jobs.app.nightly import run_steps
+from jobs.run.entrypoint import RunArguments
+from jobs.run.settings import Settings, load_config
 from jobs.sandbox import servers
-from jobs.settings import Settings, load_config
-from recsys.config import Ids
+from jobs.sinks.postgres.migrations import migrate
+from jobs.steps import NAMES
+from recsys.sections.ids import Ids
 from tests.benchmarks.market import CONFIG, DAY, fill, market
 
 LIMIT = 0.2
@@ -79,9 +80,9 @@ def in_processes(root: Path, uri: SecretStr) -> Iterator[tuple[str, float]]:
         "RECSYS_LAKE": str(root / "lake"),
         "RECSYS_CONFIG": str(root / "recsys.toml"),
     }
-    for step in STEPS:
+    for step in NAMES:
         begin = time.monotonic()
-        command = [sys.executable, "-m", f"jobs.{step}", "--as-of", f"{DAY}"]
+        command = [sys.executable, "-m", f"jobs.steps.{step}", "--as-of", f"{DAY}"]
         subprocess.run(command, env=environment, check=True)
         yield step, time.monotonic() - begin
 

@@ -14,12 +14,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from jobs.fitting import fit_generator
-from jobs.settings import load_config
+from jobs.run.settings import load_config
 from recsys import columns as c
+from recsys.dataset.training import Training
+from recsys.dataset.trial import ranked_lists
 from recsys.evaluation.diff import compare
-from recsys.evaluation.trial import ranked_lists
-from recsys.interactions.training import Training
-from recsys.models import als
+from recsys.generators import als
 from recsys.ranking.blend import WeightedSum
 from recsys.ranking.scoring import Scorer
 from recsys.ranking.stack import seen

@@ -34,12 +34,13 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from pydantic import SecretStr
 
-from jobs.io.migrations import migrate
-from jobs.io.postgres import connect
-from jobs.io.publishing import publish
+from jobs.db.postgres import connect
 from jobs.sandbox import servers
-from recsys.config import Ids, Lists
-from recsys.schemas import TOP_N
+from jobs.sinks.postgres.migrations import migrate
+from jobs.sinks.postgres.publishing import publish
+from recsys.schemas import LISTS
+from recsys.sections.ids import Ids
+from recsys.sections.lists import Lists
 from tests.postgres.test_publishing import RECORD, passed, popular, tables
 
 OUTPUT: Final = Path(__file__).parents[2] / "build" / "bench" / "lookup.json"
@@ -207,7 +208,7 @@ def made_up_lists(users: int, seed: int) -> ds.Dataset:
         for name, values in columns.items()
     }
     table = pa.table({"user_id": np.arange(1, users + 1), **arrays})
-    return ds.dataset(table.cast(TOP_N.arrow(Ids())))
+    return ds.dataset(table.cast(LISTS.arrow(Ids())))
 
 
 def percentiles_ms(folder: Path) -> tuple[float, float]:

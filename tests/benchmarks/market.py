@@ -7,12 +7,12 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 from pydantic import SecretStr
 
-from jobs.io.migrations import with_id_types
-from jobs.io.postgres import connect
-from jobs.io.statements import statement
-from recsys.config import Ids
-from recsys.interactions.training import Ints
+from jobs.db.postgres import connect
+from jobs.db.statements import statement
+from jobs.sinks.postgres.migrations import with_id_types
+from recsys.arrays import Ints
 from recsys.schemas import TIMESTAMP
+from recsys.sections.ids import Ids
 from recsys.window import midnight
 
 DAY = date(2026, 1, 1)

@@ -19,11 +19,11 @@ from typing import Any, Final
 from pydantic import SecretStr
 from upath import UPath
 
-from jobs.io.lake import Lake
-from jobs.io.migrations import migrate
+from jobs.lake.partitions import Lake
 from jobs.sandbox import servers
-from recsys.config import Ids
-from recsys.schemas import TOP_N
+from jobs.sinks.postgres.migrations import migrate
+from recsys.schemas import LISTS
+from recsys.sections.ids import Ids
 from tests.benchmarks.market import CONFIG, DAY, add, day_after, fill, market
 from tests.benchmarks.pipeline import FOLDER, SIZES, STAGES, Measured, measured, write
 
@@ -57,7 +57,7 @@ def main(*, size: str, visit: int, seed: int) -> None:
             new = day_after(made, NEXT, round(SHARE * interactions), visit, seed)
             add(uri, new)
             found["changes alone"] = measured("ours", root, f"{NEXT}")
-            facts = Lake(UPath(root / "lake")).as_of(TOP_N.name, NEXT).manifest().stats
+            facts = Lake(UPath(root / "lake")).as_of(LISTS.name, NEXT).manifest().stats
             found["the same, full"] = measured("ours", root, f"{NEXT}", "full")
         finally:
             servers.down(root)

@@ -24,9 +24,9 @@ from typing import Any, Final
 import psutil
 from pydantic import SecretStr
 
-from jobs.io.migrations import migrate
 from jobs.sandbox import servers
-from recsys.config import Ids
+from jobs.sinks.postgres.migrations import migrate
+from recsys.sections.ids import Ids
 from tests.benchmarks import ways
 from tests.benchmarks.market import CONFIG, fill, market
 
@@ -39,7 +39,7 @@ STAGES: Final = {
     "start Spark": ("start Spark", "start"),
     "extract": ("extract", "extract_sources"),
     "contracts": ("check_sources", "check_matrix", "check_lists"),
-    "matrix": ("build_interactions",),
+    "matrix": ("build_matrix",),
     "train": ("train", "train_generators"),
     "choose": ("choose_ranking",),
     "rank": ("rank", "rank_lists"),

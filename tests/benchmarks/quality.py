@@ -16,25 +16,26 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.app.evaluation import BLEND, Steps, Trial, try_stack
+from jobs.app.tuning import with_sections
 from jobs.cli.evaluate import show
-from jobs.evaluation import BLEND, Steps, Trial, try_stack
-from jobs.io.documents import Document
-from jobs.io.features import descriptions
-from jobs.io.pairs import read_ids, read_numbered
+from jobs.run.settings import load_config
 from jobs.sandbox.importers.deskdrop import read_deskdrop
 from jobs.sandbox.importers.goodbooks import read_goodbooks
 from jobs.sandbox.importers.movielens import read_movielens
 from jobs.sandbox.market import Market
 from jobs.sandbox.seed import make_market
-from jobs.settings import load_config
-from jobs.tuning import with_sections
+from jobs.sources.documents import Document
+from jobs.sources.pair_files import read_ids, read_numbered
+from jobs.stores.models import descriptions
+from recsys.arrays import Ints
 from recsys.config import Config
+from recsys.dataset.training import Descriptions
+from recsys.dataset.trial import DataSet
 from recsys.evaluation.metrics import Evaluation
 from recsys.evaluation.splits import Pairs, Split, at_quantile, given, random_per_user
-from recsys.evaluation.trial import DataSet
+from recsys.generators.registry import GENERATORS, Generators
 from recsys.ids import IdIndex
-from recsys.interactions.training import Descriptions, Ints
-from recsys.models.registry import GENERATORS, Generators
 from recsys.window import midnight
 
 REPOSITORY: Final = Path(__file__).parents[2]

@@ -29,21 +29,22 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 from upath import UPath
 
-from jobs.entrypoint import RunArguments
-from jobs.io.features import interactions
-from jobs.nightly import run_steps
+from jobs.app.nightly import run_steps
+from jobs.run.entrypoint import RunArguments
+from jobs.run.settings import Settings, load_config
 from jobs.sandbox import servers
-from jobs.settings import Settings, load_config
-from jobs.spark import in_arrow, numbered_tasks, session
-from jobs.transforms.ranking import USERS_A_BATCH
+from jobs.spark.session import in_arrow, numbered_tasks, session
+from jobs.stores.models import histories
+from jobs.tasks.lists import USERS_A_BATCH
 from recsys import columns as c
-from recsys.interactions.matrices import list_arrays
-from recsys.models.contract import Rows
-from recsys.models.factors import BLOCK, FactorModel
+from recsys.arrays import Ragged
+from recsys.dataset.matrices import list_arrays
+from recsys.generators.contract import Rows
+from recsys.generators.factors import CHUNK, FactorModel
 from recsys.ranking.blend import WeightedSum
 from recsys.ranking.scoring import Scorer
 from recsys.ranking.stack import Ranker
-from recsys.schemas import TOP_N
+from recsys.schemas import LISTS
 from tests.benchmarks.market import DAY
 
 FACTORS: Final = 64
@@ -178,7 +179,7 @@ def scoring(root: Path) -> None:
 
     def lists(part: Rows) -> None:
         rows = matrix[part]
-        excluded = rows.indptr.astype(np.int64), rows.indices.astype(np.int64)
+        excluded = Ragged.of_matrix(rows)
         for _ in ranker.top_n(part, excluded, LENGTH):
             pass
 
@@ -191,7 +192,7 @@ def scoring(root: Path) -> None:
         "implicit's lists": lambda: model.recommend(
             users, matrix, N=LENGTH, filter_already_liked_items=True
         ),
-        "the product alone": lambda: in_processes(product, split(users, BLOCK)),
+        "the product alone": lambda: in_processes(product, split(users, CHUNK)),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     say({"begin": "scoring"})
@@ -241,10 +242,10 @@ def floor(root: Path) -> None:
         model = factorised(matrix)
     with stage("rank"), threadpool_limits(limits=1, user_api="blas"):
         items = np.ascontiguousarray(model.item_factors.T)
-        for start in range(0, matrix.shape[0], BLOCK):
-            model.user_factors[start : start + BLOCK] @ items
-    partition = arguments_of(root).lake.as_of(TOP_N.name, DAY)
-    lists = partition.read(TOP_N, load_config(settings.config).ids)
+        for start in range(0, matrix.shape[0], CHUNK):
+            model.user_factors[start : start + CHUNK] @ items
+    partition = arguments_of(root).lake.as_of(LISTS.name, DAY)
+    lists = partition.read(LISTS, load_config(settings.config).ids)
     with stage("publish"):
         copy(uri, lists)
 
@@ -273,7 +274,7 @@ def factorised(matrix: sparse.csr_matrix) -> Any:
 def matrix_of(root: Path) -> sparse.csr_matrix:
     """The matrix that our way has built."""
     arguments = arguments_of(root)
-    table = interactions(arguments.lake, DAY, arguments.config.ids)
+    table = histories(arguments.lake, DAY, arguments.config.ids)
     offsets, rows = list_arrays(table[c.ITEM_ROWS])
     weights: npt.NDArray[np.float32] = np.ones(len(rows), np.float32)
     return sparse.csr_matrix((weights, rows, offsets))

@@ -20,8 +20,8 @@ import psutil
 import pyspark
 import pytest
 
-from jobs import package
 from jobs.sandbox.processes import find_all, last_lines, wait_until
+from jobs.spark import package
 from tests.object_store import ObjectStore
 
 REPOSITORY: Final = Path(__file__).parents[2]

@@ -14,26 +14,26 @@ import psutil
 import pytest
 from upath import UPath
 
-from jobs import package
-from jobs.io import lookup
-from jobs.io.features import read_model
-from jobs.io.lake import Lake
-from jobs.io.mongo import database
-from jobs.io.postgres import connect
-from jobs.nightly import STEPS
+from jobs.db.postgres import connect
+from jobs.lake.partitions import Lake
+from jobs.run.settings import Settings
 from jobs.sandbox.market import load
 from jobs.sandbox.seed import make_market
-from jobs.settings import Settings
+from jobs.sinks.postgres import lookup
+from jobs.sources.mongo import database
+from jobs.spark import package
+from jobs.steps import NAMES, STEPS
+from jobs.stores.models import read_model
 from recsys.config import Config
-from recsys.schemas import TOP_N
+from recsys.schemas import LISTS
 from tests.cluster.conftest import REPOSITORY, WORKERS, Cluster, end, run
 
 pytestmark = pytest.mark.cluster
 
 USERS, ITEMS, DAYS, EVENTS, SEED = 300, 200, 40, 8_000, 7
 DAY = date(2026, 1, 1)
-ARGUMENTS = ("--as-of", f"{DAY}", "--observed-at", "2026-06-01T00:00:00Z")
-SUBMITTED = ("extract_sources", "build_interactions", "rank_lists")
+ARGUMENTS = ("--as-of", f"{DAY}")
+SUBMITTED = tuple(step.name for step in STEPS if step.on_spark)
 #: Looks for this project without its archive.
 BARE = "from importlib.util import find_spec as f; print(f('recsys'), f('jobs'), end='')"
 
@@ -55,13 +55,13 @@ class Night:
 
     def here(self, step: str, code: Path, environment: Mapping[str, str]) -> None:
         """Runs a job as a process of its own. code: checkout or archive that it comes out of."""
-        command = [sys.executable, "-m", f"jobs.{step}", *ARGUMENTS]
+        command = [sys.executable, "-m", f"jobs.steps.{step}", *ARGUMENTS]
         own = {"PYTHONPATH": str(code), **environment}
         run(command, self.cluster.folder, self.environment | own)
 
     def submitted(self, step: str, name: str) -> None:
         """Runs a job through spark-submit. name: of the application."""
-        job = REPOSITORY / "jobs" / f"{step}.py"
+        job = REPOSITORY / "jobs" / "steps" / f"{step}.py"
         command = self.cluster.submit(name, job, *ARGUMENTS)
         run(command, self.cluster.folder, self.environment)
 
@@ -91,7 +91,7 @@ def test_executors_have_the_code_from_the_archive_alone(cluster: Cluster) -> Non
     assert {inside for _, inside in apart} == {
         "recsys/__init__.py",
         "data_contracts/__init__.py",
-        "jobs/io/lake.py",
+        "jobs/lake/partitions.py",
     }
     assert len({archive for archive, _ in apart}) == WORKERS
 
@@ -107,17 +107,17 @@ def test_a_night_on_a_cluster(
     """One night four ways in one test: each takes long."""
     fill(settings, config)
     alone = Night(cluster, settings, UPath(tmp_path / "alone"))
-    for step in STEPS:
+    for step in NAMES:
         alone.here(step, REPOSITORY, {"RECSYS_SPARK_MASTER": "local[2]"})
     wanted = alone.live()
 
     together = Night(cluster, settings, UPath(tmp_path / "together"))
-    work = together.spread(STEPS, "together")
+    work = together.spread(NAMES, "together")
     assert together.live() == wanted
     assert len(sum(work.values(), Counter())) == WORKERS
 
     apart = Night(cluster, settings, bucket / "lake")
-    shared = apart.spread(STEPS, "apart")
+    shared = apart.spread(NAMES, "apart")
     assert apart.live() == wanted
     assert len(sum(shared.values(), Counter())) == WORKERS
 
@@ -127,7 +127,7 @@ def test_a_night_on_a_cluster(
     assert cut.is_set()
     reasons = Counter(task["Task End Reason"]["Reason"] for task in cluster.tasks("cut"))
     assert reasons["ExecutorLostFailure"]
-    for step in STEPS[STEPS.index("rank_lists") + 1 :]:
+    for step in NAMES[NAMES.index("rank_lists") + 1 :]:
         together.here(step, cluster.archive, {})
     assert together.live() == wanted
     with capsys.disabled():
@@ -177,7 +177,7 @@ def power_cut(cluster: Cluster, lake: UPath) -> Iterator[threading.Event]:
         while not done.wait(0.02):
             if task is None and (task := python_task(victim)):
                 task.suspend()
-            if task and any((lake / TOP_N.name).glob("*/gen-*/part-*.parquet")):
+            if task and any((lake / LISTS.name).glob("*/gen-*/part-*.parquet")):
                 end([victim, *victim.children(recursive=True)])
                 cut.set()
                 return

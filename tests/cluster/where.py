@@ -14,12 +14,12 @@ TASKS = 8
 def files(rows: Iterable[int]) -> Iterable[str]:
     """Where a task's packages come from; long enough for every executor to get one."""
     import data_contracts  # noqa: PLC0415 - on executors
-    import jobs.io.lake  # noqa: PLC0415
+    import jobs.lake.partitions  # noqa: PLC0415
     import recsys  # noqa: PLC0415
 
     time.sleep(0.5)
     for _ in rows:
-        for module in (recsys, data_contracts, jobs.io.lake):
+        for module in (recsys, data_contracts, jobs.lake.partitions):
             yield str(Path(str(module.__file__)).absolute())
 
 

@@ -8,14 +8,16 @@ import pytest
 from pydantic import SecretStr
 from pyspark.sql import SparkSession
 
-from jobs.entrypoint import RunArguments
-from jobs.io.mongo import database
-from jobs.io.postgres import connect
-from jobs.nightly import run_steps
+from jobs.app.nightly import run_steps
+from jobs.db.postgres import connect
+from jobs.run.entrypoint import RunArguments
+from jobs.run.settings import Settings
 from jobs.sandbox.market import Market, load
-from jobs.settings import Settings
-from recsys.config import Config, Contracts, Gates
-from recsys.models.registry import GENERATORS, Generators
+from jobs.sources.mongo import database
+from recsys.config import Config
+from recsys.generators.registry import GENERATORS, Generators
+from recsys.sections.contracts import Contracts
+from recsys.sections.gates import Gates
 
 #: When the sources are read: later than anything but what lies in the future on purpose.
 OBSERVED_AT = datetime(2026, 6, 1, tzinfo=UTC)

@@ -16,8 +16,8 @@ import psutil
 import pytest
 from upath import UPath
 
-from jobs.entrypoint import RunArguments
-from jobs.nightly import run_steps
+from jobs.app.nightly import run_steps
+from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import make_market
 from tests.conftest import REPOSITORY
 from tests.e2e.conftest import OBSERVED_AT, Pipeline

@@ -17,14 +17,14 @@ import pyarrow as pa
 import pytest
 from upath import UPath
 
-from jobs import extract_sources
-from jobs.backfill import Day, Ended, State, backfill, plan
-from jobs.entrypoint import RunArguments
-from jobs.io.features import interactions
-from jobs.io.manifests import MANIFEST, read_manifest
-from jobs.nightly import run_steps
+from jobs.app.backfill import Day, Ended, State, backfill, plan
+from jobs.app.nightly import run_steps
+from jobs.lake.manifests import MANIFEST, read_manifest
+from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.market import EVENTS, Market
 from jobs.sandbox.seed import make_market
+from jobs.steps import extract_sources
+from jobs.stores.models import histories
 from recsys import columns as c
 from recsys.schemas import ITEMS, RAW_ITEMS
 from recsys.window import midnight
@@ -193,7 +193,7 @@ def check_what_was_read_on_its_day_is_kept(pipeline: Pipeline, dates: list[date]
 def check_the_late_row_is_known_from_its_arrival_on(pipeline: Pipeline, dates: list[date]) -> None:
     known = [
         LATE_USER
-        in interactions(arguments(pipeline, OBSERVED_AT).lake, day, pipeline.config.ids)[
+        in histories(arguments(pipeline, OBSERVED_AT).lake, day, pipeline.config.ids)[
             c.USER_ID
         ].to_pylist()
         for day in dates

@@ -27,18 +27,19 @@ from typer.testing import CliRunner
 from upath import UPath
 
 from jobs.cli.main import app
-from jobs.io import extraction
-from jobs.io.lake import Lake
-from jobs.io.migrations import migrate
-from jobs.io.mongo import ROWS_PER_BATCH, database
-from jobs.io.postgres import connect
-from jobs.io.publishing import publish
+from jobs.db.postgres import connect
+from jobs.lake.partitions import Lake
 from jobs.sandbox import servers
 from jobs.sandbox.market import load
 from jobs.sandbox.seed import make_market
-from recsys.config import Config, Ids
+from jobs.sinks.postgres.migrations import migrate
+from jobs.sinks.postgres.publishing import publish
+from jobs.sources import extraction
+from jobs.sources.mongo import ROWS_PER_BATCH, database
+from recsys.config import Config
 from recsys.errors import MongoUnavailableError, PostgresUnavailableError
-from recsys.schemas import TOP_N
+from recsys.schemas import LISTS
+from recsys.sections.ids import Ids
 from tests.postgres.test_publishing import RECORD, passed, popular, tables
 
 DAY = date(2026, 1, 1)
@@ -225,7 +226,7 @@ def test_postgres_killed_during_the_load_hurts_nothing(victim: Victim) -> None:
     scores = pa.array([[0.5] * 10] * users, pa.list_(pa.float32()))
     sources = pa.array([[0] * 10] * users, pa.list_(pa.int16()))
     columns = [pa.array(range(users), pa.int64()), items, scores, sources, scores]
-    lists = ds.dataset(pa.Table.from_arrays(columns, schema=TOP_N.arrow(Ids())))
+    lists = ds.dataset(pa.Table.from_arrays(columns, schema=LISTS.arrow(Ids())))
     made = tables(Ids(), lists, popular(Ids(), 1))
     done = threading.Event()
 

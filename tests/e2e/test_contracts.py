@@ -11,25 +11,19 @@ import pyarrow as pa
 import pytest
 from upath import UPath
 
-from jobs import (
-    build_data_docs,
-    check_lists,
-    check_matrix,
-    check_sources,
-    choose_ranking,
-    train_generators,
-)
-from jobs.entrypoint import RunArguments
-from jobs.io.contracts import event_checks, results, stage_partition
-from jobs.io.features import model_partition
-from jobs.io.lake import Partition
-from jobs.io.nights import facts
-from jobs.settings import Settings
+from jobs.app import data_docs as build_data_docs
+from jobs.lake.partitions import Partition
+from jobs.run.entrypoint import RunArguments
+from jobs.run.settings import Settings
+from jobs.steps import check_lists, check_matrix, check_sources, choose_ranking, train_generators
+from jobs.stores.checks import event_checks, results, stage_partition
+from jobs.stores.models import model_partition
+from jobs.stores.nights import facts
 from recsys import columns as c
 from recsys.config import Config
 from recsys.errors import ContractError, MissingPartitionError, NoEventsError
 from recsys.nights import Night
-from recsys.schemas import EVENT_SOURCES, INTERACTIONS, ITEMS, RAW, TOP_N, Table
+from recsys.schemas import EVENT_SOURCES, HISTORIES, ITEMS, LISTS, RAW, Table
 from recsys.window import Window, midnight
 
 FIRST = date(2026, 1, 1)
@@ -220,17 +214,17 @@ def made(raw: Raw, best: int) -> RunArguments:
     ranked[c.PROPENSITIES] = [1.0, 1.0]
     raw.write(lake.as_of(ITEMS.name, FIRST), ITEMS, catalogue())
     histories = [{c.USER_ROW: n, c.USER_ID: n, **seen} for n in users]
-    raw.write(lake.as_of(INTERACTIONS.name, FIRST), INTERACTIONS, histories)
-    raw.write(lake.as_of(TOP_N.name, FIRST), TOP_N, [{c.USER_ID: n, **ranked} for n in users])
+    raw.write(lake.as_of(HISTORIES.name, FIRST), HISTORIES, histories)
+    raw.write(lake.as_of(LISTS.name, FIRST), LISTS, [{c.USER_ID: n, **ranked} for n in users])
     return arguments
 
 
 def test_a_matrix_of_one_day_long_ago_passes_only_after_another_one(raw: Raw) -> None:
     def matrix_of(day: date, age: float) -> RunArguments:
         arguments = made(raw, 9)
-        history = arguments.lake.as_of(INTERACTIONS.name, FIRST).read(INTERACTIONS, raw.config.ids)
+        history = arguments.lake.as_of(HISTORIES.name, FIRST).read(HISTORIES, raw.config.ids)
         aged = [row | {c.AGES: [age]} for row in history.to_pylist()]
-        raw.write(arguments.lake.as_of(INTERACTIONS.name, day), INTERACTIONS, aged)
+        raw.write(arguments.lake.as_of(HISTORIES.name, day), HISTORIES, aged)
         raw.write(arguments.lake.as_of(ITEMS.name, day), ITEMS, catalogue())
         return raw.at(day)
 
@@ -246,9 +240,9 @@ def test_a_matrix_of_one_day_long_ago_passes_only_after_another_one(raw: Raw) ->
 @pytest.mark.parametrize("job", [train_generators, choose_ranking])
 def test_no_job_goes_on_without_evidence(raw: Raw, job: Any) -> None:
     arguments = made(raw, 9)
-    partition = arguments.lake.as_of(INTERACTIONS.name, FIRST)
-    rows = partition.read(INTERACTIONS, raw.config.ids).to_pylist()
-    raw.write(partition, INTERACTIONS, [row | {c.WEIGHTS: [0.0]} for row in rows])
+    partition = arguments.lake.as_of(HISTORIES.name, FIRST)
+    rows = partition.read(HISTORIES, raw.config.ids).to_pylist()
+    raw.write(partition, HISTORIES, [row | {c.WEIGHTS: [0.0]} for row in rows])
     for name in ("item_profiles", "user_profiles"):
         raw.snapshot(name, FIRST, [])
     for name in raw.config.generators.used():
@@ -269,7 +263,7 @@ def test_no_job_goes_on_without_evidence(raw: Raw, job: Any) -> None:
 def test_bad_lists_are_not_let_through(raw: Raw, best: int, message: str) -> None:
     check_matrix.main(made(raw, 9))
     check_lists.main(made(raw, 9))
-    with pytest.raises(ContractError, match=f"topn: {message}"):
+    with pytest.raises(ContractError, match=f"lists: {message}"):
         check_lists.main(made(raw, best))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.entrypoint import RunArguments
+from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import make_market
 from recsys.errors import LakeFileError
 from tests.e2e.conftest import OBSERVED_AT, Pipeline
@@ -17,7 +17,7 @@ DAY = date(2026, 1, 1)
 
 def step(pipeline: Pipeline, name: str, as_of: date = DAY) -> None:
     arguments = RunArguments(as_of, pipeline.config, pipeline.settings, OBSERVED_AT)
-    importlib.import_module(f"jobs.{name}").main(arguments)
+    importlib.import_module(f"jobs.steps.{name}").main(arguments)
 
 
 def files(pipeline: Pipeline, pattern: str) -> list[Path]:
@@ -37,10 +37,10 @@ def test_no_step_takes_damaged_files_for_data(pipeline: Pipeline) -> None:
     pipeline.run(DAY)
     before = pipeline.lists()
     for pattern, name in (
-        ("raw/blocks/as_of=*", "build_interactions"),
+        ("raw/blocks/as_of=*", "build_matrix"),
         ("interactions/as_of=*", "rank_lists"),
         ("models/als/as_of=*", "rank_lists"),
-        ("topn/as_of=*", "publish_lists"),
+        ("lists/as_of=*", "publish_lists"),
         ("fallback/as_of=*", "publish_lists"),
         ("quarantine/as_of=*", "publish_lists"),
     ):

@@ -14,15 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from jobs.app import forgetting as erasure
+from jobs.app.forgetting import mentions
+from jobs.app.nightly import run_steps
 from jobs.cli.main import app
-from jobs.entrypoint import RunArguments
-from jobs.io import erasure
-from jobs.io.erasure import mentions
-from jobs.io.files import read_table
-from jobs.io.lake import Lake
-from jobs.io.mongo import database
-from jobs.nightly import run_steps
+from jobs.lake.files import read_table
+from jobs.lake.partitions import Lake
+from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import make_market
+from jobs.sources.mongo import database
 from recsys.errors import DataError
 from tests.e2e.conftest import OBSERVED_AT, Pipeline
 
@@ -114,9 +114,9 @@ def test_nothing_is_left_of_what_killed_jobs_have_left(
 ) -> None:
     user = somebody(pipeline)
     lake = Path(pipeline.settings.lake.path)
-    (topn,) = lake.glob("topn/as_of=*/gen-*")
-    shutil.copytree(topn, topn.with_name("gen-dead"))
-    shutil.copytree(topn, lake / "topn" / "as_of=2025-12-01" / "gen-dead")
+    (lists,) = lake.glob("lists/as_of=*/gen-*")
+    shutil.copytree(lists, lists.with_name("gen-dead"))
+    shutil.copytree(lists, lake / "lists" / "as_of=2025-12-01" / "gen-dead")
     (model,) = lake.glob("models/als/as_of=*/gen-*")
     shutil.copytree(model, lake / "models" / "als" / "as_of=2025-12-01" / "gen-dead")
     for statement in (

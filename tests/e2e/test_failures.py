@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from jobs.cli.main import app
-from jobs.io.mongo import database
 from jobs.sandbox.seed import make_market
+from jobs.sources.mongo import database
 from tests.e2e.conftest import Pipeline
 
 DAY = date(2026, 1, 1)

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 from bson import Int64, ObjectId
 
-from jobs.io.features import Known
-from jobs.io.mongo import database
 from jobs.sandbox.market import BLOCKS, EVENTS, INTERACTIONS, ITEMS, USERS, Market
+from jobs.sources.mongo import database
+from jobs.stores.models import TrainingData
 from recsys.errors import ContractError, NoEventsError, RecsysError
 from recsys.nested import MOST_LEVELS
 from recsys.schemas import TIMESTAMP
@@ -236,7 +236,7 @@ def test_a_profile_that_cannot_be_used_is_quarantined_and_nothing_of_it_is_learn
         ("11", f"attributes nests more than {MOST_LEVELS} levels deep"),
         (None, "item_id is null"),
     ]
-    texts = Known(arguments).training.items.text
+    texts = TrainingData(arguments).training.items.text
     assert [text.strip() for text in texts] == ["a\nb", "", "", ""]
 
 

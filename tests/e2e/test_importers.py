@@ -18,20 +18,20 @@ from typer.testing import CliRunner
 from upath import UPath
 
 from jobs.cli.load import import_app
-from jobs.io.claims import Marker, mark
-from jobs.io.documents import Document
-from jobs.io.lake import Lake
-from jobs.io.mongo import database
-from jobs.io.postgres import connect
+from jobs.db.postgres import connect
+from jobs.lake.claims import Marker, mark
+from jobs.lake.partitions import Lake
+from jobs.run.settings import CONFIG, LAKE, MONGO_URI, POSTGRES_URI
 from jobs.sandbox.importers.deskdrop import read_deskdrop
 from jobs.sandbox.importers.goodbooks import read_goodbooks
 from jobs.sandbox.importers.movielens import read_movielens
 from jobs.sandbox.importers.pairs import read_pairs
 from jobs.sandbox.market import Market, load
 from jobs.sandbox.seed import make_market
-from jobs.settings import CONFIG, LAKE, MONGO_URI, POSTGRES_URI
-from recsys.config import Ids, IdType
+from jobs.sources.documents import Document
+from jobs.sources.mongo import database
 from recsys.errors import ConfigError, MappingError, SettingsError
+from recsys.sections.ids import Ids, IdType
 
 DAY = date(2017, 1, 1)
 REPOSITORY = Path(__file__).parents[2]

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from jobs import build_interactions, extract_sources
-from jobs.entrypoint import RunArguments
-from jobs.io.clocks import check_clocks
-from jobs.io.features import Known
-from jobs.io.lake import Lake
-from jobs.io.mongo import database
-from jobs.io.nights import moved_since
-from jobs.io.postgres import connect
+from jobs.db.postgres import connect
+from jobs.lake.partitions import Lake
+from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import make_market
+from jobs.sources.clocks import check_clocks
+from jobs.sources.mongo import database
+from jobs.steps import build_matrix, extract_sources
+from jobs.stores.models import TrainingData
+from jobs.stores.nights import alignment_since
 from recsys import columns as c
 from recsys.errors import FutureDateError
 from recsys.schemas import RAW
@@ -144,9 +144,9 @@ def test_between_full_nights_late_events_make_their_users_lists_anew(market: Pip
     for day in (DAY, NEXT):
         arguments = RunArguments(day, market.config, market.settings, two_hours_after(day))
         extract_sources.main(arguments)
-        build_interactions.main(arguments)
+        build_matrix.main(arguments)
         market.query(f"{INSERT} RETURNING 1", {"user": user, "item": item, "at": LATE})
-    known = Known(arguments)
-    changed = moved_since(arguments, known, DAY).changed
-    assert changed[known.interactions[c.USER_ID].to_pylist().index(user)]
+    known = TrainingData(arguments)
+    changed = alignment_since(arguments, known, DAY).changed
+    assert changed[known.histories[c.USER_ID].to_pylist().index(user)]
     assert not changed.all()

@@ -8,9 +8,9 @@ from bson import Int64, ObjectId
 from pydantic import SecretStr
 from upath import UPath
 
-from jobs.io.mongo import database
 from jobs.sandbox.seed import make_market
-from recsys.config import Ranking
+from jobs.sources.mongo import database
+from recsys.sections.ranking import Ranking
 from recsys.window import midnight
 from tests.e2e.conftest import Pipeline
 from tests.mongo_servers import EMBEDDED, SERVERS

@@ -9,22 +9,24 @@ import pyarrow as pa
 import pytest
 from threadpoolctl import threadpool_limits
 
-from jobs import train_generators
-from jobs.entrypoint import RunArguments
-from jobs.io import lookup, switching
-from jobs.io.features import Known, interactions, model_partition, read_choice, read_model
-from jobs.io.lake import Lake
-from jobs.io.warm import warm_start
-from jobs.rank_lists import list_maker
+from jobs.lake.partitions import Lake
+from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import DIRTY, make_market, planted_groups
+from jobs.sinks.postgres import lookup, switching
+from jobs.steps import train_generators
+from jobs.steps.rank_lists import list_maker
+from jobs.stores.models import TrainingData, histories, model_partition, read_model, read_policy
+from jobs.stores.warm_start import warm_start
 from recsys import columns as c
-from recsys.config import Contracts, Gates, Ranking
+from recsys.arrays import Ragged
 from recsys.errors import HeldError
 from recsys.evaluation.metrics import as_ranked, find_hits, recall
-from recsys.interactions.training import ItemLists
-from recsys.models.factors import FactorModel
-from recsys.models.registry import Generators
-from recsys.schemas import ITEMS, QUARANTINE, TOP_N
+from recsys.generators.factors import FactorModel
+from recsys.generators.registry import Generators
+from recsys.schemas import ITEMS, LISTS, QUARANTINE
+from recsys.sections.contracts import Contracts
+from recsys.sections.gates import Gates
+from recsys.sections.ranking import Ranking
 from recsys.window import Window, midnight
 from tests.e2e.conftest import OBSERVED_AT, OPEN_GATES, Pipeline, only
 
@@ -62,9 +64,9 @@ def recall_at_20(lists: dict[Any, list[Any]], relevant: dict[Any, frozenset[Any]
     return float(recall(hits, 20).mean())
 
 
-def flat(lists: list[list[Any]]) -> ItemLists:
+def flat(lists: list[list[Any]]) -> Ragged:
     offsets = np.cumsum([0, *map(len, lists)])
-    return offsets, np.array([item for items in lists for item in items], np.int64)
+    return Ragged(offsets, np.array([item for items in lists for item in items], np.int64))
 
 
 def test_a_night_end_to_end(market_run: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,7 +119,7 @@ def check_a_fit_can_begin_where_the_last_ended(pipeline: Pipeline) -> None:
     warm = Generators.model_validate({"als": {"warm_iterations": 3}})
     config = pipeline.config.model_copy(update={"generators": warm})
     arguments = RunArguments(END, config, pipeline.settings, OBSERVED_AT)
-    start = warm_start(arguments, Known(arguments))
+    start = warm_start(arguments, TrainingData(arguments))
     assert start is not None
     earlier = read_model(arguments.lake, "als", SPLIT)
     assert isinstance(earlier, FactorModel)
@@ -172,19 +174,19 @@ def check_rejects_are_kept(pipeline: Pipeline) -> None:
 def check_one_process_makes_the_same_lists(pipeline: Pipeline) -> None:
     """In another cut than Spark's tasks, on one thread."""
     run = RunArguments(SPLIT, pipeline.config, pipeline.settings, OBSERVED_AT)
-    known = Known(run)
-    maker = list_maker(run, known, read_choice(run.lake, SPLIT))
-    active = known.interactions.filter(known.interactions[c.ACTIVE])
+    known = TrainingData(run)
+    maker = list_maker(run, known, read_policy(run.lake, SPLIT))
+    active = known.histories.filter(known.histories[c.ACTIVE])
     batches = active.combine_chunks().to_batches(max_chunksize=70)
     with threadpool_limits(1):
         made = pa.Table.from_batches([part for b in batches for part in maker.lists(b)])
-    wanted = _lake(pipeline).as_of(TOP_N.name, SPLIT).read(TOP_N, pipeline.config.ids)
+    wanted = _lake(pipeline).as_of(LISTS.name, SPLIT).read(LISTS, pipeline.config.ids)
     assert made.sort_by(c.USER_ID).equals(wanted.sort_by(c.USER_ID))
 
 
 def check_matrix_and_models_agree(pipeline: Pipeline) -> None:
     lake, ids = _lake(pipeline), pipeline.config.ids
-    users = interactions(lake, SPLIT, ids)
+    users = histories(lake, SPLIT, ids)
     assert users[c.USER_ROW].to_pylist() == list(range(users.num_rows))
     assert users[c.USER_ID].to_pylist() == sorted(users[c.USER_ID].to_pylist())
     items = lake.as_of(ITEMS.name, SPLIT).read(ITEMS, ids)

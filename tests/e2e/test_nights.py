@@ -8,23 +8,24 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from jobs import (
-    build_interactions,
+from jobs.lake.files import remove
+from jobs.run.entrypoint import RunArguments
+from jobs.sandbox.seed import make_market
+from jobs.steps import (
+    build_matrix,
     choose_ranking,
     extract_sources,
     rank_lists,
     train_generators,
 )
-from jobs.entrypoint import RunArguments
-from jobs.io.features import CHOICE, Known, model_partition, read_choice
-from jobs.io.files import remove
-from jobs.io.nights import decided, recorded
-from jobs.rank_lists import list_maker
-from jobs.sandbox.seed import make_market
+from jobs.steps.rank_lists import list_maker
+from jobs.stores.models import CHOICE, TrainingData, model_partition, read_policy
+from jobs.stores.nights import decided, recorded
 from recsys import columns as c
-from recsys.config import Lists, Nights
 from recsys.nights import Night
-from recsys.schemas import INTERACTIONS, TOP_N
+from recsys.schemas import HISTORIES, LISTS
+from recsys.sections.lists import Lists
+from recsys.sections.nights import Nights
 from recsys.window import midnight
 from tests.e2e.conftest import OPEN_GATES, Pipeline
 
@@ -52,14 +53,14 @@ def by_user(lists: pa.Table) -> Made:
 
 
 def made(run: RunArguments) -> Made:
-    return by_user(run.lake.as_of(TOP_N.name, run.as_of).read(TOP_N, run.config.ids))
+    return by_user(run.lake.as_of(LISTS.name, run.as_of).read(LISTS, run.config.ids))
 
 
 def made_of_all(run: RunArguments) -> Made:
     """The lists of everybody with the models and the choice of a night."""
-    known = Known(run)
-    maker = list_maker(run, known, read_choice(run.lake, run.as_of))
-    active = known.interactions.filter(known.interactions[c.ACTIVE])
+    known = TrainingData(run)
+    maker = list_maker(run, known, read_policy(run.lake, run.as_of))
+    active = known.histories.filter(known.histories[c.ACTIVE])
     batches = active.combine_chunks().to_batches()
     return by_user(pa.Table.from_batches([part for b in batches for part in maker.lists(b)]))
 
@@ -111,7 +112,7 @@ def test_users_who_changed_get_a_full_runs_lists_and_others_keep_theirs(market: 
 
     act(market, [(later, item)], noon + timedelta(days=1))
     third = replace(second, as_of=THIRD)
-    for job in (extract_sources, build_interactions, *MODELLING):
+    for job in (extract_sources, build_matrix, *MODELLING):
         job.main(third)
     check_manifests(third, base=FULL, previous=SECOND, scored=1, kept=len(found) - 1)
     last = made(third)
@@ -125,9 +126,9 @@ def test_users_who_changed_get_a_full_runs_lists_and_others_keep_theirs(market: 
 
 
 def histories(run: RunArguments) -> dict[Any, list[Any]]:
-    known = Known(run)
+    known = TrainingData(run)
     ids = known.items[c.ITEM_ID].to_pylist()
-    users = known.interactions.select([c.USER_ID, c.ITEM_ROWS]).to_pylist()
+    users = known.histories.select([c.USER_ID, c.ITEM_ROWS]).to_pylist()
     return {row[c.USER_ID]: [ids[place] for place in row[c.ITEM_ROWS]] for row in users}
 
 
@@ -136,10 +137,10 @@ def check_manifests(
 ) -> None:
     night = Night(fingerprint=run.config.lists_fingerprint(), base=base, previous=previous)
     names = (*run.config.generators.used(), CHOICE)
-    topn = run.lake.as_of(TOP_N.name, run.as_of)
-    partitions = [topn, *(model_partition(run.lake, name, run.as_of) for name in names)]
+    lists = run.lake.as_of(LISTS.name, run.as_of)
+    partitions = [lists, *(model_partition(run.lake, name, run.as_of) for name in names)]
     assert [recorded(partition) for partition in partitions] == [night] * len(partitions)
-    stats = topn.manifest().stats
+    stats = lists.manifest().stats
     assert (stats["scored"], stats["kept"]) == (scored, kept)
 
 
@@ -154,5 +155,5 @@ def check_when_a_night_is_full(run: RunArguments) -> None:
     assert is_full(replace(run, config=longer))
     often = run.config.model_copy(update={"nights": Nights(full_every=1)})
     assert is_full(replace(run, config=often))
-    remove(run.lake.as_of(INTERACTIONS.name, FULL).path)
+    remove(run.lake.as_of(HISTORIES.name, FULL).path)
     assert is_full(run)

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from jobs.entrypoint import lake_of
-from jobs.io.files import is_local
+from jobs.lake.files import is_local
+from jobs.run.entrypoint import lake_of
+from jobs.run.settings import Settings
 from jobs.sandbox.seed import make_market
-from jobs.settings import Settings
-from recsys.config import Nights
 from recsys.errors import LakeUnavailableError
+from recsys.sections.nights import Nights
 from tests.e2e.conftest import OPEN_GATES, Pipeline
 from tests.object_store import ObjectStore
 
@@ -63,7 +63,7 @@ def test_nights_in_an_object_store(
     assert f"finds nothing of {user}" in said
 
     told = subprocess.run(
-        [sys.executable, "-m", "jobs.build_data_docs"],
+        [sys.executable, "-m", "jobs.app.data_docs"],
         env=elsewhere,
         capture_output=True,
         text=True,

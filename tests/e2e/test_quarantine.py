@@ -6,10 +6,10 @@ from typing import Any
 
 from typer.testing import CliRunner
 
+from jobs.app.forgetting import mentions
 from jobs.cli.main import app
-from jobs.io.erasure import mentions
-from jobs.io.lake import Lake
-from recsys.config import Sources
+from jobs.lake.partitions import Lake
+from recsys.sections.sources import Sources
 from tests.e2e.conftest import OPEN_GATES, Pipeline
 from tests.e2e.test_hostile_inputs import DAY, USUAL, at, fill, stray
 

@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow.csv as pc
 import pytest
 
-from jobs.io.mongo import database
 from jobs.sandbox.importers.deskdrop import read_deskdrop
 from jobs.sandbox.importers.movielens import read_movielens
-from recsys.config import Contracts
+from jobs.sources.mongo import database
+from recsys.sections.contracts import Contracts
 from recsys.window import midnight
 from tests.e2e.conftest import OPEN_GATES, Pipeline, only
 

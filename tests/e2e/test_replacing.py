@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from jobs.cli.main import app
-from jobs.io.claims import Marker, read_marker
+from jobs.lake.claims import Marker, read_marker
 from jobs.sandbox.seed import make_market
 from recsys.errors import SettingsError
 from tests.e2e.conftest import Pipeline

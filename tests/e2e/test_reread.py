@@ -6,15 +6,15 @@ from datetime import date, timedelta
 import pytest
 from typer.testing import CliRunner
 
-from jobs import check_sources, extract_sources
+from jobs.app.reread import plan
 from jobs.cli.main import app
-from jobs.entrypoint import RunArguments
-from jobs.io.contracts import doubted_windows
-from jobs.reread import plan
+from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import make_market
-from recsys.config import Contracts
+from jobs.steps import check_sources, extract_sources
+from jobs.stores.checks import doubted_windows
 from recsys.errors import ConfigError, ContractError, MissingPartitionError
-from recsys.schemas import RAW, TOP_N
+from recsys.schemas import LISTS, RAW
+from recsys.sections.contracts import Contracts
 from recsys.window import Window, midnight
 from tests.e2e.conftest import OBSERVED_AT, Pipeline
 
@@ -98,7 +98,7 @@ def test_a_command_reads_days_again_and_says_what_was_made_of_them(
     run = arguments(shop, END)
     lose(shop)
     extract_sources.main(run)
-    with run.lake.as_of(TOP_N.name, END).replace():
+    with run.lake.as_of(LISTS.name, END).replace():
         pass
     restore(shop)
     for name, value in environment.items():

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
-from jobs.io.claims import MARKER
-from jobs.io.lake import Lake
-from jobs.io.manifests import MANIFEST
-from recsys.config import Ids
+from jobs.lake.claims import MARKER, read_marker
+from jobs.lake.manifests import MANIFEST
+from jobs.lake.partitions import Lake
 from recsys.errors import LakeFileError, SettingsError
 from recsys.schemas import ITEMS
+from recsys.sections.ids import Ids
 from tests.lake.test_power_cut import items
 
 DAY = date(2026, 1, 2)
@@ -133,3 +133,22 @@ def test_who_needs_a_lake_alone_waits_for_jobs_and_lets_none_begin(tmp_path: Pat
     for thread in (eraser, late):
         thread.join()
     assert order == ["first jobs", "alone", "second job"]
+
+
+@pytest.mark.parametrize("marker", ["", '{"demo": true}'])
+def test_tables_of_an_earlier_version_move_to_their_present_names(
+    tmp_path: Path, marker: str
+) -> None:
+    lake = Lake(UPath(tmp_path))
+    with lake.as_of("lists", DAY).replace() as draft:
+        draft.write_table(items(3))
+    (tmp_path / "lists").rename(tmp_path / "topn")
+    (tmp_path / MARKER).unlink()
+    if marker:
+        (tmp_path / MARKER).write_text(marker)
+    write(lake)
+    assert lake.as_of("lists", DAY).manifest().rows == 3
+    assert not (tmp_path / "topn").exists()
+    read = read_marker(lake.root)
+    assert read is not None
+    assert read.demo == bool(marker)

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pytest
 from upath import UPath
 
-from jobs.io.contracts import RESULTS, read_present, results
-from jobs.io.lake import Lake, Partition
-from jobs.io.manifests import MANIFEST
+from jobs.lake.manifests import MANIFEST
+from jobs.lake.partitions import Lake, Partition
+from jobs.stores.checks import RESULTS, read_present, results
 from recsys import columns as c
-from recsys.config import Ids
 from recsys.errors import LakeFileError
-from recsys.schemas import FALLBACK, INTERACTIONS, QUARANTINE, RAW_EVENTS, TIMESTAMP, TOP_N, Table
+from recsys.schemas import FALLBACK, HISTORIES, LISTS, QUARANTINE, RAW_EVENTS, TIMESTAMP, Table
+from recsys.sections.ids import Ids
 from recsys.window import midnight
 
 DAY = date(2026, 1, 2)
@@ -85,9 +85,9 @@ def texts() -> tuple[Callable[[Partition], None], Callable[[Partition], Any]]:
 
 
 KINDS = {
-    "lists": tables(TOP_N),
+    "lists": tables(LISTS),
     "raw events": tables(RAW_EVENTS),
-    "matrix": tables(INTERACTIONS),
+    "matrix": tables(HISTORIES),
     "fallback": tables(FALLBACK),
     "quarantine": tables(QUARANTINE),
     "model": arrays(),

@@ -11,20 +11,20 @@ import pytest
 from pydantic import SecretStr
 from upath import UPath
 
-from jobs.io.features import interactions
-from jobs.io.files import StoredFile, put, put_folder, read_table
-from jobs.io.lake import Lake, Partition, write_part
-from jobs.io.locks import by_postgres
-from jobs.io.postgres import connect
+from jobs.db.postgres import connect
+from jobs.lake.files import StoredFile, put, put_folder, read_table
+from jobs.lake.locks import by_postgres
+from jobs.lake.partitions import Lake, Partition, write_part
+from jobs.stores.models import histories
 from recsys import columns as c
-from recsys.config import Ids
 from recsys.errors import (
     DiskFullError,
     MissingPartitionError,
     PostgresUnavailableError,
     SchemaError,
 )
-from recsys.schemas import INTERACTIONS, ITEMS
+from recsys.schemas import HISTORIES, ITEMS
+from recsys.sections.ids import Ids
 from recsys.window import Window, midnight
 
 DAY = date(2026, 1, 2)
@@ -86,7 +86,7 @@ def test_a_partition_is_whole_where_the_answer_to_its_last_step_is_lost(
         with partition.replace() as draft:
             draft.write_table(items(1))
 
-    monkeypatch.setattr("jobs.io.lake.put", put_and_lose)
+    monkeypatch.setattr("jobs.lake.partitions.put", put_and_lose)
     with pytest.raises(ConnectionError):
         write()
     assert partition.read(ITEMS, Ids())[c.ITEM_ID].to_pylist() == [1]
@@ -154,7 +154,7 @@ def test_a_partition_that_is_replaced_while_it_is_read_is_read_whole(
                 draft.write_table(items(4, 5, 6))
         return read_table(file, **options)
 
-    monkeypatch.setattr("jobs.io.lake.read_table", replaced_before_the_first)
+    monkeypatch.setattr("jobs.lake.partitions.read_table", replaced_before_the_first)
     assert partition.read(ITEMS, Ids())[c.ITEM_ID].to_pylist() == [4, 5, 6]
     assert len(reads) == 2
 
@@ -171,15 +171,15 @@ def test_arrays_come_back_without_pickle(lake: Lake) -> None:
 
 
 def test_histories_come_in_the_order_of_their_users(lake: Lake) -> None:
-    schema = INTERACTIONS.arrow(Ids())
+    schema = HISTORIES.arrow(Ids())
     lists = (c.ITEM_ROWS, c.WEIGHTS, c.AGES, c.EARLIER_WEIGHTS, c.BLOCKED_ROWS)
     empty: dict[str, Any] = {name: [] for name in lists}
-    with lake.as_of(INTERACTIONS.name, DAY).replace() as draft:
+    with lake.as_of(HISTORIES.name, DAY).replace() as draft:
         for part, users in enumerate([[2, 3], [0, 1]]):
             rows = [{c.USER_ROW: n, c.USER_ID: n, c.ACTIVE: True, **empty} for n in users]
             batches = pa.Table.from_pylist(rows, schema).to_batches()
             draft.files.append(write_part(draft.folder, f"part-{part}", schema, batches))
-    assert interactions(lake, DAY, Ids())[c.USER_ROW].to_pylist() == [0, 1, 2, 3]
+    assert histories(lake, DAY, Ids())[c.USER_ROW].to_pylist() == [0, 1, 2, 3]
 
 
 def test_a_writer_that_lost_its_lock_changes_nothing(

@@ -20,11 +20,11 @@ import pyarrow as pa
 import pytest
 from upath import UPath
 
-from jobs.io.lake import Lake, Partition
-from jobs.io.manifests import MANIFEST
+from jobs.lake.manifests import MANIFEST
+from jobs.lake.partitions import Lake, Partition
 from recsys import columns as c
-from recsys.config import Ids
 from recsys.schemas import ITEMS
+from recsys.sections.ids import Ids
 
 DAY = date(2026, 1, 2)
 PARTITIONS = ("items", "raw/items", "models/als")
@@ -35,7 +35,7 @@ WRITER = """
 import itertools, json, os, stat, sys
 from pathlib import Path
 from upath import UPath
-from jobs.io.lake import Lake
+from jobs.lake.partitions import Lake
 from tests.lake.test_power_cut import DAY, PARTITIONS, items
 
 sync = os.fsync

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from jobs.entrypoint import RunArguments
-from jobs.io.features import write_choice
-from jobs.io.nights import facts, standing_choice
-from jobs.settings import Settings
+from jobs.run.entrypoint import RunArguments
+from jobs.run.settings import Settings
+from jobs.stores.models import write_policy
+from jobs.stores.nights import facts, standing_choice
 from recsys.config import Config
 from recsys.nights import Night
 from recsys.ranking.bands import BANDS
-from recsys.ranking.choice import Choice, Order, Standing
+from recsys.ranking.policy import BandPolicy, RankingPolicy, Standing
 
 D1, D2, D3 = (date(2026, 1, n) for n in (1, 2, 3))
 
@@ -32,10 +32,10 @@ def arguments(tmp_path: Path, config: Config) -> RunArguments:
     return RunArguments(D3, config, settings, datetime(2026, 1, 3, 2, tzinfo=UTC))
 
 
-def made(weight: float, standing: Standing | None = None) -> Choice:
+def made(weight: float, standing: Standing | None = None) -> RankingPolicy:
     weights = (weight, 1.0)
-    order = Order(method="sum", weights=weights, validation={}, users=0, reason="")
-    return Choice(
+    order = BandPolicy(method="sum", weights=weights, validation={}, users=0, reason="")
+    return RankingPolicy(
         generators=("a", "b"),
         orders=dict.fromkeys(BANDS, order),
         base=(1.0, 1.0),
@@ -43,9 +43,11 @@ def made(weight: float, standing: Standing | None = None) -> Choice:
     )
 
 
-def keep(arguments: RunArguments, day: date, choice: Choice, night: Night | None = None) -> None:
+def keep(
+    arguments: RunArguments, day: date, choice: RankingPolicy, night: Night | None = None
+) -> None:
     own = night or Night(fingerprint=arguments.config.lists_fingerprint())
-    write_choice(arguments.lake, day, choice, facts(own))
+    write_policy(arguments.lake, day, choice, facts(own))
 
 
 def found(arguments: RunArguments) -> Standing | None:

@@ -14,19 +14,20 @@ import typer
 from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
-from jobs import extract_sources
 from jobs.cli.evaluate import How
 from jobs.cli.main import app
-from jobs.entrypoint import RunArguments
-from jobs.io.migrations import migrate
-from jobs.io.mongo import database
-from jobs.io.postgres import connect
-from jobs.io.publishing import publish
+from jobs.db.postgres import connect
+from jobs.run.entrypoint import RunArguments
+from jobs.run.settings import Settings, load_config
 from jobs.sandbox.market import load
 from jobs.sandbox.seed import make_market
-from jobs.settings import Settings, load_config
-from recsys.config import Config, Ids, parse_config
+from jobs.sinks.postgres.migrations import migrate
+from jobs.sinks.postgres.publishing import publish
+from jobs.sources.mongo import database
+from jobs.steps import extract_sources
+from recsys.config import Config, parse_config
 from recsys.errors import MappingError
+from recsys.sections.ids import Ids
 from recsys.window import midnight
 from tests.architecture.test_docs import commands
 from tests.conftest import REPOSITORY

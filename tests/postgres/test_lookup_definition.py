@@ -12,9 +12,9 @@ import pytest
 from pglast.parser import parse_sql_json
 from pydantic import SecretStr
 
-from jobs.io.postgres import connect
-from jobs.io.publishing import publish
-from recsys.config import Ids
+from jobs.db.postgres import connect
+from jobs.sinks.postgres.publishing import publish
+from recsys.sections.ids import Ids
 from tests.postgres.test_publishing import RECORD, go, lists, passed, popular, query, tables
 
 USERS, ITEMS = range(1, 13), range(1, 31)

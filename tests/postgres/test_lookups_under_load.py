@@ -12,8 +12,8 @@ import psycopg2
 import pytest
 from pydantic import SecretStr
 
-from jobs.io import lookup, switching
 from jobs.sandbox.servers import pgbench_path
+from jobs.sinks.postgres import lookup, switching
 from tests.postgres.test_publishing import go
 
 CLIENTS, USERS, LENGTH = 8, 50, 20

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from jobs.io import switching
-from jobs.io.migrations import MIGRATIONS, apply, migrate
-from jobs.io.postgres import connect
-from jobs.io.published_side import published_problems
+from jobs.db.postgres import connect
 from jobs.sandbox.postgres_server import PostgresServer
-from recsys.config import Ids
+from jobs.sinks.postgres import switching
+from jobs.sinks.postgres.migrations import MIGRATIONS, apply, migrate
+from jobs.sinks.postgres.published_side import published_problems
 from recsys.errors import PostgresLockedError, PublishedSideError
+from recsys.sections.ids import Ids
 from tests.postgres.test_publishing import go, items_of, query
 from tests.postgres.test_readers_in_the_way import session, short_waits
 
@@ -119,7 +119,7 @@ def test_two_first_migrations_at_once_are_one(bare_postgres_uri: SecretStr) -> N
 def test_a_migration_waits_for_publications_and_switches(
     postgres_uri: SecretStr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.io.postgres.statement", short_waits)
+    monkeypatch.setattr("jobs.db.postgres.statement", short_waits)
     go(postgres_uri, (1, [10]))
     for held in ("SELECT FROM recs.id_types FOR UPDATE", "LOCK recs.live IN EXCLUSIVE MODE"):
         with (

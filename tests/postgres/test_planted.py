@@ -6,14 +6,15 @@ import pytest
 from pydantic import SecretStr
 from upath import UPath
 
-from jobs.io import lookup, switching
-from jobs.io.erasure import erase
-from jobs.io.lake import Lake
-from jobs.io.migrations import MIGRATIONS, apply, migrate
-from jobs.io.postgres import connect
-from jobs.io.published import kept_run, read_lists
-from jobs.io.published_side import published_problems
-from recsys.config import Config, Ids
+from jobs.app.forgetting import erase
+from jobs.db.postgres import connect
+from jobs.lake.partitions import Lake
+from jobs.sinks.postgres import lookup, switching
+from jobs.sinks.postgres.migrations import MIGRATIONS, apply, migrate
+from jobs.sinks.postgres.published import kept_run, read_lists
+from jobs.sinks.postgres.published_side import published_problems
+from recsys.config import Config
+from recsys.sections.ids import Ids
 from tests.postgres.test_publishing import go, query
 
 #: Each has a better match for a call that the pipeline might make without a schema, or did make.

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
-from jobs.io import liveness
-from jobs.io.arrow import arrow_session
-from jobs.io.liveness import streamed
-from jobs.io.postgres import connect
+from jobs.db import liveness
+from jobs.db.arrow import arrow_session
+from jobs.db.liveness import streamed
+from jobs.db.postgres import connect
 from jobs.sandbox.postgres_server import PostgresServer
 from recsys.errors import (
     DataError,

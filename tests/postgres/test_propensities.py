@@ -9,11 +9,12 @@ import pytest
 from psycopg2.extras import execute_values
 from pydantic import SecretStr
 
-from jobs.io.postgres import connect
-from jobs.io.publishing import RunRecord, publish
-from recsys.ranking.explore import Policy, explored
-from recsys.ranking.topn import TopN
-from recsys.schemas import TOP_N
+from jobs.db.postgres import connect
+from jobs.sinks.postgres.publishing import RunRecord, publish
+from recsys.arrays import Ragged
+from recsys.lists.ranked import RankedLists
+from recsys.lists.steps.explore import Policy, explored
+from recsys.schemas import LISTS
 from tests.architecture.test_docs import OPERATIONS
 from tests.postgres.test_publishing import BIGINT, DAY, passed, popular, tables
 
@@ -25,21 +26,21 @@ PLACES = (5, 7)
 
 def drawn_lists() -> pa.Table:
     """Lists of 8 with new items at places 5 and 7, which favour item 52."""
-    ordinary = TopN(
+    ordinary = RankedLists(
         offsets=np.arange(USERS + 1) * ORDINARY,
         item_rows=np.tile(np.arange(ORDINARY), USERS),
         scores=np.tile(-np.arange(ORDINARY, dtype=np.float32), USERS),
         sources=np.zeros(USERS * ORDINARY, np.int16),
     )
     preferences = np.tile(np.array([0.0, 0.5, 1.5], np.float32), (USERS, 1))
-    nothing = np.zeros(USERS + 1, np.int64), np.empty(0, np.int64)
+    nothing = Ragged.of_lengths(np.zeros(USERS, np.int64), np.empty(0, np.int64))
     policy = Policy(PLACES, length=ORDINARY, source=1, seed=3)
     keys = np.arange(USERS).astype(np.uint64)
     made = explored(ordinary, POOL, preferences, nothing, keys, policy)
     arrays = (made.item_rows, made.scores, made.sources, made.propensities)
     lists = [pa.ListArray.from_arrays(pa.array(made.offsets, pa.int32()), x) for x in arrays]
     return pa.Table.from_arrays(
-        [pa.array(range(USERS), pa.int64()), *lists], schema=TOP_N.arrow(BIGINT)
+        [pa.array(range(USERS), pa.int64()), *lists], schema=LISTS.arrow(BIGINT)
     )
 
 

@@ -10,12 +10,11 @@ from psycopg2 import sql
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from jobs import settings
 from jobs.cli.diff import diff
-from jobs.io.migrations import migrate
-from jobs.io.postgres import connect
-from jobs.io.published import kept_run, read_lists
-from recsys.config import Ids
+from jobs.db.postgres import connect
+from jobs.run import settings
+from jobs.sinks.postgres.migrations import migrate
+from jobs.sinks.postgres.published import kept_run, read_lists
 from recsys.errors import (
     ConfigError,
     PublishedSideError,
@@ -23,6 +22,7 @@ from recsys.errors import (
     RunNotThereError,
     SettingsError,
 )
+from recsys.sections.ids import Ids
 
 UUID = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
 RUN = """

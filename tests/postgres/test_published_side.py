@@ -12,14 +12,15 @@ import pytest
 from psycopg2 import sql
 from pydantic import SecretStr
 
-from jobs.io.migrations import migrate
-from jobs.io.postgres import connect
-from jobs.io.published_side import published_problems, require_publishable
+from jobs.db.postgres import connect
+from jobs.readiness import problems
+from jobs.run.settings import Settings
 from jobs.sandbox.postgres_server import PostgresServer
-from jobs.settings import Settings
-from jobs.source_checks import problems
-from recsys.config import Config, Ids
+from jobs.sinks.postgres.migrations import migrate
+from jobs.sinks.postgres.published_side import published_problems, require_publishable
+from recsys.config import Config
 from recsys.errors import PostgresUnavailableError, PublishedSideError
+from recsys.sections.ids import Ids
 from tests.postgres.pooler import Pooler
 
 MEMBER, STRANGER = "one_member", "one_stranger"

@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 
-from jobs import publish_lists
-from jobs.entrypoint import RunArguments
-from jobs.io import lookup
-from jobs.io.migrations import MIGRATIONS, migrate
-from jobs.io.postgres import connect
-from jobs.io.publishing import (
+from jobs.db.postgres import connect
+from jobs.run.entrypoint import RunArguments
+from jobs.run.settings import Settings
+from jobs.sinks.postgres import lookup
+from jobs.sinks.postgres.migrations import MIGRATIONS, migrate
+from jobs.sinks.postgres.publishing import (
     Audit,
     Auditor,
     GoesLive,
@@ -29,8 +29,8 @@ from jobs.io.publishing import (
     RunTables,
     publish,
 )
-from jobs.settings import Settings
-from recsys.config import Config, Ids
+from jobs.steps import publish_lists
+from recsys.config import Config
 from recsys.errors import (
     ConfigError,
     DataError,
@@ -40,7 +40,8 @@ from recsys.errors import (
     SchemaError,
 )
 from recsys.ids import MOST_BYTES
-from recsys.schemas import FALLBACK, QUARANTINE, TOP_N
+from recsys.schemas import FALLBACK, LISTS, QUARANTINE
+from recsys.sections.ids import Ids
 
 DAY = date(2026, 1, 1)
 RECORD = RunRecord(DAY, "hash", "1.0", ("als", "popularity"), {"read": {}})
@@ -50,7 +51,7 @@ TABLES = "SELECT count(*) FROM pg_class WHERE relname LIKE 'user\\_list\\_run\\_
 
 
 def lists(ids: Ids, *rows: tuple[Any, list[Any]]) -> ds.Dataset:
-    """A `topn` dataset; scores fall from 1; models, and propensities 1 and 0.5, alternate."""
+    """A `lists` dataset; scores fall from 1; models, and propensities 1 and 0.5, alternate."""
     table = pa.Table.from_pylist(
         [
             {
@@ -62,7 +63,7 @@ def lists(ids: Ids, *rows: tuple[Any, list[Any]]) -> ds.Dataset:
             }
             for user, items in rows
         ],
-        schema=TOP_N.arrow(ids),
+        schema=LISTS.arrow(ids),
     )
     return ds.dataset(table)
 
@@ -221,7 +222,7 @@ def test_lists_of_several_files_are_published_as_a_whole_or_not_at_all(
     files = [str(tmp_path / f"{n}.parquet") for n in range(3)]
     for n, file in enumerate(files):
         pq.write_table(lists(BIGINT, (2 * n, [10 + n]), (2 * n + 1, [20 + n])).to_table(), file)
-    dataset = ds.dataset(files, schema=TOP_N.arrow(BIGINT))
+    dataset = ds.dataset(files, schema=LISTS.arrow(BIGINT))
     made = tables(BIGINT, dataset, popular(BIGINT, 70))
     assert publish(postgres_uri, BIGINT, RECORD, made, passed, 7).users == 6
     assert [items_of(postgres_uri, user)[0] for user in range(6)] == [
@@ -297,7 +298,7 @@ def test_lists_that_older_code_made_are_refused_before_anything_is_loaded(
 ) -> None:
     arguments = RunArguments(DAY, config, settings, datetime(2026, 1, 1, tzinfo=UTC))
     table = lists(BIGINT, (1, [10])).to_table().drop_columns(["propensities"])
-    with arguments.lake.as_of("topn", DAY).replace() as draft:
+    with arguments.lake.as_of("lists", DAY).replace() as draft:
         draft.write_table(table)
     with pytest.raises(SchemaError, match="column propensities is missing; rebuild"):
         publish_lists.main(arguments)
@@ -348,7 +349,7 @@ def test_files_that_lost_rows_are_not_published_as_history_either(
     settings: Settings, config: Config
 ) -> None:
     arguments = RunArguments(DAY, config, settings, datetime(2026, 1, 1, tzinfo=UTC), promote=False)
-    partition = arguments.lake.as_of("topn", DAY)
+    partition = arguments.lake.as_of("lists", DAY)
     whole = lists(BIGINT, *((user, [10]) for user in range(594))).to_table()
     with partition.replace() as draft:
         draft.write_table(whole)

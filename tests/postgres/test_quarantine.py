@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from jobs.io.migrations import migrate
-from jobs.io.publishing import publish
-from recsys.config import Ids
+from jobs.sinks.postgres.migrations import migrate
+from jobs.sinks.postgres.publishing import publish
 from recsys.errors import HeldError, PublishedSideError
+from recsys.sections.ids import Ids
 from tests.postgres.test_publishing import DAY, RECORD, go, lists, passed, popular, query, tables
 from tests.postgres.test_switching import held
 

@@ -9,9 +9,9 @@ import psycopg2.extensions
 import pytest
 from pydantic import SecretStr
 
-from jobs.io import lookup, switching
-from jobs.io.postgres import connect
-from jobs.io.statements import statement
+from jobs.db.postgres import connect
+from jobs.db.statements import statement
+from jobs.sinks.postgres import lookup, switching
 from recsys.errors import HeldError, PostgresLockedError
 from tests.postgres.test_publishing import TABLES, go, items_of, query
 from tests.postgres.test_switching import held
@@ -162,7 +162,7 @@ def test_no_login_can_hold_the_lock_of_a_publication(postgres_uri: SecretStr) ->
 def test_a_second_publication_waits_and_says_for_whom(
     postgres_uri: SecretStr, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("jobs.io.liveness.PROBE_EVERY", 0.1)
+    monkeypatch.setattr("jobs.db.liveness.PROBE_EVERY", 0.1)
     lock = "SET ROLE recsys_writer", "SELECT FROM recs.id_types FOR UPDATE"
     with ThreadPoolExecutor(1) as pool, session(postgres_uri, *lock) as other:
         publishing = pool.submit(go, postgres_uri, (1, [10]))
@@ -177,11 +177,11 @@ def test_a_second_publication_waits_and_says_for_whom(
 def test_a_switch_that_waits_for_too_long_names_who_is_in_the_way(
     postgres_uri: SecretStr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.io.liveness.PROBE_EVERY", 0.1)
+    monkeypatch.setattr("jobs.db.liveness.PROBE_EVERY", 0.1)
     for item in (10, 11):
         go(postgres_uri, (1, [item]))
     query(postgres_uri, "ALTER ROLE postgres SET lock_timeout = '1s'; SELECT 1")
-    monkeypatch.setattr("jobs.io.postgres.statement", short_waits)
+    monkeypatch.setattr("jobs.db.postgres.statement", short_waits)
     with (
         session(postgres_uri, "LOCK TABLE recs.live IN SHARE MODE") as other,
         pytest.raises(

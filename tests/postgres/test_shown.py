@@ -6,10 +6,10 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from jobs import settings
 from jobs.cli.main import app
-from jobs.io import lookup
-from jobs.io.publishing import publish
+from jobs.run import settings
+from jobs.sinks.postgres import lookup
+from jobs.sinks.postgres.publishing import publish
 from tests.postgres.test_publishing import BIGINT, DAY, RECORD, go, lists, passed, popular, tables
 
 

@@ -8,16 +8,17 @@ from bson import Int64
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from jobs import extract_sources, nightly
+from jobs.app import nightly
+from jobs.app.nightly import run_steps
 from jobs.cli.main import app
-from jobs.entrypoint import RunArguments
-from jobs.extract_sources import first
-from jobs.io.mongo import database
-from jobs.io.postgres import connect
-from jobs.nightly import run_steps
-from jobs.settings import MONGO_URI, POSTGRES_URI, Settings
-from jobs.source_checks import Problem, problems, require_ready
-from recsys.config import Config, Event, Sources
+from jobs.db.postgres import connect
+from jobs.readiness import Problem, problems, require_ready
+from jobs.run.entrypoint import RunArguments
+from jobs.run.settings import MONGO_URI, POSTGRES_URI, Settings
+from jobs.sources.mongo import database
+from jobs.steps import extract_sources
+from jobs.steps.extract_sources import first
+from recsys.config import Config
 from recsys.errors import (
     MappingError,
     MongoUnavailableError,
@@ -25,6 +26,8 @@ from recsys.errors import (
     SettingsError,
     SourceRightsError,
 )
+from recsys.sections.events import Event
+from recsys.sections.sources import Sources
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TABLES = """CREATE TABLE public.users (id bigint, active boolean);

@@ -5,13 +5,13 @@ import subprocess
 import pytest
 from pydantic import SecretStr
 
-from jobs.io import lookup, switching
-from jobs.io.migrations import MIGRATIONS, apply, migrate
-from jobs.io.postgres import connect
-from jobs.io.publishing import Audit
+from jobs.db.postgres import connect
 from jobs.sandbox.servers import psql_path
-from recsys.config import Ids
+from jobs.sinks.postgres import lookup, switching
+from jobs.sinks.postgres.migrations import MIGRATIONS, apply, migrate
+from jobs.sinks.postgres.publishing import Audit
 from recsys.errors import HeldError, PublishedSideError, RunNotThereError
+from recsys.sections.ids import Ids
 from tests.postgres.test_publishing import go, items_of, query
 
 

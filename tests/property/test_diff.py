@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.config import Ids, IdType
 from recsys.evaluation.concentration import exposures, gini
 from recsys.evaluation.diff import Comparison, Difference, activity_bands, compare
-from recsys.schemas import TOP_N
+from recsys.schemas import LISTS
+from recsys.sections.ids import Ids, IdType
 
 Lists = Mapping[int, Sequence[int]]
 
-LISTS = st.dictionaries(
+LISTS_OF_USERS = st.dictionaries(
     st.integers(0, 8), st.lists(st.integers(0, 12), unique=True, max_size=9), max_size=8
 )
 PERSISTENCE = st.floats(0.01, 0.99)
@@ -25,7 +25,7 @@ AMOUNTS = st.just(0.0) | st.floats(1e-9, 100)
 
 
 def table(lists: Lists, id_type: IdType = "bigint", best: float = 1.0) -> pa.Table:
-    """A `topn` table; scores fall from `best`."""
+    """A `lists` table; scores fall from `best`."""
     known = str if id_type == "text" else int
     rows = [
         {
@@ -37,7 +37,7 @@ def table(lists: Lists, id_type: IdType = "bigint", best: float = 1.0) -> pa.Tab
         }
         for user, items in lists.items()
     ]
-    schema = TOP_N.arrow(Ids(user=id_type, item=id_type))
+    schema = LISTS.arrow(Ids(user=id_type, item=id_type))
     return pa.Table.from_pylist(rows, schema=schema)
 
 
@@ -60,8 +60,8 @@ def churn(one: Sequence[int], other: Sequence[int]) -> float:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    before=LISTS,
-    after=LISTS,
+    before=LISTS_OF_USERS,
+    after=LISTS_OF_USERS,
     p=PERSISTENCE,
     depth=st.integers(1, 10),
     id_type=st.sampled_from(["bigint", "text"]),
@@ -93,7 +93,7 @@ def test_figures_equal_their_definitions(
 
 
 @settings(max_examples=60, deadline=None)
-@given(before=LISTS, after=LISTS, p=PERSISTENCE)
+@given(before=LISTS_OF_USERS, after=LISTS_OF_USERS, p=PERSISTENCE)
 def test_rbo_lies_between_disjoint_and_identical(before: Lists, after: Lists, p: float) -> None:
     there = compare(table(before), table(after), 13, 9, persistence=p)
     back = compare(table(after), table(before), 13, 9, persistence=p)

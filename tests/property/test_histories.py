@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.config import Event
-from recsys.interactions.histories import BLOCK, Evidence, Terms, histories
-from recsys.interactions.weights import fixed_weights
+from recsys.events.histories import BLOCK, Evidence, Weighting, histories
+from recsys.events.weights import fixed_weights
+from recsys.sections.events import Event
 
 AS_OF, EARLIER = date(2026, 1, 10), date(2026, 1, 7)
 END, THEN = 1_768_003_200_000_000, 1_767_744_000_000_000
@@ -21,7 +21,7 @@ RULES = {
     "rating": Event(weight=0.5, use_value=True, min_value=3.0),
     "buy": Event(weight=5.0, use_value=True, half_life_days=30.0),
 }
-TERMS = Terms(RULES, AS_OF, EARLIER)
+TERMS = Weighting(RULES, AS_OF, EARLIER)
 USERS = 4
 Row = tuple[int, int, int, int, int, float]
 ROW = st.tuples(

@@ -6,10 +6,9 @@ import pytrec_eval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys.arrays import Floats, Ints, Ragged
 from recsys.evaluation import metrics
-from recsys.evaluation.concentration import Floats, Ints
 from recsys.evaluation.metrics import ACCURACY, Catalogue, as_ranked, evaluate_lists, find_hits
-from recsys.interactions.training import ItemLists
 
 ITEMS = 12
 Users = list[tuple[list[int], list[int]]]
@@ -27,9 +26,9 @@ USERS: st.SearchStrategy[Users] = st.lists(
 CUTS = st.integers(1, 9)
 
 
-def lists(items: list[list[int]]) -> ItemLists:
+def lists(items: list[list[int]]) -> Ragged:
     rows = np.array([item for one in items for item in one], np.int64)
-    return np.cumsum([0, *map(len, items)]), rows
+    return Ragged(np.cumsum([0, *map(len, items)]), rows)
 
 
 def measured(users: Users, k: int) -> dict[str, Floats]:

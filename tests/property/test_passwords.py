@@ -11,9 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tenacity import wait_none
 
-from jobs.entrypoint import RunArguments, job_parser, run
-from jobs.io import mongo, postgres
-from jobs.settings import (
+from jobs.db import postgres
+from jobs.run.entrypoint import RunArguments, job_parser, run
+from jobs.run.settings import (
     CONFIG,
     LAKE,
     MONGO_URI,
@@ -23,6 +23,7 @@ from jobs.settings import (
     load_settings,
     printable,
 )
+from jobs.sources import mongo
 from recsys.errors import SettingsError
 
 LETTERS = "QXZJVK789"

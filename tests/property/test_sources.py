@@ -20,14 +20,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from jobs.io import mongo
-from jobs.io.documents import raw_rows
-from jobs.io.postgres import Connection, connect
-from jobs.io.postgres_reads import read_rows, snapshot
+from jobs.db.postgres import Connection, connect
+from jobs.sources import mongo
+from jobs.sources.documents import raw_rows
+from jobs.sources.postgres import read_rows, snapshot
 from recsys import columns as c
-from recsys.config import EventColumns, EventSource, Ids, IdType, ItemColumns, ItemSource, Source
 from recsys.errors import MappingError
 from recsys.schemas import RAW_EVENTS, RAW_ITEMS, Table
+from recsys.sections.ids import Ids, IdType
+from recsys.sections.sources import EventColumns, EventSource, ItemColumns, ItemSource, Source
 from recsys.window import BEGINNING, END_OF_TIME, Window
 from tests.property import sources_model as model
 from tests.property.sources_model import REJECTED

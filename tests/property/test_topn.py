@@ -7,12 +7,13 @@ import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.models.factors import BLOCK, FactorModel
+from recsys.arrays import Ragged
+from recsys.generators.factors import CHUNK, FactorModel
+from recsys.lists.ranked import select
 from recsys.ranking.blend import WeightedSum
 from recsys.ranking.candidates import best_columns, candidates
 from recsys.ranking.scoring import Scored, Scorer
 from recsys.ranking.stack import Ranker
-from recsys.ranking.topn import select
 
 N_ITEMS = 23
 Scores = npt.NDArray[np.float32]
@@ -109,7 +110,7 @@ def test_candidates_are_the_best_of_each_generator(
 
 
 def lists_of(ranker: Ranker, users: npt.NDArray[np.int64]) -> list[bytes]:
-    nothing = np.zeros(len(users) + 1, np.int64), np.empty(0, np.int64)
+    nothing = Ragged.of_lengths(np.zeros(len(users), np.int64), np.empty(0, np.int64))
     return [
         block.scores[a:b].tobytes() + block.item_rows[a:b].tobytes()
         for block in ranker.top_n(users, nothing, 10)
@@ -119,7 +120,7 @@ def lists_of(ranker: Ranker, users: npt.NDArray[np.int64]) -> list[bytes]:
 
 def test_a_users_list_does_not_depend_on_the_others() -> None:
     rng = np.random.default_rng(1)
-    users, items = 3 * BLOCK, 1_000
+    users, items = 3 * CHUNK, 1_000
     draw = rng.normal(size=(users + items, 64)).astype(np.float32)
     model = FactorModel(draw[:users], draw[users:])
     scorer = Scorer.of({"m": model}, np.arange(items), items)

@@ -15,21 +15,23 @@ from pydantic import SecretStr
 from pyspark.sql import SparkSession
 from upath import UPath
 
-from jobs.io import mongo, postgres, postgres_reads
-from jobs.io.extraction import Part, Read, Servers, extract, read_part
-from jobs.io.lake import Lake
+from jobs.db import postgres
+from jobs.lake.partitions import Lake
+from jobs.sources import mongo
+from jobs.sources import postgres as postgres_reads
+from jobs.sources.extraction import Part, PartitionRead, Servers, extract, read_part
 from recsys import columns as c
-from recsys.config import (
+from recsys.errors import IncompleteReadError, MappingError, MongoUnavailableError
+from recsys.schemas import RAW_EVENTS, RAW_ITEM_PROFILES, RAW_ITEMS
+from recsys.sections.ids import Ids
+from recsys.sections.sources import (
     EventColumns,
     EventSource,
-    Ids,
     ItemColumns,
     ItemProfileColumns,
     ItemProfileSource,
     ItemSource,
 )
-from recsys.errors import IncompleteReadError, MappingError, MongoUnavailableError
-from recsys.schemas import RAW_EVENTS, RAW_ITEM_PROFILES, RAW_ITEMS
 from recsys.window import BEGINNING, Window
 from tests.mongo_servers import EMBEDDED
 
@@ -48,13 +50,13 @@ def execute(uri: SecretStr, text: str, values: Any = None) -> None:
         cursor.execute(text, values)
 
 
-def read(lake: Lake, source: Any, window: Window | None = None, **more: Any) -> Read:
+def read(lake: Lake, source: Any, window: Window | None = None, **more: Any) -> PartitionRead:
     table = {EventSource: RAW_EVENTS, ItemSource: RAW_ITEMS}.get(type(source), RAW_ITEM_PROFILES)
     name = f"{table.name}{'_outside' if more else ''}"
-    return Read(source, table, lake.as_of(name, DAY), window, **more)
+    return PartitionRead(source, table, lake.as_of(name, DAY), window, **more)
 
 
-def rows_of(read: Read, ids: Ids = Ids()) -> list[dict[str, Any]]:  # noqa: B008
+def rows_of(read: PartitionRead, ids: Ids = Ids()) -> list[dict[str, Any]]:  # noqa: B008
     return list(read.partition.read(read.table, ids).to_pylist())
 
 

@@ -12,16 +12,18 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 from upath import UPath
 
-from jobs.io.files import StoredFile
-from jobs.io.lake import write_part
-from jobs.spark import in_arrow, numbered_tasks, task_numbers
-from jobs.transforms.histories import PART, HistoryMaker
-from jobs.transforms.raw_files import Judge, RawFile, Rejects, Share, Sifter, shares, unpacked
+from jobs.lake.files import StoredFile
+from jobs.lake.partitions import write_part
+from jobs.spark.session import in_arrow, numbered_tasks, task_numbers
+from jobs.tasks.histories import PART, HistoryMaker
+from jobs.tasks.raw_files import Judge, RawFile, Rejects, Share, Sifter, shares, unpacked
 from recsys import columns as c
-from recsys.config import Config, Event, Ids
+from recsys.config import Config
+from recsys.events.histories import Weighting
 from recsys.ids import IdIndex
-from recsys.interactions.histories import Terms
 from recsys.schemas import QUARANTINE, RAW
+from recsys.sections.events import Event
+from recsys.sections.ids import Ids
 from recsys.window import midnight
 
 AS_OF = date(2026, 1, 10)
@@ -81,10 +83,10 @@ def written(
 ) -> pa.Table:
     """The files of parts of two users each, in the order of their names."""
     folder = files[0].stored.path.parent
-    terms = Terms(RULES, AS_OF, AS_OF - timedelta(days=3))
+    weighting = Weighting(RULES, AS_OF, AS_OF - timedelta(days=3))
     active = np.arange(len(users)) % 2 == 0
     tasks = shares([file for file in files if file.evidence], 3)
-    maker = HistoryMaker(judge, tasks, users, items, active, 2, terms, folder)
+    maker = HistoryMaker(judge, tasks, users, items, active, 2, weighting, folder)
 
     def gather(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for number in task_numbers(batches):

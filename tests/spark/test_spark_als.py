@@ -9,14 +9,14 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 from upath import UPath
 
-from jobs import spark_als
 from jobs.fitting import fit_generator
-from jobs.settings import Settings
+from jobs.run.settings import Settings
+from jobs.spark import als as spark_als
 from recsys import columns as c
+from recsys.dataset.training import Descriptions, Training
 from recsys.errors import ConfigError
-from recsys.interactions.training import Descriptions, Training
-from recsys.models import als
-from recsys.models.contract import Model
+from recsys.generators import als
+from recsys.generators.contract import Model
 
 GROUPS, USERS, ITEMS, PLACES = 6, 360, 240, 20
 PLANTED = als.Config(factors=GROUPS, regularization=5.0, iterations=20)

@@ -10,7 +10,7 @@ import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from jobs.spark import executor_errors, in_arrow, numbered_tasks
+from jobs.spark.session import executor_errors, in_arrow, numbered_tasks
 from recsys.errors import DiskFullError, MappingError, RecsysError, SparkLostError
 
 

@@ -8,21 +8,22 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from recsys.config import Ranking
+from recsys.arrays import Ragged
+from recsys.dataset.training import Descriptions, Training
 from recsys.evaluation.metrics import find_hits, ndcg
-from recsys.interactions.training import Descriptions, Training
-from recsys.models.factors import FactorModel
+from recsys.generators.factors import FactorModel
 from recsys.ranking.bands import BANDS, bands_of
-from recsys.ranking.choice import Choice, Order, Standing, Way, choose, decide
-from recsys.ranking.examples import PLACES, Examples
+from recsys.ranking.holdout import PLACES, HoldoutCandidates
+from recsys.ranking.policy import BandPolicy, RankingPolicy, Standing, Way, choose, decide
 from recsys.ranking.scoring import Scorer
 from recsys.ranking.stack import Ranker
+from recsys.sections.ranking import Ranking
 
 ITEMS, USERS, GOOD, NOISE = 60, 240, 0, 1
 NAMES = ("good", "noise")
 
 
-def made(seed: int, good: Any = 2.0) -> Examples:
+def made(seed: int, good: Any = 2.0) -> HoldoutCandidates:
     """Every item is a candidate; the first generator knows what is relevant."""
     rng = np.random.default_rng(seed)
     labels = rng.random((USERS, ITEMS)) < 0.08
@@ -31,7 +32,7 @@ def made(seed: int, good: Any = 2.0) -> Examples:
     scores[:, :, GOOD] += labels * np.broadcast_to(good, USERS)[:, np.newaxis]
     flat = scores.reshape(-1, 2)
     ranks = (-scores).argsort(axis=1).argsort(axis=1) + 1
-    return Examples(
+    return HoldoutCandidates(
         offsets=np.arange(USERS + 1) * ITEMS,
         columns=np.tile(np.arange(ITEMS), USERS),
         scores=flat,
@@ -43,8 +44,8 @@ def made(seed: int, good: Any = 2.0) -> Examples:
 
 
 def chosen(
-    found: Examples, bands: Any = 0, standing: Standing | None = None, **config: Any
-) -> Choice:
+    found: HoldoutCandidates, bands: Any = 0, standing: Standing | None = None, **config: Any
+) -> RankingPolicy:
     places = np.broadcast_to(bands, len(found)).astype(np.int64)
     return choose(found, places, NAMES, (1.0, 1.0), Ranking(**config), 1, standing)
 
@@ -61,7 +62,7 @@ def test_candidates_are_measured_as_lists_are() -> None:
     by_user = scores.reshape(USERS, ITEMS)
     ranked = np.argsort(-by_user, axis=1, kind="stable")[:, :PLACES]
     rows = np.flatnonzero(found.labels)
-    relevant = np.concatenate([[0], np.cumsum(found.relevant)]), rows % ITEMS
+    relevant = Ragged.of_lengths(found.relevant, rows % ITEMS)
     assert found.ndcg(scores) == pytest.approx(ndcg(find_hits(ranked, relevant), PLACES))
 
 
@@ -101,7 +102,7 @@ def test_a_handful_of_users_changes_nothing() -> None:
     assert "of 6 users" in order.reason
 
 
-def nearly_equal() -> Examples:
+def nearly_equal() -> HoldoutCandidates:
     """394 users for whom one generator by itself is better than the sum by a hair: by chance."""
     rng = np.random.default_rng(16)
     parts = [made(seed, good=0.35) for seed in range(2)]
@@ -109,7 +110,7 @@ def nearly_equal() -> Examples:
     scores = np.concatenate([part.scores for part in parts])
     scores = scores[:, [GOOD]] + np.array([0.0, 0.3], np.float32) * noise
     labels = np.concatenate([part.labels for part in parts])
-    whole = Examples(
+    whole = HoldoutCandidates(
         offsets=np.arange(2 * USERS + 1) * ITEMS,
         columns=np.tile(np.arange(ITEMS), 2 * USERS),
         scores=scores,
@@ -143,7 +144,7 @@ def test_weights_of_the_night_before_stay_until_others_are_clearly_better() -> N
 
 def test_what_it_was_compared_with_is_kept_with_a_choice() -> None:
     first = chosen(made(10), standing=used("sum", (1.0, 0.5)), method="sum")
-    again = Choice.model_validate_json(first.model_dump_json())
+    again = RankingPolicy.model_validate_json(first.model_dump_json())
     assert again.standing == used("sum", (1.0, 0.5))
     assert chosen(made(10), standing=again.standing, method="sum") == first
     stands = first.stands(date(2026, 1, 2))
@@ -208,12 +209,12 @@ def test_each_band_is_ordered_in_its_own_way() -> None:
     )
     scorer = Scorer.of(models, np.arange(12), 12)
     orders = {
-        band: Order(method="single", weights=weights, validation={}, users=0, reason="")
+        band: BandPolicy(method="single", weights=weights, validation={}, users=0, reason="")
         for band, weights in zip(BANDS, [(1.0, 0.0), (0.0, 1.0), (0.0, 1.0)], strict=True)
     }
-    choice = Choice(generators=("up", "down"), orders=orders, base=(1.0, 1.0))
+    choice = RankingPolicy(generators=("up", "down"), orders=orders, base=(1.0, 1.0))
     ranker = Ranker(scorer, choice.blend(scorer, training, 5))
-    (lists,) = ranker.top_n(np.arange(2), (np.zeros(3, np.int64), np.empty(0, np.int64)), 2)
+    (lists,) = ranker.top_n(np.arange(2), Ragged.of_lengths(np.zeros(2, int), np.arange(0)), 2)
     assert lists.item_rows.tolist() == [11, 10, 0, 1]
 
 
@@ -222,14 +223,14 @@ def test_the_same_seed_chooses_the_same_and_it_survives_being_kept() -> None:
     first = chosen(found, method="learned")
     assert first.rankers
     assert chosen(found, method="learned") == first
-    assert Choice.model_validate_json(first.model_dump_json()) == first
+    assert RankingPolicy.model_validate_json(first.model_dump_json()) == first
 
 
 def test_nothing_is_learnt_where_no_candidate_was_right() -> None:
     found = made(11)
     choice = chosen(replace(found, labels=np.zeros_like(found.labels)))
     assert choice.rankers == ()
-    assert Choice.model_validate_json(choice.model_dump_json()) == choice
+    assert RankingPolicy.model_validate_json(choice.model_dump_json()) == choice
 
 
 def test_a_ranker_is_not_asked_where_nothing_tells_users_apart() -> None:

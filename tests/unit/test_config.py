@@ -4,7 +4,7 @@ import pytest
 
 from recsys.config import parse_config
 from recsys.errors import ConfigError
-from recsys.models.registry import GENERATORS
+from recsys.generators.registry import GENERATORS
 
 MINIMAL: dict[str, Any] = {
     "sources": {

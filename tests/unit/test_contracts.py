@@ -22,12 +22,13 @@ from data_contracts import (
     user_profiles,
     users,
 )
-from data_contracts.contract import Contract, Known, Terms
+from data_contracts.contract import CheckContext, Contract, RelatedTables
 from data_contracts.losses import as_markdown
 from data_contracts.profiles import BLANK
 from data_contracts.trailing import Trailing, mix_shift, most_lost
 from recsys import columns as c
-from recsys.config import Contracts, Ids
+from recsys.sections.contracts import Contracts
+from recsys.sections.ids import Ids
 
 AS_OF = date(2026, 1, 2)
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -85,31 +86,31 @@ def good(contract: Contract) -> list[Row]:
         "raw/blocks": lambda n: {c.USER_ID: n, c.ITEM_ID: f"i{n % 5}"},
         "raw/item_profiles": lambda n: profile(n, c.ITEM_ID),
         "raw/user_profiles": lambda n: profile(n, c.USER_ID),
-        "interactions": history,
-        "topn": ranked,
+        "histories": history,
+        "lists": ranked,
     }
     return [makers[contract.table.name](n) for n in range(ROWS)]
 
 
-def terms(contract: Contract, count: int | None = None) -> Terms:
+def terms(contract: Contract, count: int | None = None) -> CheckContext:
     """Circumstances with a long and even past."""
     of_lists = contract is lists.CONTRACT
     ids = pa.array(range(ROWS), pa.int64())
-    known = Known(
+    related = RelatedTables(
         users=ids,
         items=pa.array([f"i{n}" for n in range(ROWS)]),
         available=np.arange(ROWS) != 5,
         blocks=table(blocks.CONTRACT, good(blocks.CONTRACT)),
         matrix=table(matrix.CONTRACT, good(matrix.CONTRACT)) if of_lists else None,
     )
-    return Terms(
+    return CheckContext(
         as_of=AS_OF,
         limits=LIMITS,
         ids=IDS,
         trailing=Trailing(
             [ROWS] * 3, {"like": 0.5, "view": 0.5}, LONG_AGO, runs_needed=2, available=[ROWS] * 3
         ),
-        known=known,
+        related=related,
         event_types=("like", "view"),
         a_day=(float(ROWS if count is None else count),),
         longest=3,
@@ -120,7 +121,7 @@ def table(contract: Contract, rows: Sequence[Row]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=contract.table.arrow(IDS))
 
 
-def broken_rules(contract: Contract, rows: pa.Table, circumstances: Terms) -> set[str]:
+def broken_rules(contract: Contract, rows: pa.Table, circumstances: CheckContext) -> set[str]:
     verdict = contract.check(rows, circumstances)
     return {violation.rule.name for violation in verdict.violations}
 
@@ -202,7 +203,7 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
     },
     "raw/item_profiles": {**SIZES, **RAW, **UNKNOWN_ITEM, BLANK: every(text=" ", tags=[])},
     "raw/user_profiles": {**SIZES, **RAW, **UNKNOWN_USER, BLANK: every(text="", tags=[])},
-    "interactions": {
+    "histories": {
         **SIZES,
         measures.DUPLICATES: one(user_id=4),
         matrix.USER_ROWS: one(user_row=4),
@@ -214,7 +215,7 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
         matrix.LIKED: every(weights=[0.0, 0.0]),
         matrix.AT_ONCE: every(ages=[20_459.5, 20_459.4]),
     },
-    "topn": {
+    "lists": {
         **SIZES,
         measures.DUPLICATES: one(user_id=4),
         lists.LENGTHS: one(scores=[1.0]),
@@ -224,9 +225,9 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
         lists.CHANCES: one(propensities=[1.0, 0.0]),
         lists.REPEATED: one(item_ids=["i4", "i4"]),
         lists.UNAVAILABLE: one(item_ids=["i5", "i4"]),
-        lists.STRANGERS: one(user_id=1000),
+        lists.NON_MEMBERS: one(user_id=1000),
         lists.EXCLUDED: one(item_ids=["i2", "i4"]),
-        lists.FORGOTTEN: fewer,
+        lists.UNLISTED: fewer,
         lists.EMPTY: every(item_ids=[], scores=[], sources=[], propensities=[]),
     },
 }
@@ -314,7 +315,7 @@ def test_a_chance_is_above_0_and_at_most_1(chance: float) -> None:
 
 def test_a_first_run_has_nothing_to_be_compared_with() -> None:
     first = Trailing((), None, None, runs_needed=2)
-    judged = events.rules(Terms(as_of=AS_OF, trailing=first))
+    judged = events.rules(CheckContext(as_of=AS_OF, trailing=first))
     severities = {rule.name: rule.severity for rule in judged}
     assert events.A_DAY not in severities
     assert severities[events.AGE] == "warn"
@@ -387,9 +388,9 @@ def test_blocks_of_users_and_items_that_are_gone_are_not_lost() -> None:
     circumstances = terms(blocks.CONTRACT)
     left = [row for row in rows if row[c.USER_ID] >= 8 and row[c.ITEM_ID] != "i0"]
     there = replace(
-        circumstances.known, users=pa.array(range(8, ROWS), pa.int64()), items=pa.array(["i1"])
+        circumstances.related, users=pa.array(range(8, ROWS), pa.int64()), items=pa.array(["i1"])
     )
-    found = blocks.figures(table(blocks.CONTRACT, left), replace(circumstances, known=there))
+    found = blocks.figures(table(blocks.CONTRACT, left), replace(circumstances, related=there))
     assert found[blocks.LOST] == 0
 
 
@@ -430,7 +431,7 @@ def test_no_evidence_stops_a_run() -> None:
     faded = table(contract, every(weights=[0.0, 0.0])(good(contract)))
     (violation,) = contract.check(faded, terms(contract)).of("fail")
     assert str(violation).startswith(
-        "interactions: entries with a weight above 0 is 0, allowed is at least 1; see [events]"
+        "histories: entries with a weight above 0 is 0, allowed is at least 1; see [events]"
     )
 
 

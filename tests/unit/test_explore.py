@@ -10,27 +10,27 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from recsys.ranking.explore import Explored, Policy, explored, new_items, night_seed
-from recsys.ranking.topn import TopN
+from recsys.arrays import Ints, Ragged
+from recsys.lists.ranked import RankedLists
+from recsys.lists.steps.explore import Explored, Policy, explored, new_items, night_seed
 
 NEW = 7
 POLICY = Policy(places=(2, 4), length=6, source=NEW, seed=11)
 POOL = np.array([3, 50, 51, 52, 53])
 
-Ints = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float32]
 
 
-def ragged(rows: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
+def ragged(rows: Sequence[Sequence[int]]) -> Ragged:
     flat = [row for line in rows for row in line]
-    return np.cumsum([0, *map(len, rows)]), np.array(flat, np.int64)
+    return Ragged(np.cumsum([0, *map(len, rows)]), np.array(flat, np.int64))
 
 
-def top(*rows: Sequence[int]) -> TopN:
+def top(*rows: Sequence[int]) -> RankedLists:
     """Lists whose scores are minus the place, from 0, by models 0 and 1 in turn."""
     offsets, items = ragged(rows)
     places = np.concatenate([np.arange(len(row)) for row in (*rows, [])])
-    return TopN(offsets, items, -places.astype(np.float32), (places % 2).astype(np.int16))
+    return RankedLists(offsets, items, -places.astype(np.float32), (places % 2).astype(np.int16))
 
 
 def keys(users: int) -> npt.NDArray[np.uint64]:
@@ -42,7 +42,7 @@ def lists_of(result: Explored) -> list[list[int]]:
 
 
 def place(
-    lists: TopN,
+    lists: RankedLists,
     preferences: Scores | None = None,
     barred: Sequence[Sequence[int]] | None = None,
     pool: Ints = POOL,
@@ -113,7 +113,7 @@ def test_what_may_not_be_drawn_is_not() -> None:
     assert row == [10, 52, 11, 3, 12, 13]
 
 
-def many(users: int) -> tuple[TopN, Scores, list[list[int]]]:
+def many(users: int) -> tuple[RankedLists, Scores, list[list[int]]]:
     rng = np.random.default_rng(5)
     rows = [rng.permutation(np.flatnonzero(rng.random(40) < 0.2))[:6].tolist() for _ in keys(users)]
     lists = top(*rows)

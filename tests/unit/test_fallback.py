@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from recsys.ranking.fallback import (
+from recsys.lists.fallback import (
     EVERYBODY,
     LONGEST_NAME,
     segment_lists,

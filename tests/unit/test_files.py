@@ -7,9 +7,9 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 from upath import UPath
 
-from jobs import settings
-from jobs.io.files import is_local, put
-from jobs.settings import lake_path
+from jobs.lake.files import is_local, put
+from jobs.run import settings
+from jobs.run.settings import lake_path
 from recsys.errors import SettingsError
 
 

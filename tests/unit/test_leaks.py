@@ -7,14 +7,14 @@ import pyarrow as pa
 import pytest
 
 from recsys import columns as c
-from recsys.config import Ids
+from recsys.dataset.matrices import holdout, training
+from recsys.dataset.training import Descriptions, Training
+from recsys.dataset.trial import DataSet
 from recsys.evaluation.splits import Pairs, temporal
-from recsys.evaluation.trial import DataSet
-from recsys.interactions.matrices import held_back, training
-from recsys.interactions.training import Descriptions, Training
-from recsys.models.registry import GENERATORS
-from recsys.ranking.features import Facts
-from recsys.schemas import INTERACTIONS
+from recsys.generators.registry import GENERATORS
+from recsys.ranking.features import ItemUserFeatures
+from recsys.schemas import HISTORIES
+from recsys.sections.ids import Ids
 
 USERS, ITEMS, DAY = 80, 30, 86_400_000_000
 SPLIT = 100 * DAY
@@ -68,9 +68,9 @@ def nightly_training(*, linked: bool) -> Training:
                 c.ACTIVE: True,
             }
         )
-    table = pa.Table.from_pylist(rows, INTERACTIONS.arrow(Ids()))
+    table = pa.Table.from_pylist(rows, HISTORIES.arrow(Ids()))
     blank = Descriptions.blank(ITEMS), Descriptions.blank(USERS)
-    held = held_back(table, training(table, *blank, np.full(USERS, -1, np.int32)), 10)
+    held = holdout(table, training(table, *blank, np.full(USERS, -1, np.int32)), 10)
     fans = sum((held.relevant[1] == TO).tolist())
     assert (fans > 10) == linked
     return held.training
@@ -86,6 +86,9 @@ class TestFutureOnlyLink:
                 np.testing.assert_array_equal(array, plain[key])
 
     def test_is_in_no_feature(self, made: Callable[..., Training]) -> None:
-        past, future = Facts.of(made(linked=False)), Facts.of(made(linked=True))
+        past, future = (
+            ItemUserFeatures.of(made(linked=False)),
+            ItemUserFeatures.of(made(linked=True)),
+        )
         np.testing.assert_array_equal(past.items, future.items)
         np.testing.assert_array_equal(past.users, future.users)

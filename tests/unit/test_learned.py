@@ -4,11 +4,12 @@ import numpy as np
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from recsys.interactions.training import Descriptions, Training
-from recsys.models.factors import FactorModel
-from recsys.ranking.examples import examples
-from recsys.ranking.features import Facts
-from recsys.ranking.learned import BEHIND, LEARNED, Learned, fit_ranker, predicted
+from recsys.arrays import Ragged
+from recsys.dataset.training import Descriptions, Training
+from recsys.generators.factors import FactorModel
+from recsys.ranking.features import ItemUserFeatures
+from recsys.ranking.holdout import holdout_candidates
+from recsys.ranking.learned import DEMOTION, RERANK_DEPTH, Learned, fit_ranker, predicted
 from recsys.ranking.scoring import Scorer
 
 USERS, EACH = 200, 40
@@ -45,19 +46,22 @@ def test_only_the_best_of_the_sum_are_ranked_anew() -> None:
     history = sparse.random(users, items, 0.05, "csr", np.float32, random_state=1)
     ages = np.ones(history.nnz, np.float32)
     blank = Descriptions.blank(items), Descriptions.blank(users)
-    facts = Facts.of(Training(history, ages, *blank, np.full(users, -1, np.int32)))
+    facts = ItemUserFeatures.of(Training(history, ages, *blank, np.full(users, -1, np.int32)))
     vectors = (RNG.normal(size=(rows, 4)).astype(np.float32) for rows in (users, items))
     scorer = Scorer.of({"m": FactorModel(*vectors)}, np.arange(items), items)
-    everybody, nothing = np.arange(users), (np.zeros(users + 1, np.int64), np.empty(0, np.int64))
-    liked = np.arange(users + 1), RNG.integers(0, items, users)
-    found = examples(scorer, facts, everybody, nothing, liked, 300)
+    everybody, nothing = (
+        np.arange(users),
+        Ragged(np.zeros(users + 1, np.int64), np.empty(0, np.int64)),
+    )
+    liked = Ragged(np.arange(users + 1), RNG.integers(0, items, users))
+    found = holdout_candidates(scorer, facts, everybody, nothing, liked, 300)
     base = found.scores[:, 0]
     ranker = fit_ranker(found.features, found.labels, np.diff(found.offsets), base, 1)
-    (block,) = scorer.blocks(everybody, nothing)
+    (block,) = scorer.chunks(everybody, nothing)
     totals = Learned((ranker,), (1.0,), 300, scorer, facts).totals(block)
-    first = found.leaders(base, LEARNED)
-    expected = np.where(first, base + predicted([ranker], found.features), base - BEHIND)
-    assert first.sum() == users * LEARNED < len(base)
+    first = found.leaders(base, RERANK_DEPTH)
+    expected = np.where(first, base + predicted([ranker], found.features), base - DEMOTION)
+    assert first.sum() == users * RERANK_DEPTH < len(base)
     lines = np.repeat(everybody, np.diff(found.offsets))
     assert np.allclose(totals[lines, found.columns], expected, atol=1e-4)
     assert (totals > -np.inf).sum() == len(base)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from recsys.arrays import Ints, Ragged
 from recsys.errors import DataError
 from recsys.evaluation import metrics
-from recsys.evaluation.concentration import Ints
 from recsys.evaluation.metrics import (
     Catalogue,
     Hits,
@@ -17,12 +17,11 @@ from recsys.evaluation.metrics import (
     evaluate_lists,
     find_hits,
 )
-from recsys.interactions.training import ItemLists
 
 
-def lists(*items: Sequence[int]) -> ItemLists:
+def lists(*items: Sequence[int]) -> Ragged:
     rows = [item for one in items for item in one]
-    return np.cumsum([0, *map(len, items)]), np.array(rows, np.int64)
+    return Ragged(np.cumsum([0, *map(len, items)]), np.array(rows, np.int64))
 
 
 def ranked(*items: Sequence[int]) -> Ints:
@@ -187,7 +186,7 @@ def test_one_call_gives_all_of_it() -> None:
         pytest.param(ranked([5]), lists([1]), "row 5 is not in a catalogue of 5", id="unknown"),
     ],
 )
-def test_what_cannot_be_measured_is_said(shown: Ints, relevant: ItemLists, message: str) -> None:
+def test_what_cannot_be_measured_is_said(shown: Ints, relevant: Ragged, message: str) -> None:
     with pytest.raises(DataError, match=message):
         evaluate_lists(shown, relevant, Catalogue(np.ones(5, np.int64)))
 

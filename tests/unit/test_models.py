@@ -8,13 +8,13 @@ from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from recsys.interactions.training import Descriptions, Training
-from recsys.models import als, cold, content, graph, item_item, popularity, segment, trending
-from recsys.models.contract import Model
-from recsys.models.factors import BLOCK
-from recsys.models.gathering_als import LONG, GatheringALS
-from recsys.models.neighbours import strongest
-from recsys.models.registry import GENERATORS
+from recsys.dataset.training import Descriptions, Training
+from recsys.generators import als, cold, content, graph, item_item, popularity, segment, trending
+from recsys.generators.contract import Model
+from recsys.generators.factors import CHUNK
+from recsys.generators.gathering_als import LONG, GatheringALS
+from recsys.generators.neighbours import strongest
+from recsys.generators.registry import GENERATORS
 
 SIZE = 20
 SMALL: dict[str, dict[str, Any]] = {
@@ -86,7 +86,7 @@ def test_a_user_gets_the_colour_of_the_board(name: str) -> None:
 class TestEveryGenerator:
     def data(self) -> Training:
         rng = np.random.default_rng(3)
-        matrix = sparse.random(3 * BLOCK, 60, 0.1, "csr", np.float32, rng=rng)
+        matrix = sparse.random(3 * CHUNK, 60, 0.1, "csr", np.float32, rng=rng)
         matrix.sort_indices()
         ages = rng.uniform(0, 90, matrix.nnz)
         return training(matrix, colours(60), ages=ages)
@@ -117,8 +117,8 @@ class TestEveryGenerator:
 
     def test_scores_a_user_alone_as_among_others(self, name: str) -> None:
         model = fitted(name, self.data())
-        together = model.scores(np.arange(BLOCK, 2 * BLOCK))
-        np.testing.assert_array_equal(model.scores(np.array([BLOCK + 7])), together[7:8])
+        together = model.scores(np.arange(CHUNK, 2 * CHUNK))
+        np.testing.assert_array_equal(model.scores(np.array([CHUNK + 7])), together[7:8])
 
     def test_fits_where_nobody_has_done_anything(self, name: str) -> None:
         found = scores(fitted(name, training(sparse.csr_matrix((3, 4), dtype=np.float32))), 3)

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from recsys import columns as c
-from recsys.config import Ids
-from recsys.interactions.changes import Moved, changed, moved_rows, moved_square
-from recsys.interactions.training import Descriptions, Training
-from recsys.models import als
-from recsys.models.contract import Lasting
-from recsys.models.registry import GENERATORS
+from recsys.dataset.changes import IndexAlignment, aligned_rows, aligned_square, changed
+from recsys.dataset.training import Descriptions, Training
+from recsys.generators import als
+from recsys.generators.contract import Updatable
+from recsys.generators.registry import GENERATORS
 from recsys.nights import Night, decide
-from recsys.schemas import INTERACTIONS
+from recsys.schemas import HISTORIES
+from recsys.sections.ids import Ids
 
 DAY = date(2026, 1, 10)
 SAME = "same"
@@ -82,7 +82,7 @@ def users(*rows: dict[str, Any]) -> pa.Table:
         }
         for number, row in enumerate(rows)
     ]
-    return pa.Table.from_pylist(filled, schema=INTERACTIONS.arrow(Ids()))
+    return pa.Table.from_pylist(filled, schema=HISTORIES.arrow(Ids()))
 
 
 @pytest.mark.parametrize(
@@ -118,12 +118,12 @@ def test_an_age_in_float32_is_no_change(seconds: int, days: int) -> None:
 def test_vectors_and_similarities_move_with_their_items() -> None:
     earlier = np.array([0, -1, 2, -1])
     rows = np.arange(6, dtype=np.float32).reshape(3, 2)
-    assert moved_rows(rows, earlier).tolist() == [[0, 1], [0, 0], [4, 5], [0, 0]]
+    assert aligned_rows(rows, earlier).tolist() == [[0, 1], [0, 0], [4, 5], [0, 0]]
     square = sparse.csr_matrix(np.arange(1, 10, dtype=np.float32).reshape(3, 3))
     nothing = [0, 0, 0, 0]
     expected = [[1, 0, 3, 0], nothing, [7, 0, 9, 0], nothing]
-    assert moved_square(square, earlier).toarray().tolist() == expected
-    assert moved_square(square, np.arange(3)) is square
+    assert aligned_square(square, earlier).toarray().tolist() == expected
+    assert aligned_square(square, np.arange(3)) is square
 
 
 def training(matrix: sparse.csr_matrix) -> Training:
@@ -133,7 +133,7 @@ def training(matrix: sparse.csr_matrix) -> Training:
     return Training(matrix, ages, blank(items), blank(users), segments)
 
 
-LASTING = [name for name, module in GENERATORS.items() if isinstance(module, Lasting)]
+LASTING = [name for name, module in GENERATORS.items() if isinstance(module, Updatable)]
 
 
 @pytest.mark.parametrize("name", LASTING)
@@ -142,11 +142,11 @@ def test_a_model_carried_to_its_own_date_is_itself(name: str) -> None:
     module = GENERATORS[name]
     section = module.Config()
     model = module.fit(data, section, 1)
-    moved = Moved(np.arange(90), np.arange(30), np.zeros(90, bool))
-    assert isinstance(module, Lasting)
-    carried = module.carried(model, data, section, moved).arrays()
+    moved = IndexAlignment(np.arange(90), np.arange(30), np.zeros(90, bool))
+    assert isinstance(module, Updatable)
+    updated = module.updated(model, data, section, moved).arrays()
     for key, array in model.arrays().items():
-        np.testing.assert_array_equal(carried[key], array)
+        np.testing.assert_array_equal(updated[key], array)
 
 
 @pytest.mark.parametrize("name", LASTING)
@@ -157,9 +157,9 @@ def test_items_a_carried_model_did_not_know_have_no_score(name: str) -> None:
     model = module.fit(training(before), section, 1)
     wider = sparse.hstack([before, np.ones((90, 1), np.float32)], format="csr")
     items = np.append(np.arange(30), -1)
-    moved = Moved(np.arange(90), items, np.ones(90, bool))
-    assert isinstance(module, Lasting)
-    found = module.carried(model, training(wider), section, moved).scores(np.arange(90))
+    moved = IndexAlignment(np.arange(90), items, np.ones(90, bool))
+    assert isinstance(module, Updatable)
+    found = module.updated(model, training(wider), section, moved).scores(np.arange(90))
     assert not found[:, 30].any()
     assert found[:, :30].any()
 
@@ -169,8 +169,8 @@ def test_als_folds_in_who_changed_and_leaves_the_others() -> None:
     config = als.Config(factors=4)
     model = als.fit(training(before), config, 1)
     now = before[[0, 0, 2]].tocsr()
-    moved = Moved(np.array([0, -1, 2]), np.arange(30), np.array([False, True, False]))
-    found = als.carried(model, training(now), config, moved)
+    moved = IndexAlignment(np.array([0, -1, 2]), np.arange(30), np.array([False, True, False]))
+    found = als.updated(model, training(now), config, moved)
     np.testing.assert_array_equal(found.user_factors[[0, 2]], model.user_factors[[0, 2]])
     alone = als.folded_in(model.item_factors, als._confidence(now, config)[[1]], 5.0)
     np.testing.assert_array_equal(found.user_factors[[1]], alone)

@@ -6,10 +6,10 @@ import sys
 import zipfile
 from pathlib import Path
 
-from jobs import package
+from jobs.spark import package
 
 CODE = (
-    "import recsys, jobs.io.statements as found; from recsys.models.registry import GENERATORS;"
+    "import recsys, jobs.db.statements as found; from recsys.generators.registry import GENERATORS;"
     "print(recsys.__file__, found.__file__, found.statement('extract/count')[:2], *GENERATORS)"
 )
 
@@ -48,6 +48,6 @@ def test_the_code_runs_out_of_it(tmp_path: Path) -> None:
     )
     recsys, statements, head, *generators = done.stdout.split()
     assert recsys == f"{archive}/recsys/__init__.py"
-    assert statements == f"{archive}/jobs/io/statements.py"
+    assert statements == f"{archive}/jobs/db/statements.py"
     assert head == "--"
     assert {"als", "content"} <= set(generators)

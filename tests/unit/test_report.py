@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from recsys.arrays import Ints, Ragged
 from recsys.errors import DataError
-from recsys.evaluation.concentration import Ints
 from recsys.evaluation.metrics import Catalogue, Evaluation, evaluate_lists
 from recsys.evaluation.report import compare_models, make_report
 from recsys.ranking.bands import bands_of, members_of
@@ -24,7 +24,7 @@ def evaluation(share: float, seed: int, wanted: Ints = WANTED, k: int = 5) -> Ev
     found = rng.random(len(wanted)) < share
     ranked[found, 0] = wanted[found]
     offsets = np.arange(len(wanted) + 1)
-    return evaluate_lists(ranked, (offsets, wanted), Catalogue(np.ones(ITEMS, np.int64)), k=k)
+    return evaluate_lists(ranked, Ragged(offsets, wanted), Catalogue(np.ones(ITEMS, np.int64)), k=k)
 
 
 def test_users_are_warm_from_five_items_on() -> None:

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from recsys.models.factors import FactorModel
+from recsys.arrays import Ragged
+from recsys.generators.factors import FactorModel
+from recsys.lists.ranked import select
 from recsys.ranking.blend import WeightedSum
 from recsys.ranking.scoring import Scorer, Standardised
-from recsys.ranking.topn import select
 
 RNG = np.random.default_rng(5)
 MODEL = FactorModel(
@@ -44,8 +45,8 @@ def test_a_model_without_opinion_is_silent_instead_of_loud(known: bool) -> None:
 def test_scores_are_of_the_available_items_and_say_what_is_closed() -> None:
     available = np.array([1, 4, 30])
     scorer = Scorer.of({"m": MODEL}, available, 40)
-    excluded = np.array([0, 2, 2]), np.array([4, 5])
-    (block,) = scorer.blocks(np.array([2, 5]), excluded)
+    excluded = Ragged(np.array([0, 2, 2]), np.array([4, 5]))
+    (block,) = scorer.chunks(np.array([2, 5]), excluded)
     raw = MODEL.scores(np.array([2, 5]))[:, available]
     expected = (raw - raw.mean(axis=1, keepdims=True)) / raw.std(axis=1, keepdims=True)
     expected[0, 1] = -np.inf
@@ -57,9 +58,9 @@ def test_a_generator_without_weight_has_no_say_and_makes_no_warning() -> None:
     everybody = np.ones((2, 1), np.float32)
     models = {"up": FactorModel(everybody, items), "down": FactorModel(everybody, -items)}
     scorer = Scorer.of(models, np.arange(12), 12)
-    excluded = np.array([0, 3, 3]), np.array([0, 5, 11])
+    excluded = Ragged(np.array([0, 3, 3]), np.array([0, 5, 11]))
     with np.errstate(all="raise"):
-        (block,) = scorer.blocks(np.arange(2), excluded)
+        (block,) = scorer.chunks(np.arange(2), excluded)
         lists = select(block, WeightedSum((1.0, 0.0)), scorer.available, 12)
     assert lists.item_rows[:3].tolist() == [10, 9, 8]
     assert np.diff(lists.offsets).tolist() == [9, 12]

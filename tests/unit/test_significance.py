@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from recsys.arrays import Floats
 from recsys.errors import DataError
 from recsys.evaluation import significance
-from recsys.evaluation.concentration import Floats
 from recsys.evaluation.significance import Interval, holm, mean_intervals, paired
 
 

@@ -7,17 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jobs.app.tuning import Tuned, tune, with_sections
 from jobs.cli.tune import as_toml, keep
-from jobs.settings import load_config, tuned_path
-from jobs.tuning import Tuned, tune, with_sections
-from recsys.config import Config, Ranking
+from jobs.run.settings import load_config, tuned_path
+from recsys.arrays import Ragged
+from recsys.config import Config
+from recsys.dataset.training import Descriptions, Holdout
+from recsys.dataset.trial import DataSet
 from recsys.errors import DataError
 from recsys.evaluation.significance import Gain
 from recsys.evaluation.splits import Pairs
-from recsys.evaluation.trial import DataSet
-from recsys.interactions.training import Descriptions, HeldBack
-from recsys.models import als, graph, trending
-from recsys.models.registry import GENERATORS, Generators
+from recsys.generators import als, graph, trending
+from recsys.generators.registry import GENERATORS, Generators
+from recsys.sections.ranking import Ranking
 
 USERS, ITEMS, DAY = 150, 60, 86_400_000_000
 SHIPPED = Path(__file__).parents[2] / "recsys.toml"
@@ -45,7 +47,7 @@ def slow_memory() -> Config:
 def test_a_better_memory_is_found_kept_and_overruled(slow_memory: Config, tmp_path: Path) -> None:
     data = fashions()
     heard: list[str] = []
-    held = data.held_back(data.pairs, 1)
+    held = data.holdout(data.pairs, 1)
     (found,) = tune(held, np.arange(ITEMS), slow_memory, 0.03, heard.append)
     assert found.taken
     assert found.after > found.before
@@ -79,7 +81,7 @@ def test_the_engine_is_not_kept_with_tuned_parameters(slow_memory: Config) -> No
 
 def test_the_present_parameters_stay_where_nothing_is_better(slow_memory: Config) -> None:
     data = fashions()
-    (found,) = tune(data.held_back(data.pairs, 1), np.arange(ITEMS), slow_memory, 0.0, print)
+    (found,) = tune(data.holdout(data.pairs, 1), np.arange(ITEMS), slow_memory, 0.0, print)
     assert found.trials <= 2
     assert not found.taken
     assert found.after == found.before
@@ -106,7 +108,7 @@ def test_without_evidence_parameters_are_kept_and_nothing_is_written(
 ) -> None:
     ranking = Ranking(least_users=least)
     config = slow_memory.model_copy(update={"ranking": ranking})
-    (found,) = tune(data.held_back(data.pairs, 1), np.arange(ITEMS), config, 0.01, print)
+    (found,) = tune(data.holdout(data.pairs, 1), np.arange(ITEMS), config, 0.01, print)
     assert not found.taken
     assert found.section == config.generators.used()["trending"]
     assert found.outcome.startswith("kept as it was: NDCG@20 ")
@@ -128,9 +130,12 @@ def test_what_was_tuned_before_stays_in_the_file(slow_memory: Config, tmp_path: 
 
 
 def test_nobody_held_back_is_one_clear_error_before_any_trial(slow_memory: Config) -> None:
-    held = fashions().held_back(fashions().pairs, 1)
-    nobody = HeldBack(
-        held.training, held.users[:0], (held.relevant[0][:1], held.relevant[1][:0]), held.ages[:0]
+    held = fashions().holdout(fashions().pairs, 1)
+    nobody = Holdout(
+        held.training,
+        held.users[:0],
+        Ragged(held.relevant[0][:1], held.relevant[1][:0]),
+        held.ages[:0],
     )
     heard: list[str] = []
     with pytest.raises(DataError, match=r"0 users turned to 0 new items .* ranking\.holdout_days"):
@@ -142,12 +147,12 @@ def test_a_generator_without_a_search_is_used_as_configured(
     slow_memory: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(trending, "SEARCH")
-    held = fashions().held_back(fashions().pairs, 1)
+    held = fashions().holdout(fashions().pairs, 1)
     assert list(tune(held, np.arange(ITEMS), slow_memory, 0.01, print)) == []
 
 
 def test_halves_are_the_earlier_and_the_later_days() -> None:
-    held = fashions().held_back(fashions().pairs, 1)
+    held = fashions().holdout(fashions().pairs, 1)
     earlier, later = held.halves(1)
     assert earlier.ages.min() > later.ages.max()
     assert len(earlier.ages) + len(later.ages) == len(held.ages)
@@ -163,7 +168,7 @@ def test_halves_are_the_earlier_and_the_later_days() -> None:
 
 
 def test_halves_without_times_are_dealt_at_random() -> None:
-    held = fashions().held_back(fashions().pairs, 1)
+    held = fashions().holdout(fashions().pairs, 1)
     timeless = replace(held, ages=np.zeros_like(held.ages))
     earlier, later = timeless.halves(1)
     share = len(later.ages) / len(held.ages)

@@ -7,9 +7,10 @@ from typing import Final
 
 import pyarrow as pa
 
-from jobs.io.documents import Document
-from jobs.sandbox.importers.tables import interactions_table, market_of, read_csv, repeated, times
+from jobs.sandbox.importers.tables import interactions_table, market_of, repeated
 from jobs.sandbox.market import Market
+from jobs.sources.column_files import read_csv, times
+from jobs.sources.documents import Document
 
 _NO_GENRE: Final = "(no genres listed)"
 _TITLE: Final = re.compile(r"(?P<name>.*?)\s*\((?P<year>\d{4})\)\s*")

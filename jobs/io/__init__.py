@@ -1,1 +1,0 @@
-"""The edge to Postgres, MongoDB and the lake."""

@@ -1,0 +1,1 @@
+"""Partitions of Parquet and JSON files, their manifests and their locks."""

@@ -1,0 +1,1 @@
+"""Arguments, settings, log and exit codes of every process."""

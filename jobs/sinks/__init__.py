@@ -1,0 +1,1 @@
+"""Places that a run's lists are published to."""

@@ -1,0 +1,1 @@
+"""The published side in Postgres: publication, live pointer, migrations, lookups."""

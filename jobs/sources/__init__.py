@@ -1,0 +1,1 @@
+"""Readers of the source databases and of files that users bring."""

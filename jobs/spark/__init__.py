@@ -1,0 +1,1 @@
+"""Spark sessions, and the code that reaches executors."""

@@ -1,0 +1,52 @@
+"""Chooses how candidates are ordered, on the days before a date that are held back (plain Python).
+
+The generators are fitted once more on what was known before those days. What the latest earlier
+choice came to stays unless something is clearly better; it is recorded with the new choice, so that
+the date can be made again. Between full nights the choice of the last one is taken over.
+"""
+
+import argparse
+import logging
+
+from jobs.fitting import fit_generators
+from jobs.run.entrypoint import RunArguments, job_parser, run
+from jobs.stores.models import TrainingData, model_partition, read_policy, write_policy
+from jobs.stores.nights import facts, recorded, standing_choice
+from recsys.nights import Night
+from recsys.ranking.policy import RankingPolicy
+from recsys.ranking.stack import choose_policy
+
+log = logging.getLogger(__name__)
+
+
+def arg_parser() -> argparse.ArgumentParser:
+    return job_parser(__doc__, "full")
+
+
+def main(arguments: RunArguments) -> None:
+    lake, config = arguments.lake, arguments.config
+    first, *_ = config.generators.used()
+    night = recorded(model_partition(lake, first, arguments.as_of))
+    choice = _choice(arguments, night) if night.base is None else read_policy(lake, night.base)
+    write_policy(lake, arguments.as_of, choice, facts(night))
+    for line in choice.summary().splitlines():
+        log.info("%s", line)
+
+
+def _choice(arguments: RunArguments, night: Night) -> RankingPolicy:
+    config = arguments.config
+    names = list(config.generators.used())
+    if len(names) == 1 and config.gates.min_ndcg is None:
+        return RankingPolicy.only(names[0])
+    known = TrainingData(arguments)
+    held = known.holdout()
+    models = dict(fit_generators(held.training, config, arguments.settings))
+    standing = standing_choice(arguments, night.fingerprint)
+    weights = config.generators.weights()
+    return choose_policy(
+        held, models, known.available, config.ranking, weights, config.seed, standing
+    )
+
+
+if __name__ == "__main__":
+    run(arg_parser(), main)

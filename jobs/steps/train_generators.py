@@ -1,0 +1,54 @@
+"""Fits every candidate generator on what was known before a date (plain Python).
+
+Between full nights those that cost most are taken over from the last one and brought up to date.
+"""
+
+import argparse
+import logging
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from jobs.fitting import fit_generators, updated_generators
+from jobs.run.entrypoint import RunArguments, job_parser, run
+from jobs.stores.models import TrainingData, read_model, write_model
+from jobs.stores.nights import alignment_since, decided, facts
+from jobs.stores.warm_start import warm_start
+from recsys.generators.contract import Model
+
+log = logging.getLogger(__name__)
+
+Made = Iterator[tuple[str, Model, Mapping[str, Any]]]
+"""Name, generator, and what its manifest says of it."""
+
+
+def arg_parser() -> argparse.ArgumentParser:
+    return job_parser(__doc__, "full")
+
+
+def main(arguments: RunArguments) -> None:
+    known, night = TrainingData(arguments), decided(arguments)
+    if night.base is None:
+        made = _fitted(arguments, known)
+    else:
+        log.info("items as of %s, lists as of %s where kept", night.base, night.previous)
+        moved = alignment_since(arguments, known, night.base)
+        base = partial(read_model, arguments.lake, as_of=night.base)
+        updated = updated_generators(known.training, arguments.config, base, moved)
+        made = ((name, model, {}) for name, model in updated)
+    for name, model, about in made:
+        write_model(arguments.lake, name, arguments.as_of, model, {**about, **facts(night)})
+
+
+def _fitted(arguments: RunArguments, known: TrainingData) -> Made:
+    start = warm_start(arguments, known)
+    if start is not None:
+        log.info("als starts from the item vectors as of %s", start.as_of)
+    vectors = start.item_factors if start else None
+    fitted = fit_generators(known.training, arguments.config, arguments.settings, vectors)
+    for name, model in fitted:
+        yield name, model, {"started_from": f"{start.as_of}"} if start and name == "als" else {}
+
+
+if __name__ == "__main__":
+    run(arg_parser(), main)

@@ -1,0 +1,1 @@
+"""Typed contents of the lake: models, checks, nights and statistics of runs."""

@@ -1,0 +1,33 @@
+"""How many users and items a run's lists could have reached, by the lake."""
+
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.lake.partitions import Lake
+from recsys import columns as c
+from recsys.config import Config
+from recsys.evaluation.diff import activity_bands
+from recsys.schemas import HISTORIES, ITEMS, LISTS, RAW_USERS
+
+
+def available_items(lake: Lake, as_of: date) -> int:
+    """Items that the run of a date could recommend."""
+    return int(lake.as_of(ITEMS.name, as_of).manifest().stats["available"])
+
+
+def active_users(lake: Lake, as_of: date, config: Config) -> int:
+    """Active members on a date; without a source of members, everybody with a list."""
+    if config.sources.users is None:
+        return lake.as_of(LISTS.name, as_of).manifest().rows
+    members = lake.as_of(RAW_USERS.name, as_of).read(RAW_USERS, config.ids)
+    active = members.filter(pc.fill_null(members[c.ACTIVE], False))[c.USER_ID]
+    return int(pc.count_distinct(active, mode="only_valid").as_py())
+
+
+def activity(lake: Lake, as_of: date, config: Config) -> pa.Table:
+    """How many items each user had touched by a date, in bands: columns user_id and segment."""
+    read = lake.as_of(HISTORIES.name, as_of).read(HISTORIES, config.ids)
+    bands = activity_bands(pc.list_value_length(read[c.ITEM_ROWS]))
+    return pa.table({c.USER_ID: read[c.USER_ID], c.SEGMENT: bands})

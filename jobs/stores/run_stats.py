@@ -1,0 +1,61 @@
+"""What a run read, trained and made, gathered from the manifests of its partitions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jobs.lake.partitions import Partition
+from jobs.run.entrypoint import RunArguments
+from jobs.stores.models import CHOICE, model_partition
+from recsys.errors import NoEventsError
+from recsys.schemas import EVENT_SOURCES, HISTORIES, ITEMS, LISTS, QUARANTINE, RAW
+
+
+def run_stats(arguments: RunArguments) -> dict[str, Any]:
+    """Rows read by source, rows refused by reason, sizes of matrix, models and lists."""
+    lake, as_of = arguments.lake, arguments.as_of
+    read = {name: _read_rows(arguments, name) for name in arguments.config.sources.configured()}
+    histories = lake.as_of(HISTORIES.name, as_of).manifest()
+    items = lake.as_of(ITEMS.name, as_of).manifest()
+    return {
+        "read": read,
+        "rejected": lake.as_of(QUARANTINE.name, as_of).manifest().stats["rejected"],
+        "matrix": {
+            "users": histories.rows,
+            "items": items.rows,
+            "available_items": items.stats["available"],
+            **histories.stats,
+        },
+        "models": _models(arguments),
+        "lists": lake.as_of(LISTS.name, as_of).manifest().rows,
+    }
+
+
+def no_events(arguments: RunArguments) -> NoEventsError:
+    """The error of a run whose sources hold nothing that it could learn from."""
+    sources = arguments.config.sources.configured()
+    places = " and ".join(sources[name].place for name in EVENT_SOURCES if name in sources)
+    return NoEventsError(
+        f"no usable event before {arguments.as_of} in {places}; "
+        "choose a later date, or look into the quarantine for rows that were refused"
+    )
+
+
+def _read_rows(arguments: RunArguments, name: str) -> int:
+    lake, table = arguments.lake, RAW[name].name
+    if name not in EVENT_SOURCES:
+        return lake.as_of(table, arguments.as_of).manifest().rows
+    place = lake.events_of(table, arguments.config.source_fingerprint(name))
+    window = arguments.config.window.before(arguments.as_of)
+    partitions: list[Partition] = [
+        lake.window(place, w) for w in lake.windows(place) if w.start < window.end
+    ]
+    partitions.append(lake.as_of(f"{place}/undated", arguments.as_of))
+    return sum(partition.manifest().rows for partition in partitions)
+
+
+def _models(arguments: RunArguments) -> Mapping[str, Any]:
+    names = [*arguments.config.generators.used(), CHOICE]
+    manifests = {
+        name: model_partition(arguments.lake, name, arguments.as_of).manifest() for name in names
+    }
+    return {name: dict(manifest.stats) for name, manifest in manifests.items()}

@@ -1,0 +1,43 @@
+"""Item vectors of an earlier run, for a fit that need not begin anew."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from jobs.run.entrypoint import RunArguments
+from jobs.stores.models import MODELS, TrainingData, read_model
+from recsys import columns as c
+from recsys.dataset.changes import aligned_rows
+from recsys.generators import als
+from recsys.generators.factors import FactorModel, Factors
+from recsys.ids import IdIndex
+from recsys.schemas import ITEMS
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """Where a fit begins."""
+
+    as_of: date
+    """The run that the vectors are from."""
+    item_factors: Factors
+    """(items, k) in the order of today's item index; zeros for items that run did not know."""
+
+
+def warm_start(arguments: RunArguments, known: TrainingData) -> WarmStart | None:
+    """The latest earlier item vectors; None where the configuration or the lake has none.
+
+    Vectors of another length than configured are none.
+    """
+    section = arguments.config.generators.used().get("als")
+    if not isinstance(section, als.Config) or not section.warm_iterations:
+        return None
+    if section.engine != "implicit":
+        return None
+    lake, ids = arguments.lake, arguments.config.ids
+    for day in reversed([d for d in lake.days(f"{MODELS}/als") if d < arguments.as_of]):
+        model = read_model(lake, "als", day)
+        if isinstance(model, FactorModel) and model.item_factors.shape[1] == section.factors:
+            theirs = lake.as_of(ITEMS.name, day).read(ITEMS, ids)[c.ITEM_ID]
+            earlier = IdIndex(theirs.combine_chunks()).places(known.items[c.ITEM_ID])
+            return WarmStart(day, aligned_rows(model.item_factors, earlier))
+    return None

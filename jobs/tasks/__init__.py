@@ -1,0 +1,1 @@
+"""Work of Spark's executors on one file or one part."""

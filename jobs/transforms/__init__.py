@@ -1,1 +1,0 @@
-"""DataFrame in, DataFrame out: the Spark side of building interactions."""

@@ -1,0 +1,62 @@
+"""Arrays that many modules pass on: row numbers, masks, and rows of differing lengths."""
+
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+UserRows = Ints
+"""Places in the user index."""
+ItemRows = Ints
+"""Places in the item index."""
+
+
+class Ragged(NamedTuple):
+    """Lists of integers of differing lengths, stored one after the other: a list a user, say."""
+
+    offsets: Ints
+    """(n + 1,) from 0; list i is values[offsets[i]:offsets[i + 1]]."""
+    values: Ints
+    """(p,) all lists' entries."""
+
+    @classmethod
+    def of_lengths(cls, lengths: npt.NDArray[np.integer], values: Ints) -> Self:
+        """Cut values into lists. lengths: (n,) entries of each, p in all."""
+        return cls(offsets_of(lengths), values)
+
+    @classmethod
+    def of_matrix(cls, matrix: sparse.csr_matrix) -> Self:
+        """List the stored columns of each row."""
+        return cls(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64))
+
+    @property
+    def lengths(self) -> Ints:
+        """(n,) entries of each list."""
+        return np.diff(self.offsets)
+
+    def lines(self) -> Ints:
+        """(p,) the number of the list that each entry is in."""
+        return np.repeat(np.arange(len(self.offsets) - 1), self.lengths)
+
+    def take(self, lists: Ints) -> "Ragged":
+        """Some of the lists, in the order of their numbers (m,)."""
+        offsets, places = ranges(self.offsets[lists], self.lengths[lists])
+        return Ragged(offsets, self.values[places])
+
+
+def offsets_of(lengths: npt.NDArray[np.integer]) -> Ints:
+    """(n + 1,) where lists of these lengths begin and end, from 0."""
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+def ranges(starts: Ints, lengths: Ints) -> Ragged:
+    """The numbers of n ranges, each a list. starts, lengths: (n,)."""
+    offsets = offsets_of(lengths)
+    # Each range is a run of consecutive numbers, shifted from its place in the result to its start.
+    return Ragged(offsets, np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths))

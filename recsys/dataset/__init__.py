@@ -1,0 +1,1 @@
+"""The user-item matrix, and what is known of users and items."""

@@ -1,0 +1,111 @@
+"""What has changed between two dates, of which each numbers users and items its own way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy import sparse
+
+from recsys import columns as c
+from recsys.arrays import Ints, Mask, Ragged, offsets_of
+from recsys.dataset.matrices import list_arrays
+
+_ROUNDING: Final = 2.0**-23
+"""Two float32 ages are off by half of this share each, so their difference by it at most."""
+
+
+@dataclass(frozen=True)
+class IndexAlignment:
+    """Where users and items of a date stood on an earlier one, and which users are not the same."""
+
+    users: Ints
+    """(users,) the earlier row of each user; -1 of one who had none."""
+    items: Ints
+    """(items,) the earlier row of each item; -1 of one that had none."""
+    changed: Mask
+    """(users,) whether history, blocks or membership are others than they were."""
+
+
+def changed(now: pa.Table, before: pa.Table, users: Ints, items: Ints, days: int) -> Mask:
+    """(users,) who touched or blocked other items, or one for the first time at another instant, or
+    is active and was not, or the reverse; and who was not there.
+
+    now, before: `histories` tables in order of user_row. users, items: as in `IndexAlignment`.
+    days:
+    between the two. That everything is older and weighs less by now is no change; that something
+    was done once more with an item touched before does not show here.
+    """
+    there = np.flatnonzero(users >= 0)
+    then = users[there]
+    same = now[c.ACTIVE].to_numpy()[there] == before[c.ACTIVE].to_numpy()[then]
+    for names in ((c.ITEM_ROWS, c.AGES), (c.BLOCKED_ROWS,)):
+        offsets, new = _lists(now, names, there)
+        old_offsets, old = _lists(before, names, then)
+        lengths = np.diff(offsets)
+        alike = lengths == np.diff(old_offsets)
+        same &= alike
+        new, old = _of(offsets, new, alike), _of(old_offsets, old, alike)
+        equal = items[new[0]] == old[0]
+        for age, earlier_age in zip(new[1:], old[1:], strict=True):
+            equal &= _apart(age, earlier_age, days)
+        lines = np.repeat(np.flatnonzero(alike), lengths[alike])
+        same[lines[~equal]] = False
+    result = np.ones(len(users), dtype=bool)
+    result[there] = ~same
+    return result
+
+
+def _apart(ages: npt.NDArray[Any], earlier: npt.NDArray[Any], days: int) -> Mask:
+    """Whether float32 ages are so many days greater, but for their rounding."""
+    return np.asarray(np.abs(ages.astype(np.float64) - earlier - days) <= ages * _ROUNDING)
+
+
+def _lists(
+    table: pa.Table, names: Sequence[str], users: Ints
+) -> tuple[Ints, list[npt.NDArray[Any]]]:
+    """Offsets, and values of list columns of the same lengths, of some users."""
+    columns = [list_arrays(table[name]) for name in names]
+    offsets = columns[0][0]
+    bounds, places = Ragged(offsets, np.arange(offsets[-1])).take(users)
+    return bounds, [values[places] for _, values in columns]
+
+
+def _of(offsets: Ints, values: Sequence[npt.NDArray[Any]], lists: Mask) -> list[npt.NDArray[Any]]:
+    """The values of some of the lists."""
+    inside = np.repeat(lists, np.diff(offsets))
+    return [own[inside] for own in values]
+
+
+def aligned_rows(rows: npt.NDArray[np.float32], earlier: Ints) -> npt.NDArray[np.float32]:
+    """(n, k) vectors in today's order; zeros where there were none.
+
+    rows: (m, k) in the earlier order. earlier: (n,) the earlier row of each, or -1.
+    """
+    result = np.zeros((len(earlier), rows.shape[1]), np.float32)
+    known = earlier >= 0
+    result[known] = rows[earlier[known]]
+    return result
+
+
+def aligned_square(matrix: sparse.csr_matrix, earlier: Ints) -> sparse.csr_matrix:
+    """(n, n) what items say of each other in today's order; nothing where there was nothing.
+
+    matrix: (m, m) in the earlier order. earlier: (n,) ascending earlier rows, -1 in between.
+    """
+    if np.array_equal(earlier, np.arange(matrix.shape[0])):
+        return matrix
+    columns = np.full(matrix.shape[1], -1, np.int64)
+    columns[earlier[earlier >= 0]] = np.flatnonzero(earlier >= 0)
+    lengths = np.diff(matrix.indptr)
+    new = columns[matrix.indices]
+    lines = np.repeat(np.arange(matrix.shape[0]), lengths)
+    kept = new >= 0
+    counts = np.bincount(lines[kept], minlength=matrix.shape[0])
+    # One empty row at the end stands for those that had none.
+    offsets = offsets_of(np.append(counts, 0))
+    shape = (matrix.shape[0] + 1, len(earlier))
+    padded = sparse.csr_matrix((matrix.data[kept], new[kept], offsets), shape=shape)
+    return padded[np.where(earlier >= 0, earlier, matrix.shape[0])]

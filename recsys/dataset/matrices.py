@@ -1,0 +1,69 @@
+"""The user-item matrix: an Arrow list column is already one in compressed rows."""
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy import sparse
+
+from recsys import columns as c
+from recsys.arrays import Ragged, offsets_of
+from recsys.dataset.training import Descriptions, Holdout, Training
+
+
+def training(
+    histories: pa.Table,
+    items: Descriptions,
+    users: Descriptions,
+    segments: npt.NDArray[np.int32],
+) -> Training:
+    """What models may learn from on the date itself.
+
+    histories: the `histories` table in order of user_row.
+    """
+    offsets, rows = list_arrays(histories[c.ITEM_ROWS])
+    _, weights = list_arrays(histories[c.WEIGHTS])
+    _, ages = list_arrays(histories[c.AGES])
+    history = _matrix(weights, rows, offsets, len(items.text))
+    return Training(history, ages.astype(np.float32), items, users, segments)
+
+
+def holdout(histories: pa.Table, now: Training, holdout_days: int) -> Holdout:
+    """What was known so many days earlier, and what active users turned to since.
+
+    histories: the table that `now` was made from.
+    """
+    offsets, rows = list_arrays(histories[c.ITEM_ROWS])
+    _, earlier = list_arrays(histories[c.EARLIER_WEIGHTS])
+    lines = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    known = ~np.isnan(earlier)
+    active = histories[c.ACTIVE].to_numpy()
+    new = ~known & (now.history.data > 0) & active[lines]
+    users, counts = np.unique(lines[new], return_counts=True)
+    before = offsets_of(np.bincount(lines[known], minlength=len(active)))
+    history = _matrix(earlier[known], rows[known], before, now.history.shape[1])
+    ages = np.maximum(now.ages[known] - np.float32(holdout_days), np.float32(0))
+    return Holdout(
+        Training(history, ages, now.items, now.users, now.segments),
+        users,
+        Ragged.of_lengths(counts, rows[new].astype(np.int64)),
+        now.ages[new],
+    )
+
+
+def _matrix(
+    weights: npt.NDArray[np.generic],
+    rows: npt.NDArray[np.generic],
+    offsets: npt.NDArray[np.int64],
+    items: int,
+) -> sparse.csr_matrix:
+    shape = (len(offsets) - 1, items)
+    return sparse.csr_matrix((weights, rows, offsets), shape=shape, dtype=np.float32)
+
+
+def list_arrays(
+    column: pa.Array | pa.ChunkedArray,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.generic]]:
+    """Offsets (n + 1,) from 0 and flat values of a list column; null values become NaN."""
+    lists = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    offsets = lists.offsets.to_numpy(zero_copy_only=False).astype(np.int64)
+    return offsets - offsets[0], lists.flatten().to_numpy(zero_copy_only=False)

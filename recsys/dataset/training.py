@@ -1,0 +1,78 @@
+"""What models learn from, and what their lists are measured against."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from recsys.arrays import Ints, Ragged
+
+
+@dataclass(frozen=True)
+class Descriptions:
+    """What is written of some users or items, one entry a row; empty where nothing is."""
+
+    text: Sequence[str]
+    tags: Sequence[Sequence[str]]
+    attributes: Sequence[Sequence[str]]
+
+    @classmethod
+    def blank(cls, rows: int) -> Self:
+        """Nothing of anybody."""
+        nothing: list[list[str]] = [[]] * rows
+        return cls([""] * rows, nothing, nothing)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What models may learn from: everything that was known before one instant."""
+
+    history: sparse.csr_matrix
+    """(users, items) float32; a cell is the decayed weight of what the user did with the item. A
+    stored 0 is an item that was only seen. Item rows ascend."""
+    ages: npt.NDArray[np.float32]
+    """(stored cells,) days from the pair's first event to the instant."""
+    items: Descriptions
+    users: Descriptions
+    segments: npt.NDArray[np.int32]
+    """(users,) number of each user's segment, -1 where it is unknown."""
+
+    def liked(self) -> sparse.csr_matrix:
+        """(users, items) float32 decayed weights without what was only seen."""
+        matrix = self.history.copy()
+        matrix.eliminate_zeros()
+        return matrix
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """What was known some days earlier, and what users turned to since."""
+
+    training: Training
+    """As of the earlier instant."""
+    users: Ints
+    """(u,) ascending rows of the users who turned to something new and can be ranked for."""
+    relevant: Ragged
+    """The items that each of them turned to: liked, and not touched before."""
+    ages: npt.NDArray[np.float32]
+    """(relevant,) days from when the user turned to each item to the end; 0 where times lack."""
+
+    def halves(self, seed: int) -> tuple["Holdout", "Holdout"]:
+        """What users turned to in the earlier and in the later days, about half of it in each.
+
+        Where all is of one time, items are dealt at random. A user may be in both.
+        """
+        later = self.ages < np.median(self.ages) if len(self.ages) else self.ages > 0
+        if len(later) and not later.any():
+            later = self.ages <= self.ages.min()
+        if later.all():
+            later = np.random.default_rng(seed).random(len(self.ages)) < 0.5
+        return self._part(~later), self._part(later)
+
+    def _part(self, chosen: npt.NDArray[np.bool_]) -> "Holdout":
+        places, counts = np.unique(self.relevant.lines()[chosen], return_counts=True)
+        relevant = Ragged.of_lengths(counts, self.relevant.values[chosen])
+        return Holdout(self.training, self.users[places], relevant, self.ages[chosen])

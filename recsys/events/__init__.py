@@ -1,0 +1,1 @@
+"""From raw rows to judged events and the histories of users."""

@@ -1,0 +1,1 @@
+"""Candidate generators: each fits on the user-item matrix and scores items for users."""

@@ -1,0 +1,172 @@
+"""Matrix factorisation of implicit feedback by alternating least squares (Hu et al. 2008)."""
+
+from collections.abc import Callable
+from typing import Annotated, Final, Literal
+
+import numpy as np
+from pydantic import Field
+from scipy import linalg, sparse
+from threadpoolctl import threadpool_limits
+
+from recsys.dataset.changes import IndexAlignment, aligned_rows
+from recsys.dataset.training import Training
+from recsys.errors import ConfigError
+from recsys.generators import content
+from recsys.generators.cold import mapped
+from recsys.generators.contract import GeneratorConfig, Search, Span
+from recsys.generators.factors import FactorModel, Factors
+from recsys.sections.base import Count, NonNegative, Positive
+
+MODEL: Final = FactorModel
+SEARCH: Final[Search] = {
+    "factors": (32, 64, 128, 256, 512),
+    "alpha": Span(1.0, 100.0, log=True),
+    "regularization": Span(0.5, 300.0, log=True),
+    "popularity_exponent": Span(0.0, 0.8),
+}
+WARM: Final = 5
+"""Items from which on a user's vector is left as it was trained; with fewer it is folded in."""
+
+
+class Config(GeneratorConfig):
+    """Confidence is 1 + alpha * discounted weight."""
+
+    weight: NonNegative = 1.0
+    engine: Literal["implicit", "spark"] = "implicit"
+    """What factorises the matrix: `implicit` on one machine, or Spark on its executors."""
+    factors: Annotated[int, Field(gt=0, le=4096)] = 64
+    alpha: Positive = 5.0
+    regularization: NonNegative = 5.0
+    iterations: Count = 15
+    warm_iterations: Annotated[int, Field(ge=0)] = 0
+    """Passes of a fit that starts from the item vectors of the latest earlier run, of `implicit`
+    alone. 0 starts every fit anew, so that a date does not depend on what was run before it."""
+    popularity_exponent: Annotated[float, Field(ge=0, le=2)] = 0.5
+    """Discount of what is liked by many: a weight is divided by users^exponent of its item."""
+
+
+Factorise = Callable[[sparse.csr_matrix, Config, int], FactorModel]
+"""Vectors from (users, items) confidence, 1 or more where the user liked the item, and a seed.
+
+They minimise the sum over all cells of c (p - x.y)^2, plus regularization (sum |x|^2 + sum |y|^2);
+p is 1 in stored cells, elsewhere p is 0 and c is 1. Rows without a stored cell are zeros.
+"""
+
+
+def fit(
+    training: Training, config: Config, seed: int, factorise: Factorise | None = None
+) -> FactorModel:
+    """ALS; users with few items are folded in, those with none placed by profile.
+
+    factorise: the configured engine; None where it is `implicit`.
+    Items without interactions are placed by their descriptions. Who cannot be placed gets zeros.
+    With `implicit` the result depends on the seed, not on the number of threads: it solves each row
+    by itself, and BLAS below it is held to one.
+    """
+    if factorise is None and config.engine != "implicit":
+        raise ConfigError(
+            f"field generators.als.engine: {config.engine} cannot be run here; use implicit"
+        )
+    confidence = _confidence(training.liked(), config)
+    with threadpool_limits(limits=1, user_api="blas"):
+        model = (factorise or by_implicit)(confidence, config, seed)
+        touched = np.diff(confidence.indptr)
+        few = np.flatnonzero((touched > 0) & (touched < WARM))
+        model.user_factors[few] = folded_in(
+            model.item_factors, confidence[few], config.regularization
+        )
+        return _with_cold(model, training, touched, seed)
+
+
+def updated(
+    model: FactorModel, training: Training, config: Config, moved: IndexAlignment
+) -> FactorModel:
+    """Item vectors as they were, with zeros for new items; users who changed are folded in.
+
+    Vectors of others are kept. Who is new and has no events gets zeros until the next fit.
+    """
+    items = aligned_rows(model.item_factors, moved.items)
+    users = aligned_rows(model.user_factors, moved.users)
+    confidence = _confidence(training.liked(), config)
+    rows = np.flatnonzero(moved.changed)
+    with threadpool_limits(limits=1, user_api="blas"):
+        users[rows] = folded_in(items, confidence[rows], config.regularization)
+    return FactorModel(users, items)
+
+
+def _confidence(liked: sparse.csr_matrix, config: Config) -> sparse.csr_matrix:
+    """(users, items) 1 + alpha * weight; the discounts have mean 1 over all cells."""
+    users = np.bincount(liked.indices, minlength=liked.shape[1])
+    discounts = np.maximum(users, 1.0) ** -config.popularity_exponent
+    mean = (users @ discounts) / max(liked.nnz, 1)
+    scale = (config.alpha * discounts / max(mean, 1e-9)).astype(np.float32)
+    liked.data = np.float32(1) + liked.data * scale[liked.indices]
+    return liked
+
+
+def folded_in(
+    item_factors: Factors, confidence: sparse.csr_matrix, regularization: float
+) -> Factors:
+    """(u, k) exact vectors of users for given item vectors, x = (Y'CY + lambda I)^-1 Y'c.
+
+    item_factors: (items, k) Y. confidence: (u, items) c, 1 or more where the user touched an item.
+    With U the m rows of Y that a user touched and A = Y'Y + lambda I, the same for everybody, it is
+    A^-1 U' (I + (C - I) U A^-1 U')^-1 c: a system of m unknowns instead of k, used where m <= k.
+    """
+    items = item_factors.astype(np.float64)
+    gram = items.T @ items + regularization * np.eye(items.shape[1])
+    solved = linalg.solve(gram, items.T, assume_a="pos").T
+    lengths = np.diff(confidence.indptr)
+    vectors = np.zeros((confidence.shape[0], items.shape[1]), np.float32)
+    for m in np.unique(lengths[lengths > 0]):
+        users = np.flatnonzero(lengths == m)
+        places = confidence.indptr[users][:, np.newaxis] + np.arange(m)
+        rows, c = confidence.indices[places], confidence.data[places].astype(np.float64)
+        if m > items.shape[1]:
+            own = items[rows]
+            across = own.transpose(0, 2, 1)
+            systems = gram + across @ (own * (c - 1.0)[:, :, np.newaxis])
+            vectors[users] = np.linalg.solve(systems, across @ c[:, :, np.newaxis])[:, :, 0]
+            continue
+        inner = (c - 1.0)[:, :, np.newaxis] * (solved[rows] @ items[rows].transpose(0, 2, 1))
+        share = np.linalg.solve(np.eye(m) + inner, c[:, :, np.newaxis])
+        vectors[users] = (solved[rows].transpose(0, 2, 1) @ share)[:, :, 0]
+    return vectors
+
+
+def by_implicit(
+    confidence: sparse.csr_matrix, config: Config, seed: int, start: Factors | None = None
+) -> FactorModel:
+    """See `Factorise`. start: (items, k) item vectors to begin with, zeros for new items.
+
+    The first step solves the users for given items, so nothing of users need be kept.
+    """
+    from recsys.generators.gathering_als import GatheringALS  # noqa: PLC0415 - a second, for fits alone
+
+    model = GatheringALS(
+        factors=config.factors,
+        regularization=config.regularization,
+        alpha=1.0,
+        iterations=config.iterations if start is None else config.warm_iterations,
+        random_state=seed,
+    )
+    if start is not None:
+        model.item_factors = start.copy()
+    model.fit(confidence, show_progress=False)
+    return FactorModel(model.user_factors, model.item_factors)
+
+
+def _with_cold(
+    model: FactorModel, training: Training, touched: np.ndarray, seed: int
+) -> FactorModel:
+    """Places users and items that nobody has seen act, where something is written of them."""
+    liked = np.bincount(
+        training.history.indices, training.history.data > 0, len(model.item_factors)
+    )
+    if touched.all() and liked.all():
+        return model
+    profiles = content.vectors(training.items, training.users, content.Config(), seed)
+    return FactorModel(
+        mapped(profiles.users, model.user_factors, touched >= WARM, touched == 0),
+        mapped(profiles.items, model.item_factors, liked >= WARM, liked == 0),
+    )

@@ -1,0 +1,97 @@
+"""What a candidate generator is: how it is fitted, what it answers, how it is kept.
+
+A generator is one module of `recsys.generators` with `Config`, `MODEL` and `fit`; its name is the
+module's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys.dataset.changes import IndexAlignment
+from recsys.dataset.training import Training
+from recsys.sections.base import NonNegative, Section
+
+Rows = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.float32]
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+class Model(Protocol):
+    """A fitted generator. Rows are those of the user and the item index."""
+
+    def scores(self, users: Rows) -> Scores:
+        """(u, items) how well each item suits each of the users; more is better.
+
+        users: (u,) ascending rows, all of one block (see `recsys.ranking.blocks`).
+        """
+
+    def restricted(self, items: Rows) -> Self:
+        """The model of some items alone: (i,) ascending rows."""
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The arrays to keep."""
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """The model that `arrays()` came from."""
+
+
+class GeneratorConfig(Section):
+    """What every generator's section has."""
+
+    weight: NonNegative = 1.0
+    """Weight of its standardised scores where nothing better was learnt; 0 leaves it out."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Values of a parameter that tuning tries."""
+
+    low: float
+    high: float
+    log: bool = False
+    """Whether the search is even in the logarithm."""
+
+
+Search = Mapping[str, Span | Sequence[int]]
+"""Parameters of a generator that tuning tries: a span of numbers, or the only numbers there are."""
+
+
+class Generator(Protocol):
+    """A module of `recsys.generators` that makes a kind of model."""
+
+    Config: type[GeneratorConfig]
+    MODEL: type[Model]
+
+    def fit(self, training: Training, config: Any, seed: int) -> Model:
+        """Fits a model; the same arguments give the same arrays, whatever the number of threads.
+
+        config: an instance of the module's `Config`.
+        """
+
+
+@runtime_checkable
+class Tunable(Protocol):
+    """A generator with parameters that are worth a search; others are used as configured."""
+
+    SEARCH: Search
+    """What `recsys tune` may change of its section."""
+
+
+@runtime_checkable
+class Updatable(Protocol):
+    """A generator whose knowledge of items can be kept for some days.
+
+    One that cannot costs little and is fitted anew.
+    """
+
+    def updated(self, model: Any, training: Training, config: Any, moved: IndexAlignment) -> Model:
+        """The model of an earlier date for the users of today: what it says of items is kept, those
+        it did not know say nothing, and users are seen as they are now.
+
+        model: an instance of the module's `MODEL`. moved: since the model's date.
+        """

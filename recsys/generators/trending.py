@@ -1,0 +1,33 @@
+"""What has become popular of late."""
+
+from typing import Final
+
+import numpy as np
+
+from recsys.dataset.training import Training
+from recsys.generators.contract import GeneratorConfig, Search, Span
+from recsys.generators.factors import FactorModel
+from recsys.generators.popularity import shared_scores
+from recsys.sections.base import NonNegative, Positive
+
+MODEL: Final = FactorModel
+SEARCH: Final[Search] = {"half_life_days": Span(0.5, 365.0, log=True)}
+
+
+class Config(GeneratorConfig):
+    """How quickly the past is forgotten."""
+
+    weight: NonNegative = 0.3
+    half_life_days: Positive = 7.0
+
+
+def fit(training: Training, config: Config, seed: int) -> FactorModel:  # noqa: ARG001
+    """One score an item, the same for every user: log(1 + users, each 0.5^(age / half-life)).
+
+    The age is that of the user's first event with the item. Only what was liked counts.
+    """
+    liked = training.history.data > 0
+    fading = np.power(0.5, training.ages.astype(np.float64) / config.half_life_days)
+    users, items = training.history.shape
+    totals = np.bincount(training.history.indices, fading * liked, items)
+    return shared_scores(users, np.log1p(totals))

@@ -1,1 +1,0 @@
-"""From events to the user-item matrix."""

@@ -1,0 +1,1 @@
+"""From the order of candidates to the lists that are published."""

@@ -1,0 +1,1 @@
+"""Steps between ranking and the published list, one module each."""
