@@ -71,9 +71,8 @@ def _even(size: int) -> CheckContext:
     """Circumstances of a table that had so many rows in each of fourteen earlier runs."""
     past = Trailing([float(size)] * 14, {"like": 0.5, "view": 0.5}, available=[float(size)] * 14)
     pairs = pa.table({name: range(size) for name in blocks.CONTRACT.table.key})
-    related = RelatedTables(
-        blocks=pairs.append_column(c.REJECT_REASON, pa.nulls(size, pa.string()))
-    )
+    usable = pairs.append_column(c.REJECT_REASON, pa.nulls(size, pa.string()))
+    related = RelatedTables(blocks=usable)
     return CheckContext(as_of=date(2026, 1, 1), trailing=past, related=related)
 
 
