@@ -1,4 +1,4 @@
-"""How much of a night is new: everything, or what changed since nights that are kept."""
+"""Extent of a night: everything anew, or what changed since nights that are kept."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Night(BaseModel):
-    """What a night takes over from earlier ones, as the manifests of its partitions record it."""
+    """Earlier nights that a night builds on, as the manifests of its partitions record them."""
 
     model_config = ConfigDict(frozen=True)
 

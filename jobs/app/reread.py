@@ -18,7 +18,7 @@ from recsys.window import Window, midnight
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be read again, and what was made of it."""
+    """Partitions that would be read again, and the dates whose lists were made from them."""
 
     reads: Sequence[PartitionRead]
     nights: Sequence[date]

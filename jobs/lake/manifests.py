@@ -44,7 +44,7 @@ class DataFile(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a partition holds: files below its folder, in reading order, and facts about them."""
+    """Contents of a partition: files below its folder, in reading order, and facts about them."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,4 +1,4 @@
-"""What every job's command line shares: its arguments, its log, its exit code."""
+"""The command line of every job: arguments, log, exit code."""
 
 import argparse
 import sys
@@ -22,7 +22,7 @@ from recsys.errors import LakeUnavailableError, RecsysError
 
 @dataclass(frozen=True)
 class RunArguments:
-    """What a job is run with: date, configuration, places, and the one clock reading."""
+    """Arguments of a run: date, configuration, places, and the one clock reading."""
 
     as_of: date
     config: Config

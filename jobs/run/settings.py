@@ -41,7 +41,7 @@ _REMEDY: Final = 'set it, or start the embedded servers: eval "$(recsys sandbox 
 
 
 class Settings(BaseModel):
-    """What differs between machines. Relative paths start at the working directory."""
+    """Settings that differ between machines. Relative paths start at the working directory."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -96,7 +96,7 @@ def load_config(path: Path | None = None) -> Config:
 
 
 def lake_path(place: str) -> UPath:
-    """Where a lake is: a folder of this machine, or a URI such as s3://bucket/lake.
+    """Path of a lake: a folder of this machine, or a URI such as s3://bucket/lake.
 
     Raises SettingsError where nothing here can reach it.
     """
@@ -116,7 +116,7 @@ def lake_path(place: str) -> UPath:
 
 
 def tuned_path(config: Path) -> Path:
-    """Where tuned parameters are kept, beside a configuration."""
+    """Path of the tuned parameters beside a configuration."""
     return config.with_name(f"{config.stem}.tuned.toml")
 
 

@@ -62,7 +62,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Servers:
-    """Where the sources are."""
+    """URIs of the sources."""
 
     postgres: SecretStr | None
     mongo: SecretStr | None
@@ -142,7 +142,7 @@ def _plan(
 
 
 def _rows(snapshot: postgres_reads.Snapshot | None, plans: Sequence[Plan]) -> list[int]:
-    """How many rows the servers count of each read."""
+    """Number of rows that the servers count for each read."""
     counts = []
     for plan in plans:
         if isinstance(plan, mongo.MongoRead):

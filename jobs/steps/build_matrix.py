@@ -161,7 +161,7 @@ def _write_histories(
 
 
 def _active(users: IdIndex, arguments: RunArguments) -> npt.NDArray[np.bool_]:
-    """(users,) whether each is an active member; all are where the sources do not say."""
+    """(users,) True for active members; all are where the sources do not say."""
     if arguments.config.sources.users is None:
         return np.ones(len(users), dtype=bool)
     partition = arguments.lake.as_of(RAW["users"].name, arguments.as_of)
@@ -173,7 +173,7 @@ def _active(users: IdIndex, arguments: RunArguments) -> npt.NDArray[np.bool_]:
 
 
 def _users_a_part(spark: SparkSession, users: int, files: tuple[Share, ...]) -> int:
-    """Of how many users a task builds the histories."""
+    """Number of users whose histories one task builds."""
     rows = sum(file.rows for share in files for file in share if file.source in EVENT_SOURCES)
     least = int(spark.conf.get("spark.sql.shuffle.partitions") or 1)
     return -(-users // max(least, rows // _ROWS_A_TASK))

@@ -118,7 +118,7 @@ def _with_blocks_before(arguments: RunArguments, related: RelatedTables) -> Rela
 
 
 def _read_at(lake: Lake, day: date) -> datetime:
-    """When the blocks of a date were read; its end where nobody noted it."""
+    """Instant at which the blocks of a date were read; its end where nobody noted it."""
     noted = lake.as_of(RAW_BLOCKS.name, day).manifest().stats.get(OBSERVED_AT)
     return datetime.fromisoformat(noted) if noted else midnight(day + A_DAY)
 

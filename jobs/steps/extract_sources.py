@@ -100,7 +100,7 @@ def _settled(arguments: RunArguments) -> datetime:
 
 
 def _complete(arguments: RunArguments, partition: Partition, window: Window) -> bool:
-    """Whether a window was read after it had settled, and still is as it was read."""
+    """True if a window was read after it had settled, and still is as it was read."""
     if not partition.intact():
         return False
     observed_at = partition.manifest().stats.get(OBSERVED_AT)
@@ -176,7 +176,7 @@ def _events(arguments: RunArguments) -> dict[str, Source]:
 
 
 def _of_date(arguments: RunArguments) -> list[PartitionRead]:
-    """What belongs to the date alone: the snapshots, and events without a usable time."""
+    """Reads that belong to the date alone: snapshots, and events without a usable time."""
     lake, known = arguments.lake, Window(BEGINNING, arguments.observed_at)
     undated = []
     for name, source in _events(arguments).items():
@@ -192,7 +192,7 @@ def _facts(arguments: RunArguments) -> dict[str, object]:
 
 
 def _final(arguments: RunArguments, partition: Partition) -> bool:
-    """Whether a snapshot was taken on its day, and the day is over: it cannot be had again."""
+    """True if a snapshot was taken on its day and the day is over: it cannot be had again."""
     day = Window.of_day(arguments.as_of)
     if arguments.observed_at in day or not partition.intact():
         return False

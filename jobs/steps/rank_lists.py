@@ -91,7 +91,7 @@ def _keep_lists(
 
 
 def list_maker(arguments: RunArguments, known: TrainingData, choice: RankingPolicy) -> ListMaker:
-    """What the lists of a date are made with."""
+    """The list maker of a date."""
     config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
     models = {name: read_model(lake, name, as_of) for name in choice.generators}
     ranker = Ranker.of(

@@ -28,7 +28,7 @@ STAGES: Final[tuple[Stage, ...]] = ("sources", "matrix", "lists")
 
 @dataclass(frozen=True)
 class EventCheck:
-    """What a check of an event source leaves to later ones."""
+    """Facts that a check of an event source leaves to later ones."""
 
     windows: tuple[str, ...]
     """Windows that were checked, as folders below the lake."""
@@ -48,7 +48,7 @@ class EventCheck:
 
 
 def stage_partition(lake: Lake, stage: Stage, as_of: date) -> Partition:
-    """Where the results of one stage of a date are kept."""
+    """Partition of the results of one stage of a date."""
     return lake.as_of(f"{CONTRACTS}/{stage}", as_of)
 
 
@@ -120,7 +120,7 @@ def results(partition: Partition) -> list[dict[str, Any]]:
 
 
 def event_checks(lake: Lake, name: str, as_of: date) -> Mapping[date, EventCheck]:
-    """What the checks of other dates say of an event source, by date, in order.
+    """Checks of an event source on other dates, by date, in order.
 
     A check that failed does not count: its events are looked at again.
     """

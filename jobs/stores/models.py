@@ -1,4 +1,4 @@
-"""What models are trained on and with, out of the lake."""
+"""Training data, models and ranking policies in the lake."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -53,7 +53,7 @@ class TrainingData:
 
     @cached_property
     def training(self) -> Training:
-        """What models may learn from.
+        """The training data.
 
         Raises NoEventsError where nothing weighs more than 0: lists would be in the order of ids.
         """
@@ -89,7 +89,7 @@ class TrainingData:
         return descriptions(profiles, c.USER_ID, index)
 
     def holdout(self) -> Holdout:
-        """What was known `ranking.holdout_days` earlier, and what users turned to since."""
+        """The holdout of the last `ranking.holdout_days`."""
         days = self._config.ranking.holdout_days
         return matrices.holdout(self.histories, self.training, days)
 
@@ -112,7 +112,7 @@ def histories(lake: Lake, as_of: date, ids: Ids) -> pa.Table:
 
 
 def model_partition(lake: Lake, name: str, as_of: date) -> Partition:
-    """Where a model of a date is kept."""
+    """Partition of a model of a date."""
     return lake.as_of(f"{MODELS}/{name}", as_of)
 
 

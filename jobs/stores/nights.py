@@ -1,4 +1,4 @@
-"""What earlier nights left in the lake that a night can go on with."""
+"""Earlier nights in the lake that a night can build on."""
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date, timedelta
@@ -31,7 +31,7 @@ NIGHT: Final = "night"
 
 
 def decided(arguments: RunArguments) -> Night:
-    """What the night of a date takes over; see `recsys.nights.decide`."""
+    """Decide what the night of a date takes over; see `recsys.nights.decide`."""
     config, as_of = arguments.config, arguments.as_of
     fingerprint, every = config.lists_fingerprint(), config.nights.full_every
     if arguments.full or every == 1:
@@ -105,7 +105,7 @@ def _night_of_choice(lake: Lake, day: date) -> Night | None:
 
 
 def alignment_since(arguments: RunArguments, known: TrainingData, earlier: date) -> IndexAlignment:
-    """Where users and items stood on an earlier date, and who has changed since."""
+    """Alignment of users and items with an earlier date, and the users who changed since."""
     lake, ids = arguments.lake, arguments.config.ids
     before = histories(lake, earlier, ids)
     users = _index(before[c.USER_ID]).places(known.histories[c.USER_ID])

@@ -1,4 +1,4 @@
-"""How many users and items a run's lists could have reached, by the lake."""
+"""Numbers of users and items that a run's lists could reach."""
 
 from datetime import date
 
@@ -27,7 +27,7 @@ def active_users(lake: Lake, as_of: date, config: Config) -> int:
 
 
 def activity(lake: Lake, as_of: date, config: Config) -> pa.Table:
-    """How many items each user had touched by a date, in bands: columns user_id and segment."""
+    """Bands of users by the number of items touched by a date: columns user_id and segment."""
     read = lake.as_of(HISTORIES.name, as_of).read(HISTORIES, config.ids)
     bands = activity_bands(pc.list_value_length(read[c.ITEM_ROWS]))
     return pa.table({c.USER_ID: read[c.USER_ID], c.SEGMENT: bands})

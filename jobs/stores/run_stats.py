@@ -1,4 +1,4 @@
-"""What a run read, trained and made, gathered from the manifests of its partitions."""
+"""Statistics of a run, gathered from the manifests of its partitions."""
 
 from collections.abc import Mapping
 from typing import Any

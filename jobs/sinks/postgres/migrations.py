@@ -133,7 +133,7 @@ def pending(numbers: Collection[int]) -> tuple[list[str], list[int]]:
 
 
 def other_ids(published: Ids, ids: Ids) -> str | None:
-    """Why a database cannot take ids of these types; None where it can."""
+    """Reason why a database cannot take ids of these types; None where it can."""
     if published == ids:
         return None
     return (
