@@ -42,6 +42,10 @@ class Ragged(NamedTuple):
         """(p,) the number of the list that each entry is in."""
         return np.repeat(np.arange(len(self.offsets) - 1), self.lengths)
 
+    def pairs(self) -> Ints:
+        """(p,) one number for the list and the value of each entry. values: below 2**32."""
+        return self.lines() << 32 | self.values
+
     def take(self, lists: Ints) -> "Ragged":
         """Some of the lists, in the order of their numbers (m,)."""
         offsets, places = ranges(self.offsets[lists], self.lengths[lists])

@@ -46,3 +46,8 @@ def decide(as_of: date, full_every: int, fingerprint: str, earlier: Mapping[date
     base = max(full)
     previous = max(day for day, night in same.items() if base in (day, night.base))
     return Night(fingerprint=fingerprint, base=base, previous=previous)
+
+
+def night_seed(seed: int, as_of: date) -> int:
+    """The seed of one night's draws: the same night draws the same, the next night anew."""
+    return seed << 32 | as_of.toordinal()

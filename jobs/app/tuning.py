@@ -13,12 +13,12 @@ from jobs.fitting import fit_generator
 from recsys.arrays import Floats, Ints, Ragged
 from recsys.config import Config
 from recsys.dataset.training import Holdout
-from recsys.dataset.trial import ranked_lists
 from recsys.errors import DataError
 from recsys.evaluation.metrics import find_hits, ndcg
 from recsys.evaluation.significance import Gain
 from recsys.generators.contract import GeneratorConfig, Search, Span, Tunable
 from recsys.generators.registry import GENERATORS, Generators
+from recsys.lists.ranker import ranked_lists
 from recsys.ranking.blend import WeightedSum
 from recsys.ranking.scoring import Scorer
 from recsys.sections.base import READ_PLACES

@@ -19,9 +19,11 @@ from jobs.stores.models import (
     read_policy,
 )
 from recsys import columns as c
+from recsys.arrays import Ints
 from recsys.dataset.changes import IndexAlignment, changed
 from recsys.errors import MissingPartitionError
 from recsys.ids import IdIndex
+from recsys.lists.chain import facts_name, market_steps
 from recsys.nights import Night, decide
 from recsys.ranking.policy import Standing
 from recsys.schemas import EVENT_SOURCES, HISTORIES, ITEMS, LISTS, RAW
@@ -37,18 +39,22 @@ def decided(arguments: RunArguments) -> Night:
     if arguments.full or every == 1:
         return Night(fingerprint=fingerprint)
     since = as_of - timedelta(days=every - 1)
-    found = complete(arguments.lake, config.generators.used(), since, as_of)
+    made = [*config.generators.used(), *map(facts_name, market_steps(config.lists.steps))]
+    found = complete(arguments.lake, made, since, as_of)
     return decide(as_of, every, fingerprint, found)
 
 
 def complete(
-    lake: Lake, generators: Collection[str], since: date, before: date
+    lake: Lake, models: Collection[str], since: date, before: date
 ) -> Mapping[date, Night]:
-    """The nights of some dates of which everything is there, and was made in the same night."""
+    """The nights of some dates of which everything is there, and was made in the same night.
+
+    models: names of all that is kept with the models of a date, but for the choice.
+    """
     found = {}
     for day in (day for day in lake.days(LISTS.name) if since <= day < before):
         tables = [lake.as_of(name, day) for name in (HISTORIES.name, ITEMS.name)]
-        made = [model_partition(lake, name, day) for name in (*generators, CHOICE)]
+        made = [model_partition(lake, name, day) for name in (*models, CHOICE)]
         made.append(lake.as_of(LISTS.name, day))
         if not all(partition.exists() for partition in tables + made):
             continue
@@ -109,13 +115,17 @@ def alignment_since(arguments: RunArguments, known: TrainingData, earlier: date)
     lake, ids = arguments.lake, arguments.config.ids
     before = histories(lake, earlier, ids)
     users = _index(before[c.USER_ID]).places(known.histories[c.USER_ID])
-    items = _index(lake.as_of(ITEMS.name, earlier).read(ITEMS, ids)[c.ITEM_ID]).places(
-        known.items[c.ITEM_ID]
-    )
+    items = earlier_items(arguments, known, earlier)
     days_between = (arguments.as_of - earlier).days
     others = changed(known.histories, before, users, items, days_between)
     acted = pc.is_in(known.histories[c.USER_ID], value_set=_acted_since(arguments, earlier))
     return IndexAlignment(users, items, others | acted.to_numpy())
+
+
+def earlier_items(arguments: RunArguments, known: TrainingData, earlier: date) -> Ints:
+    """(items,) the row that each item had on an earlier date; -1 of one that had none."""
+    then = arguments.lake.as_of(ITEMS.name, earlier).read(ITEMS, arguments.config.ids)
+    return _index(then[c.ITEM_ID]).places(known.items[c.ITEM_ID])
 
 
 def _index(ids: pa.ChunkedArray) -> IdIndex:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from recsys import columns as c
 from recsys.arrays import Ints, Mask, Ragged, offsets_of
 from recsys.dataset.matrices import list_arrays
 
+T = TypeVar("T", bound=np.generic)
 _ROUNDING: Final = 2.0**-23
 """Two float32 ages are off by half of this share each, so their difference by it at most."""
 
@@ -79,12 +80,12 @@ def _of(offsets: Ints, values: Sequence[npt.NDArray[Any]], lists: Mask) -> list[
     return [own[inside] for own in values]
 
 
-def aligned_rows(rows: npt.NDArray[np.float32], earlier: Ints) -> npt.NDArray[np.float32]:
-    """(n, k) vectors in today's order; zeros where there were none.
+def aligned_rows(rows: npt.NDArray[T], earlier: Ints) -> npt.NDArray[T]:
+    """(n, …) vectors, or single values, in today's order; zeros where there were none.
 
-    rows: (m, k) in the earlier order. earlier: (n,) the earlier row of each, or -1.
+    rows: (m, …) in the earlier order. earlier: (n,) the earlier row of each, or -1.
     """
-    result = np.zeros((len(earlier), rows.shape[1]), np.float32)
+    result = np.zeros((len(earlier), *rows.shape[1:]), rows.dtype)
     known = earlier >= 0
     result[known] = rows[earlier[known]]
     return result

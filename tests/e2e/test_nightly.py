@@ -10,11 +10,11 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from jobs.lake.partitions import Lake
+from jobs.listing import Listing
 from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import DIRTY, make_market, planted_groups
 from jobs.sinks.postgres import lookup, switching
 from jobs.steps import train_generators
-from jobs.steps.rank_lists import list_maker
 from jobs.stores.models import TrainingData, histories, model_partition, read_model, read_policy
 from jobs.stores.warm_start import warm_start
 from recsys import columns as c
@@ -174,7 +174,8 @@ def check_one_process_makes_the_same_lists(pipeline: Pipeline) -> None:
     """In another cut than Spark's tasks, on one thread."""
     run = RunArguments(SPLIT, pipeline.config, pipeline.settings, OBSERVED_AT)
     known = TrainingData(run)
-    maker = list_maker(run, known, read_policy(run.lake, SPLIT))
+    listing = Listing(run, known, read_policy(run.lake, SPLIT))
+    maker = listing.lists(listing.pools(known.histories[c.ACTIVE].to_numpy()))
     active = known.histories.filter(known.histories[c.ACTIVE])
     batches = active.combine_chunks().to_batches(max_chunksize=70)
     with threadpool_limits(1):
