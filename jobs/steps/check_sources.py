@@ -70,17 +70,17 @@ def main(arguments: RunArguments) -> None:
     configured = arguments.config.sources.configured()
     names = [name for name in _CONTRACTS if name in configured]
     read = {n: _snapshot(arguments, n) for n in names if n not in EVENT_SOURCES}
-    known = RelatedTables(
+    related = RelatedTables(
         users=_ids(read, "users", c.USER_ID), items=_ids(read, "items", c.ITEM_ID)
     )
     if "blocks" in configured:
-        known = _with_blocks_before(arguments, known)
+        related = _with_blocks_before(arguments, related)
     verdicts, checks = [], {}
     for name in names:
         if name in EVENT_SOURCES:
-            verdict, checks[name] = _check_events(arguments, name, known)
+            verdict, checks[name] = _check_events(arguments, name, related)
         else:
-            context = _context(arguments, _sizes(arguments, name), known)
+            context = _context(arguments, _sizes(arguments, name), related)
             rows, found = read.pop(name)
             verdict = _CONTRACTS[name].check(rows, context, found)
         verdicts.append(verdict)

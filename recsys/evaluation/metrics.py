@@ -15,8 +15,8 @@ from scipy import sparse
 from recsys.arrays import Floats, Ints, Mask, Ragged, offsets_of
 from recsys.errors import DataError
 from recsys.evaluation.concentration import exposures, gini
+from recsys.sections.base import READ_PLACES
 
-PLACES: Final = 20
 SMOOTHING: Final = 0.01
 """Steck's alpha: how much of the history's distribution is mixed into the list's."""
 
@@ -207,7 +207,7 @@ def evaluate_lists(
     relevant: Ragged,
     catalogue: Catalogue,
     *,
-    k: int = PLACES,
+    k: int = READ_PLACES,
     histories: sparse.csr_matrix | None = None,
 ) -> Evaluation:
     """All metrics of the lists at k; diversity where the catalogue has vectors.
