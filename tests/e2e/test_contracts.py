@@ -279,7 +279,10 @@ def test_pages_show_every_table_and_what_was_wrong(raw: Raw, tmp_path: Path) -> 
     pages = {str(p.relative_to(index.parent)): p.read_text() for p in index.parent.rglob("*.html")}
     assert len(pages) == 9
     (page,) = (text for path, text in pages.items() if "/raw/events/" in path)
-    assert "share of negative value" in page
+    status = r"<h5[^>]*>\s*share of negative value\s*</h5>.*?<tbody>\s*<tr>\s*<td[^>]*>(.*?)</td>"
+    (cell,) = re.findall(status, page, re.DOTALL)
+    assert re.sub(r"<[^>]*>", "", cell).strip() == "warned"
+    assert "failed</span>" not in re.sub(r"\s+", "", page)
     assert "a negative value counts as 0" in json.dumps(
         results(stage_partition(lake, "sources", FIRST))
     )
