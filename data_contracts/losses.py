@@ -5,7 +5,6 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from math import ceil, floor
 from typing import Final
 
@@ -24,6 +23,7 @@ from data_contracts import measures as m
 from data_contracts.contract import CheckContext, Contract
 from data_contracts.rules import Rule
 from data_contracts.trailing import Trailing
+from recsys.as_of import AsOf
 
 SIZES: Final = (10, 100, 1000)
 _CONTRACTS: Final[Sequence[Contract]] = (
@@ -67,7 +67,7 @@ def _rows(contract: Contract) -> Iterable[tuple[str, ...]]:
 def _even(size: int) -> CheckContext:
     """Circumstances of a table that had so many rows in each of fourteen earlier runs."""
     past = Trailing([float(size)] * 14, {"like": 0.5, "view": 0.5}, available=[float(size)] * 14)
-    return CheckContext(as_of=date(2026, 1, 1), trailing=past)
+    return CheckContext(as_of=AsOf.parse("2026-01-01"), trailing=past)
 
 
 def catches(rule: Rule, size: int) -> str:

@@ -6,13 +6,13 @@ so that what people did there says how well another policy would have done.
 """
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from recsys.arrays import Floats, Ints, Mask, Ragged, offsets_of
+from recsys.as_of import AsOf
 from recsys.dataset.training import Training
 from recsys.generators.contract import Model
 from recsys.lists.ranked import RankedLists
@@ -76,9 +76,9 @@ class Explorer:
         return explored(lists, self.pool, preferences, excluded, keys, self.policy)
 
 
-def night_seed(seed: int, as_of: date) -> int:
+def night_seed(seed: int, as_of: AsOf) -> int:
     """The seed of one night's draws: the same night draws the same, the next night anew."""
-    return seed << 32 | as_of.toordinal()
+    return seed << 32 | as_of.minute_of_day << 21 | as_of.instant.toordinal()
 
 
 def new_items(users: Ints, ages: Floats, available: Ints, max_users: int, max_days: float) -> Ints:
