@@ -103,7 +103,7 @@ def mix(rows: pa.Table) -> dict[str, float]:
 
 
 def newest(rows: pa.Table, context: CheckContext) -> datetime | None:
-    """The newest event before the as-of date, of these or of an earlier run."""
+    """The newest event before the as-of, of these or of an earlier run."""
     occurred = rows[c.OCCURRED_AT]
     past = occurred.filter(pc.less(occurred, _instant(context.as_of.instant)))
     known = (pc.max(past).as_py(), context.trailing.newest)

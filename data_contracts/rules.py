@@ -128,7 +128,7 @@ def judge(table: str, rules: Sequence[Rule], figures: Figures, as_of: AsOf) -> V
     """Validates the figures of a table; a rule without a figure cannot be judged and is left out.
 
     The result holds nothing that differs between two checks of the same data: its time is the
-    as-of date, and what the library adds of clock and identity is taken out.
+    as-of, and what the library adds of clock and identity is taken out.
     """
     judged = [rule for rule in rules if rule.name in figures]
     frame = pd.DataFrame({rule.name: [figures[rule.name]] for rule in judged})

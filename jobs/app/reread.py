@@ -6,9 +6,10 @@ A partition is replaced as a whole, so it stays as it was where the source canno
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from jobs.lake.manifests import OBSERVED_AT
 from jobs.run.entrypoint import RunArguments
 from jobs.sources.extraction import PartitionRead
-from jobs.steps.extract_sources import OBSERVED_AT, read_again, snapshots_of
+from jobs.steps.extract_sources import read_again, snapshots_of
 from recsys.as_of import AsOf
 from recsys.errors import ConfigError, MissingPartitionError
 from recsys.schemas import EVENT_SOURCES, LISTS, RAW

@@ -199,7 +199,7 @@ def _summary(market: Market) -> Table:
 
 
 def _details(table: pa.Table, kind: str, time: str, market: Market) -> tuple[str, str]:
-    """The kinds with their counts, and the days of those that lie before the as-of date."""
+    """The kinds with their counts, and the days of those that lie before the as-of."""
     counts = sorted(table[kind].value_counts().to_pylist(), key=lambda entry: -entry["counts"])
     times = table[time].filter(pc.less(table[time], pa.scalar(market.as_of.instant)))
     days = [f"{bound.as_py():%F}" for bound in pc.min_max(times).values() if bound.is_valid]

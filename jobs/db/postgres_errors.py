@@ -128,7 +128,10 @@ def postgres_error(error: Exception, doing: str = "", waited_for: str = "") -> R
     if kind is PostgresLockedError and waited_for:
         detail += f": {waited_for}"
     if doing and cause is _SILENT:
-        return kind(f"{doing} broke off ({detail}); run again")
+        return kind(
+            f"{doing} broke off ({detail}); run again, and where it "
+            "breaks off again see the log of its server"
+        )
     return kind(f"{doing + ': ' if doing else ''}{wrong} ({detail}); {remedy}")
 
 

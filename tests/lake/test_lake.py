@@ -1,11 +1,13 @@
 import resource
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psycopg2
 import pyarrow as pa
 import pytest
 from pydantic import SecretStr
@@ -27,6 +29,9 @@ from recsys.errors import (
 from recsys.schemas import HISTORIES, ITEMS
 from recsys.sections.ids import Ids
 from recsys.window import Window
+from tests.logins import as_admin
+from tests.postgres.test_publishing import query
+from tests.postgres.test_readers_in_the_way import WAITING
 
 DAY = AsOf.parse("2026-01-02")
 
@@ -193,15 +198,60 @@ def test_a_writer_that_lost_its_lock_changes_nothing(
     def cut_off() -> None:
         with partition.replace() as draft:
             draft.write_table(items(2))
-            with connect(postgres_uri) as connection, connection.cursor() as cursor:
+            with connect(as_admin(postgres_uri)) as connection, connection.cursor() as cursor:
                 cursor.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+                    """SELECT pg_terminate_backend(pid) FROM pg_locks
+                    WHERE relation = 'recs.lake_folder'::regclass AND mode = 'RowShareLock'"""
                 )
                 assert cursor.fetchall() == [(True,)]
 
     with pytest.raises(PostgresUnavailableError):
         cut_off()
     assert partition.read(ITEMS, Ids())[c.ITEM_ID].to_pylist() == [1]
+
+
+def test_nobody_but_the_writer_can_hold_a_folder_in_a_bucket(
+    bucket: UPath, postgres_uri: SecretStr
+) -> None:
+    partition = Lake(bucket, by_postgres(lambda: postgres_uri)).as_of("items", DAY)
+    write(partition, items(1))
+    number = f"hashtextextended('recsys lake {partition.path}', 0)"
+    with psycopg2.connect(as_admin(postgres_uri).get_secret_value()) as other:
+        cursor = other.cursor()
+        for role in ("recsys_app", "recsys_analyst", "recsys_moderator"):
+            cursor.execute(f"SET ROLE {role}; SELECT pg_advisory_lock({number})")
+            for text in (
+                "SELECT FROM recs.lake_folder FOR SHARE",
+                "LOCK TABLE recs.lake_folder IN ROW SHARE MODE",
+            ):
+                cursor.execute("SAVEPOINT before")
+                with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                    cursor.execute(text)
+                cursor.execute("ROLLBACK TO before")
+        write(partition, items(1, 2))
+    other.close()
+    assert partition.read(ITEMS, Ids()).num_rows == 2
+
+
+def test_who_holds_a_folder_in_a_bucket_keeps_others_waiting(
+    bucket: UPath, postgres_uri: SecretStr
+) -> None:
+    lake = Lake(bucket, by_postgres(lambda: postgres_uri))
+    folder, events = lake.root / "raw", []
+
+    def hold(name: str, *, shared: bool) -> None:
+        with lake.held(folder, shared=shared):
+            events.append(name)
+
+    with ThreadPoolExecutor(1) as pool:
+        with lake.held(folder, shared=True):
+            pool.submit(hold, "shared", shared=True).result()
+            alone = pool.submit(hold, "alone", shared=False)
+            while query(postgres_uri, WAITING) == [(0,)]:
+                assert not alone.done()
+            events.append("end")
+        alone.result()
+    assert events == ["shared", "end", "alone"]
 
 
 def test_a_place_is_told_from_the_root(lake: Lake) -> None:

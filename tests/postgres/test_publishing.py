@@ -43,6 +43,7 @@ from recsys.errors import (
 from recsys.ids import MOST_BYTES
 from recsys.schemas import FALLBACK, LISTS, QUARANTINE
 from recsys.sections.ids import Ids
+from tests.logins import as_admin
 
 DAY = AsOf.parse("2026-01-01")
 RECORD = RunRecord(DAY, "hash", "1.0", ("als", "popularity"), {"read": {}})
@@ -100,7 +101,8 @@ def go(
 
 
 def query(uri: SecretStr, text: str, role: str | None = None) -> list[tuple[Any, ...]]:
-    with connect(uri) as connection, connection.cursor() as cursor:
+    """What the server's superuser finds, or with the rights of a role."""
+    with connect(as_admin(uri)) as connection, connection.cursor() as cursor:
         if role:
             cursor.execute(f"SET ROLE {role}")
         cursor.execute(text)

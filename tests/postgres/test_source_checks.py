@@ -29,6 +29,7 @@ from recsys.errors import (
 )
 from recsys.sections.events import Event
 from recsys.sections.sources import Sources
+from tests.logins import as_admin, as_login
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TABLES = """CREATE TABLE public.users (id bigint, active boolean);
@@ -141,15 +142,14 @@ def test_everything_wrong_is_told_at_once(filled: Settings) -> None:
 
 
 def test_rights_and_the_published_side_are_checked(filled: Settings) -> None:
-    uri = filled.require_postgres().get_secret_value()
+    uri = filled.require_postgres()
     execute(filled, "CREATE ROLE checker LOGIN; GRANT SELECT ON public.users TO checker")
-    limited = filled.model_copy(
-        update={"postgres_uri": SecretStr(uri.replace("postgres@", "checker@"))}
-    )
+    limited = filled.model_copy(update={"postgres_uri": as_login(uri, "checker")})
     try:
         found = problems(config_of(), limited)
     finally:
-        execute(filled, "DROP OWNED BY checker; DROP ROLE checker")
+        with connect(as_admin(uri)) as connection:
+            connection.cursor().execute("DROP OWNED BY checker; DROP ROLE checker")
     kinds = {(p.place, type(p.error)) for p in found}
     assert ("items", SourceRightsError) in kinds
     assert ("interactions", SourceRightsError) in kinds

@@ -23,6 +23,7 @@ class _Server:
     """What a server says of itself and of the login."""
 
     login: str
+    superuser: bool
     standby: bool
     only_reads: bool
     installed: bool
@@ -66,6 +67,13 @@ def _problems(uri: SecretStr, ids: Ids) -> Iterator[str]:
 
 
 def _of_server(server: _Server) -> Iterator[str]:
+    if server.superuser:
+        yield (
+            f"login {server.login} is a superuser, and nothing would limit a mistake or an attack; "
+            "let RECSYS_POSTGRES_URI name a login of the pipeline's own: `CREATE ROLE pipeline "
+            "LOGIN CREATEROLE`, with CREATE on the database, or with recsys_writer granted where "
+            "`recsys migrate` has run; see docs/operations.md"
+        )
     if server.standby:
         yield "the server is a standby, which only reads; point RECSYS_POSTGRES_URI at the primary"
     elif server.only_reads:
