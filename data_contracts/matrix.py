@@ -81,7 +81,7 @@ def figures(rows: pa.Table, context: CheckContext) -> Figures:
 def days_since_all(ages: npt.NDArray[Any]) -> float:
     """Days since the newest of ten or more pairs that all began within one day; else 0.
 
-    ages: (entries,) days from each pair's first event to the as-of date.
+    ages: (entries,) days from each pair's first event to the as-of.
     """
     known = ages[np.isfinite(ages)]
     if len(known) < _A_FEW or known.max() - known.min() >= _A_DAY:

@@ -19,7 +19,7 @@ INSERT INTO recs.id_types (user_id, item_id) VALUES (':user_id_type', ':item_id_
 
 CREATE TABLE recs.run (
     run_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    as_of date NOT NULL,
+    as_of timestamptz NOT NULL,
     status text NOT NULL DEFAULT 'staged' CHECK (status IN ('staged', 'held', 'published', 'retired')),
     config_hash text NOT NULL,
     code_version text NOT NULL,
@@ -32,7 +32,7 @@ CREATE TABLE recs.run (
     audit jsonb
 );
 COMMENT ON TABLE recs.run IS 'One row a run of the pipeline; kept after its lists are gone.';
-COMMENT ON COLUMN recs.run.as_of IS 'Exclusive UTC bound: the run knows only what was known before this day.';
+COMMENT ON COLUMN recs.run.as_of IS 'Exclusive bound: the run knows only what was known before this instant.';
 COMMENT ON COLUMN recs.run.models IS 'Names of the models; the lists refer to them by position, from 0.';
 COMMENT ON COLUMN recs.run.list_hash IS 'Checksum of all lists; equal for runs that published the same.';
 COMMENT ON COLUMN recs.run.audit IS 'Figures against the run that was live, and the gates that were not passed.';

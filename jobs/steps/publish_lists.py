@@ -7,7 +7,6 @@ One process streams the Parquet files through binary COPY: it is faster than sta
 import argparse
 import logging
 from collections.abc import Mapping
-from datetime import date
 from functools import partial
 from importlib.metadata import version
 from typing import Final
@@ -24,6 +23,7 @@ from jobs.sinks.postgres.publishing import Audit, GoesLive, Published, RunRecord
 from jobs.stores.models import read_policy
 from jobs.stores.population import active_users, available_items
 from jobs.stores.run_stats import run_stats
+from recsys.as_of import AsOf
 from recsys.errors import IncompleteReadError
 from recsys.evaluation.audit import verdict
 from recsys.evaluation.diff import compare
@@ -82,7 +82,7 @@ def lists_of(partition: Partition, ids: Ids) -> ds.Dataset:
     return lists
 
 
-def _say(published: Published, as_of: date) -> None:
+def _say(published: Published, as_of: AsOf) -> None:
     state = "live" if published.live else "published as history"
     message = "run %d is %s: %d lists, checksum %s"
     log.info(message, published.run_id, state, published.users, published.list_hash)

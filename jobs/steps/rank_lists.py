@@ -6,7 +6,6 @@ Between full nights who has not changed since the night before keeps the list.
 import argparse
 import logging
 from collections.abc import Iterator, Sequence
-from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +24,7 @@ from jobs.tasks.lists import ListKeeper, ListMaker, PoolMaker, PoolReader
 from jobs.tasks.pools import LakePools
 from recsys import columns as c
 from recsys.arrays import Ints, Mask
+from recsys.as_of import AsOf
 from recsys.generators import segment
 from recsys.generators.contract import Arrays
 from recsys.ids import IdIndex
@@ -134,7 +134,7 @@ def _find_facts(
     plan_chain(sections, listing.context, find)
 
 
-def _keep_facts(listing: Listing, night: Night, base: date) -> None:
+def _keep_facts(listing: Listing, night: Night, base: AsOf) -> None:
     """Takes over what steps found in all users' pools in the last full night."""
     arguments = listing.arguments
     for step in market_steps(arguments.config.lists.steps):

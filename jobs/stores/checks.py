@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final, Literal
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from data_contracts.measures import type_violations
 from data_contracts.rules import RuleViolation, Verdict
 from jobs.lake.files import content, parquet
 from jobs.lake.partitions import Lake, Partition
+from recsys.as_of import AsOf
 from recsys.errors import ContractError
 from recsys.schemas import RAW, Table
 from recsys.sections.ids import Ids
@@ -47,15 +48,15 @@ class EventCheck:
         return cls(tuple(stats["windows"]), stats["mix"], newest)
 
 
-def stage_partition(lake: Lake, stage: Stage, as_of: date) -> Partition:
+def stage_partition(lake: Lake, stage: Stage, as_of: AsOf) -> Partition:
     """Partition of the results of one stage of a date."""
     return lake.as_of(f"{CONTRACTS}/{stage}", as_of)
 
 
-def earlier_rows(lake: Lake, table: str, as_of: date, runs: int) -> list[int]:
+def earlier_rows(lake: Lake, table: str, as_of: AsOf, runs: int) -> list[int]:
     """Rows of the last `runs` partitions before a date, oldest first, out of their manifests."""
-    earlier = [day for day in lake.days(table) if day < as_of][-runs:]
-    return [lake.as_of(table, day).manifest().rows for day in earlier]
+    earlier = [at for at in lake.instants(table) if at < as_of][-runs:]
+    return [lake.as_of(table, at).manifest().rows for at in earlier]
 
 
 def read_present(
@@ -81,7 +82,7 @@ def read_present(
 def keep(
     lake: Lake,
     stage: Stage,
-    as_of: date,
+    as_of: AsOf,
     verdicts: Sequence[Verdict],
     events: Mapping[str, EventCheck] | None = None,
 ) -> None:
@@ -119,17 +120,17 @@ def results(partition: Partition) -> list[dict[str, Any]]:
     return kept
 
 
-def event_checks(lake: Lake, name: str, as_of: date) -> Mapping[date, EventCheck]:
+def event_checks(lake: Lake, name: str, as_of: AsOf) -> Mapping[AsOf, EventCheck]:
     """Checks of an event source on other dates, by date, in order.
 
     A check that failed does not count: its events are looked at again.
     """
-    others = [day for day in lake.days(f"{CONTRACTS}/sources") if day != as_of]
-    stats = {day: stage_partition(lake, "sources", day).manifest().stats for day in others}
+    others = [at for at in lake.instants(f"{CONTRACTS}/sources") if at != as_of]
+    stats = {at: stage_partition(lake, "sources", at).manifest().stats for at in others}
     return {
-        day: EventCheck.from_stats(of_day["events"][name])
-        for day, of_day in stats.items()
-        if name in of_day["events"] and not _failed(of_day)
+        at: EventCheck.from_stats(of_run["events"][name])
+        for at, of_run in stats.items()
+        if name in of_run["events"] and not _failed(of_run)
     }
 
 
@@ -137,8 +138,8 @@ def doubted_windows(lake: Lake, name: str) -> frozenset[str]:
     """Windows of an event source whose check failed, as folders below the lake, and which no check
     has passed: the source may have been incomplete when they were read."""
     failed, passed = set[str](), set[str]()
-    for day in lake.days(f"{CONTRACTS}/sources"):
-        stats = stage_partition(lake, "sources", day).manifest().stats
+    for at in lake.instants(f"{CONTRACTS}/sources"):
+        stats = stage_partition(lake, "sources", at).manifest().stats
         if name in stats["events"]:
             windows = EventCheck.from_stats(stats["events"][name]).windows
             if RAW[name].name in _failed_tables(stats):
@@ -148,7 +149,7 @@ def doubted_windows(lake: Lake, name: str) -> frozenset[str]:
     return frozenset(failed - passed)
 
 
-def failed_tables(lake: Lake, stage: Stage, as_of: date) -> frozenset[str]:
+def failed_tables(lake: Lake, stage: Stage, as_of: AsOf) -> frozenset[str]:
     """The tables that broke their contracts on a date; none where there was no check."""
     partition = stage_partition(lake, stage, as_of)
     return _failed_tables(partition.manifest().stats) if partition.exists() else frozenset()
@@ -158,10 +159,10 @@ def _failed_tables(stats: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(v["table"] for v in stats["violations"] if v["severity"] == "fail")
 
 
-def passed_days(lake: Lake, stage: Stage, before: date) -> list[date]:
+def passed_before(lake: Lake, stage: Stage, before: AsOf) -> list[AsOf]:
     """The dates before one whose tables kept to their contracts, in order."""
-    days = [day for day in lake.days(f"{CONTRACTS}/{stage}") if day < before]
-    return [d for d in days if not _failed(stage_partition(lake, stage, d).manifest().stats)]
+    earlier = [at for at in lake.instants(f"{CONTRACTS}/{stage}") if at < before]
+    return [at for at in earlier if not _failed(stage_partition(lake, stage, at).manifest().stats)]
 
 
 def _failed(stats: Mapping[str, Any]) -> bool:

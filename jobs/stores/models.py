@@ -1,7 +1,6 @@
 """Training data, models and ranking policies in the lake."""
 
 from collections.abc import Mapping
-from datetime import date
 from functools import cached_property
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from jobs.lake.partitions import Lake, Partition
 from jobs.run.entrypoint import RunArguments
 from recsys import columns as c
 from recsys.arrays import Ints
+from recsys.as_of import AsOf
 from recsys.dataset import matrices
 from recsys.dataset.training import Descriptions, Holdout, Training
 from recsys.errors import NoEventsError
@@ -103,7 +103,7 @@ class TrainingData:
         return read.take(pc.sort_indices(read, sort_keys=keys))
 
 
-def histories(lake: Lake, as_of: date, ids: Ids) -> pa.Table:
+def histories(lake: Lake, as_of: AsOf, ids: Ids) -> pa.Table:
     """The `histories` table in order of user_row."""
     read = lake.as_of(HISTORIES.name, as_of).read(HISTORIES, ids)
     rows = read[c.USER_ROW].to_numpy()
@@ -111,13 +111,13 @@ def histories(lake: Lake, as_of: date, ids: Ids) -> pa.Table:
     return read if np.all(rows[1:] > rows[:-1]) else read.sort_by(c.USER_ROW)
 
 
-def model_partition(lake: Lake, name: str, as_of: date) -> Partition:
+def model_partition(lake: Lake, name: str, as_of: AsOf) -> Partition:
     """Partition of a model of a date."""
     return lake.as_of(f"{MODELS}/{name}", as_of)
 
 
 def write_model(
-    lake: Lake, name: str, as_of: date, model: Model, facts: Mapping[str, Any] | None = None
+    lake: Lake, name: str, as_of: AsOf, model: Model, facts: Mapping[str, Any] | None = None
 ) -> None:
     """Keeps a model as npz arrays. facts: what its manifest says of it besides."""
     with model_partition(lake, name, as_of).replace() as draft:
@@ -127,19 +127,19 @@ def write_model(
         draft.stats |= facts or {}
 
 
-def read_model(lake: Lake, name: str, as_of: date) -> Model:
+def read_model(lake: Lake, name: str, as_of: AsOf) -> Model:
     """Raises MissingPartitionError where the model was not trained for the date."""
     return GENERATORS[name].MODEL.from_arrays(model_partition(lake, name, as_of).arrays())
 
 
-def write_policy(lake: Lake, as_of: date, choice: RankingPolicy, facts: Mapping[str, Any]) -> None:
+def write_policy(lake: Lake, as_of: AsOf, choice: RankingPolicy, facts: Mapping[str, Any]) -> None:
     """Keeps how lists are ordered, and why. facts: what its manifest says of it besides."""
     with model_partition(lake, CHOICE, as_of).replace() as draft:
         draft.write_arrays({CHOICE: np.frombuffer(choice.model_dump_json().encode(), np.uint8)})
         draft.stats |= {**choice.model_dump(mode="json", exclude={"rankers"}), **facts}
 
 
-def read_policy(lake: Lake, as_of: date) -> RankingPolicy:
+def read_policy(lake: Lake, as_of: AsOf) -> RankingPolicy:
     """Raises MissingPartitionError where nothing was chosen for the date."""
     text = model_partition(lake, CHOICE, as_of).arrays()[CHOICE].tobytes()
     return RankingPolicy.model_validate_json(text)

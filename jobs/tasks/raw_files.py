@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import ClassVar, Final
 
 import pyarrow as pa
@@ -14,6 +13,7 @@ from jobs.lake.files import StoredFile, read_table
 from jobs.lake.manifests import DataFile
 from jobs.lake.partitions import write_part
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.events import judging as ev
 from recsys.naming import Naming
@@ -61,7 +61,7 @@ class Judge:
     """Tells which rows of raw files can be used as of a date."""
 
     config: Config
-    as_of: date
+    as_of: AsOf
 
     def rows(self, file: RawFile) -> pa.Table:
         """Rows of a file that the date may know, `reject_reason` set where one cannot be used.

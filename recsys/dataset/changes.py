@@ -30,7 +30,7 @@ class IndexAlignment:
     """(users,) whether history, blocks or membership are others than they were."""
 
 
-def changed(now: pa.Table, before: pa.Table, users: Ints, items: Ints, days: int) -> Mask:
+def changed(now: pa.Table, before: pa.Table, users: Ints, items: Ints, days: float) -> Mask:
     """(users,) who touched or blocked other items, or one for the first time at another instant, or
     is active and was not, or the reverse; and who was not there.
 
@@ -59,7 +59,7 @@ def changed(now: pa.Table, before: pa.Table, users: Ints, items: Ints, days: int
     return result
 
 
-def _apart(ages: npt.NDArray[Any], earlier: npt.NDArray[Any], days: int) -> Mask:
+def _apart(ages: npt.NDArray[Any], earlier: npt.NDArray[Any], days: float) -> Mask:
     """(n,) True where float32 ages are so many days greater, but for their rounding."""
     return np.asarray(np.abs(ages.astype(np.float64) - earlier - days) <= ages * _ROUNDING)
 

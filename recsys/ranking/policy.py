@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Final, Literal, Self
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from recsys.arrays import Floats, Ints
+from recsys.as_of import AsOf
 from recsys.dataset.training import Training
 from recsys.evaluation.significance import ERRORS, Gain
 from recsys.ranking.bands import BANDS, UNSEEN, bands_of
@@ -71,7 +71,7 @@ class Standing(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    as_of: date
+    as_of: AsOf
     generators: tuple[str, ...]
     ways: Mapping[str, Way]
     """By band of users."""
@@ -93,7 +93,7 @@ class RankingPolicy(BaseModel):
     standing: Standing | None = None
     """The earlier choice that this one was made against; None where there was none."""
 
-    def stands(self, as_of: date) -> Standing:
+    def stands(self, as_of: AsOf) -> Standing:
         """This choice as a later one has to beat it. as_of: the date that it was made for."""
         ways = {
             band: Way(method=order.method, weights=order.weights)

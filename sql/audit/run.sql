@@ -1,4 +1,4 @@
--- One run: its date, whether its lists are still there, how each band of users was ordered, and what its
+-- One run: its as-of, whether its lists are still there, how each band of users was ordered, and what its
 -- audit measured, against which run, and found. Parameter: run_id.
 SELECT
     r.run_id, r.as_of, r.status, r.stats -> 'models' -> 'choice' -> 'orders' AS orders,

@@ -12,18 +12,19 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
 import pytest
 
 from jobs.sandbox.seed import make_market
+from recsys.as_of import AsOf
 from tests.e2e.conftest import OBSERVED_AT, Pipeline
 from tests.e2e.test_backfill import arguments, into_an_empty_lake, night
 from tests.lake.test_power_cut import RECORDER, cut_power
 
-END = date(2026, 1, 1)
+END = AsOf.parse("2026-01-01")
 LATEST = "SELECT list_hash FROM recs.run WHERE as_of = %s ORDER BY run_id DESC LIMIT 1"
 
 
@@ -40,7 +41,7 @@ class Machine:
         more = {"RECSYS_LAKE": str(self.lake), "SYNCED": str(self.synced), "PYTHONPATH": path}
         self.environment = os.environ | environment | more
 
-    def start(self, day: date) -> "subprocess.Popen[str]":
+    def start(self, day: AsOf) -> "subprocess.Popen[str]":
         recsys = str(Path(sys.executable).parent / "recsys")
         return subprocess.Popen(
             [recsys, "nightly", "--no-promote", "--as-of", str(day)],
@@ -62,7 +63,7 @@ class Machine:
         running.communicate()
         cut_power(self.lake, self.synced.read_text().splitlines(keepends=True))
 
-    def finish(self, day: date) -> dict[str, float]:
+    def finish(self, day: AsOf) -> dict[str, float]:
         """Runs a night to its end; gives the seconds of each step, the first with the start."""
         begin = time.monotonic()
         running = self.start(day)

@@ -2,7 +2,7 @@ import resource
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from jobs.lake.locks import by_postgres
 from jobs.lake.partitions import Lake, Partition, write_part
 from jobs.stores.models import histories
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.errors import (
     DiskFullError,
     MissingPartitionError,
@@ -27,12 +28,12 @@ from recsys.errors import (
 )
 from recsys.schemas import HISTORIES, ITEMS
 from recsys.sections.ids import Ids
-from recsys.window import Window, midnight
+from recsys.window import Window
 from tests.logins import as_admin
 from tests.postgres.test_publishing import query
 from tests.postgres.test_readers_in_the_way import WAITING
 
-DAY = date(2026, 1, 2)
+DAY = AsOf.parse("2026-01-02")
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -127,7 +128,7 @@ def test_files_without_a_manifest_are_never_read(lake: Lake) -> None:
 
 
 def test_windows_are_found_by_their_bounds(lake: Lake) -> None:
-    known = [Window.before(DAY), Window(midnight(DAY), midnight(date(2026, 1, 3)))]
+    known = [Window.before(DAY), Window(DAY.instant, AsOf.parse("2026-01-03").instant)]
     for window in known:
         with lake.window("raw/events", window).replace() as draft:
             draft.write_table(items())
@@ -258,7 +259,7 @@ def test_a_place_is_told_from_the_root(lake: Lake) -> None:
         draft.write_table(items(1))
     (found,) = lake.partitions()
     assert found.label == "models/als/as_of=2026-01-02"
-    assert lake.days("models/als") == [DAY]
+    assert lake.instants("models/als") == [DAY]
     lake.clear()
     assert lake.partitions() == []
     assert not found.exists()
@@ -283,11 +284,11 @@ def test_what_another_machine_writes_is_seen_at_once(
     other = UPath(str(bucket), **bucket.storage_options, default_fill_cache=False)
     here, there = (Lake(root, by_postgres(lambda: postgres_uri)) for root in (bucket, other))
     for number, day in enumerate([DAY, DAY + timedelta(days=1)]):
-        assert len(here.days("items")) == number
+        assert len(here.instants("items")) == number
         assert not here.as_of("items", day).exists()
         with there.as_of("items", day).replace() as draft:
             draft.write_table(items(1))
-        assert here.days("items")[-1] == day
+        assert here.instants("items")[-1] == day
         assert here.as_of("items", day).read(ITEMS, Ids()).num_rows == 1
         with there.as_of("items", day).replace() as draft:
             draft.write_table(items(1, 2))

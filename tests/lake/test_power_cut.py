@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,10 +22,11 @@ from upath import UPath
 from jobs.lake.manifests import MANIFEST
 from jobs.lake.partitions import Lake, Partition
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.schemas import ITEMS
 from recsys.sections.ids import Ids
 
-DAY = date(2026, 1, 2)
+DAY = AsOf.parse("2026-01-02")
 PARTITIONS = ("items", "raw/items", "models/als")
 
 #: Notes in the file SYNCED what the system was asked to keep.

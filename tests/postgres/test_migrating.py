@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -147,10 +148,21 @@ def test_the_last_migration_keeps_a_published_history(bare_postgres_uri: SecretS
             INSERT INTO recs.quarantined_row (run_id, source, user_id, reject_reason)
             VALUES (1, 'events', '6', 'x');
             INSERT INTO recs.live (run_id) VALUES (1);
-            SELECT recs.write_lookup(1); RESET ROLE"""
+            SELECT recs.write_lookup(1); RESET ROLE;
+            GRANT SELECT ON recs.list_item TO PUBLIC;
+            DO $$ BEGIN
+                EXECUTE format(
+                    'ALTER DATABASE %I SET timezone TO ''Asia/Tokyo''', current_database()
+                );
+            END $$"""
         )
     assert items_of(bare_postgres_uri, 5) == ["50"]
     assert migrate(bare_postgres_uri, Ids()) == [last.stem]
+    midnight = [(datetime(2026, 1, 1, tzinfo=UTC), 50)]
+    for role in ("recsys_analyst", "recsys_app"):
+        shown = "SELECT as_of, item_id FROM recs.list_item"
+        assert query(bare_postgres_uri, shown, role) == midnight
+    assert query(bare_postgres_uri, "SELECT count(*) FROM recs.quarantine", "recsys_analyst")
     assert items_of(bare_postgres_uri, 5) == ["50"]
     assert query(bare_postgres_uri, "SELECT item_id FROM recs.top_n(5, NULL)") == [(50,)]
     query(bare_postgres_uri, "SELECT recs.forget_user(6)", "recsys_moderator")

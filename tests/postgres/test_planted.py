@@ -1,7 +1,7 @@
 """Nothing that a login plants in a schema of its own is called by any statement of the pipeline."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from jobs.sinks.postgres import lookup, switching
 from jobs.sinks.postgres.migrations import MIGRATIONS, apply, migrate
 from jobs.sinks.postgres.published import kept_run, read_lists
 from jobs.sinks.postgres.published_side import published_problems
+from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.sections.ids import Ids
 from tests.e2e.conftest import OPEN_CONTRACTS, Pipeline
@@ -27,7 +28,7 @@ from tests.e2e.test_backfill import in_this_process
 from tests.logins import as_admin
 from tests.postgres.test_publishing import go, query
 
-DAY = date(2026, 1, 1)
+DAY = AsOf.parse("2026-01-01")
 
 #: Each has a better match for a call that the pipeline might make without a schema, or did make.
 FUNCTIONS = (
@@ -160,11 +161,11 @@ def test_nothing_planted_is_called_by_nights_and_backfills(
 ) -> None:
     pipeline.load(make_market(60, 40, 20, 2_000, 5, DAY))
     run = pipeline.run(DAY)
-    days = plan(run, DAY - timedelta(days=1), promote=False)
+    days = plan(run, DAY - timedelta(days=1), timedelta(days=1), promote=False)
     for _ in backfill(run, days, 1, in_this_process(run)):
         pass
     assert pipeline.query("SELECT as_of FROM recs.run ORDER BY as_of") == [
-        (DAY - timedelta(days=1),),
-        (DAY,),
+        ((DAY - timedelta(days=1)).instant,),
+        (DAY.instant,),
     ]
     assert not calls(planted)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from string import ascii_letters
@@ -30,6 +30,7 @@ from jobs.sinks.postgres.publishing import (
     publish,
 )
 from jobs.steps import publish_lists
+from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.errors import (
     ConfigError,
@@ -44,7 +45,7 @@ from recsys.schemas import FALLBACK, LISTS, QUARANTINE
 from recsys.sections.ids import Ids
 from tests.logins import as_admin
 
-DAY = date(2026, 1, 1)
+DAY = AsOf.parse("2026-01-01")
 RECORD = RunRecord(DAY, "hash", "1.0", ("als", "popularity"), {"read": {}})
 BIGINT = Ids()
 #: How many tables of lists there are.
@@ -258,8 +259,8 @@ def test_analysts_see_one_row_an_item(postgres_uri: SecretStr) -> None:
     columns = "run_id, as_of, live, user_id, rank, item_id, score, source, propensity"
     rows = query(postgres_uri, f"SELECT {columns} FROM recs.list_item ORDER BY rank")  # noqa: S608
     assert rows == [
-        (run.run_id, DAY, True, 1, 1, 10, 1.0, "als", 1.0),
-        (run.run_id, DAY, True, 1, 2, 11, 0.5, "popularity", 0.5),
+        (run.run_id, DAY.instant, True, 1, 1, 10, 1.0, "als", 1.0),
+        (run.run_id, DAY.instant, True, 1, 2, 11, 0.5, "popularity", 0.5),
     ]
 
 
@@ -308,7 +309,7 @@ def test_lists_that_older_code_made_are_refused_before_anything_is_loaded(
 
 
 def of_date(day: int) -> RunRecord:
-    return replace(RECORD, as_of=date(2026, 1, day))
+    return replace(RECORD, as_of=AsOf.parse(f"2026-01-0{day}"))
 
 
 def publish_of(uri: SecretStr, day: int, item: int, goes_live: GoesLive) -> Published:
@@ -321,7 +322,7 @@ def test_a_run_of_an_older_date_is_history_unless_it_is_asked_to_go_live(
 ) -> None:
     publish_of(postgres_uri, 2, 10, GoesLive.UNLESS_OLDER)
     older = publish_of(postgres_uri, 1, 11, GoesLive.UNLESS_OLDER)
-    assert (older.live, older.newer) == (False, LiveRun(1, date(2026, 1, 2)))
+    assert (older.live, older.newer) == (False, LiveRun(1, AsOf.parse("2026-01-02")))
     assert items_of(postgres_uri, 1) == ["10"]
     assert publish_of(postgres_uri, 2, 12, GoesLive.UNLESS_OLDER).live
     assert not publish_of(postgres_uri, 3, 13, GoesLive.NEVER).live

@@ -18,6 +18,7 @@ from jobs.run.settings import MONGO_URI, POSTGRES_URI, Settings
 from jobs.sources.mongo import database
 from jobs.steps import extract_sources
 from jobs.steps.extract_sources import first
+from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.errors import (
     MappingError,
@@ -171,7 +172,7 @@ def test_a_night_begins_with_it(filled: Settings, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(nightly, "get_ready", lambda _: pytest.fail("Spark would start"))
     monkeypatch.setattr(extract_sources, "main", lambda _: pytest.fail("the job would start"))
     wrong = config_of(items={"table": "nothing", "columns": {"item_id": "id"}})
-    arguments = RunArguments(NOW.date(), wrong, filled, NOW)
+    arguments = RunArguments(AsOf.midnight(NOW.date()), wrong, filled, NOW)
     for begin in (lambda: next(run_steps(arguments, lambda _: None)), lambda: first(arguments)):
         with pytest.raises(MappingError, match="table nothing does not exist"):
             begin()

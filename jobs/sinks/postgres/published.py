@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Final
 
 import pyarrow as pa
@@ -14,6 +13,7 @@ from jobs.db.liveness import streamed
 from jobs.db.postgres import Connection, connect
 from jobs.db.statements import statement
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.errors import RunNotThereError
 from recsys.schemas import LISTS
 from recsys.sections.ids import Ids, IdType
@@ -29,7 +29,7 @@ class KeptRun:
     """A run whose lists are in Postgres, live or not."""
 
     run_id: int
-    as_of: date
+    as_of: AsOf
     methods: Mapping[str, str]
     """How the lists of each band of users were ordered."""
     ndcg: float | None = None
@@ -86,7 +86,7 @@ def _kept(connection: Connection, run_id: int) -> KeptRun:
             "lists those that there are"
         )
     methods = {band: order["method"] for band, order in (orders or {}).items()}
-    return KeptRun(int(found), as_of, methods, ndcg, against, violations or ())
+    return KeptRun(int(found), AsOf(as_of), methods, ndcg, against, violations or ())
 
 
 def _readable(id_type: IdType) -> IdType:

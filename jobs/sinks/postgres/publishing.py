@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date
 from enum import Enum, auto
 from functools import partial
 from typing import Any, Final
@@ -21,6 +20,7 @@ from jobs.db.liveness import streamed
 from jobs.db.postgres import Connection, connect
 from jobs.db.statements import statement
 from jobs.sinks.postgres import clearing
+from recsys.as_of import AsOf
 from recsys.errors import DataError, HeldError, IncompleteReadError
 from recsys.sections.ids import Ids, IdType
 
@@ -34,7 +34,7 @@ _MOST_LOADERS: Final = 8
 class RunRecord:
     """What `recs.run` says of a run from its start."""
 
-    as_of: date
+    as_of: AsOf
     config_hash: str
     code_version: str
     models: Sequence[str]
@@ -92,7 +92,7 @@ class LiveRun:
     """The run that lookups answer from."""
 
     run_id: int
-    as_of: date
+    as_of: AsOf
 
 
 class GoesLive(Enum):
@@ -181,7 +181,12 @@ def _publisher(uri: SecretStr) -> Iterator[tuple[Connection, Callable[[], None]]
 
 
 def _open_run(connection: Connection, record: RunRecord) -> int:
-    values = {**record.__dict__, "models": list(record.models), "stats": json.dumps(record.stats)}
+    values = {
+        **record.__dict__,
+        "as_of": record.as_of.instant,
+        "models": list(record.models),
+        "stats": json.dumps(record.stats),
+    }
     with connection.cursor() as cursor:
         cursor.execute(statement("publish/new_run"), values)
         (run_id,) = cursor.fetchone() or (0,)
@@ -247,7 +252,7 @@ def _live_run(connection: Connection) -> LiveRun | None:
     with connection, connection.cursor() as cursor:
         cursor.execute(statement("publish/live_run"))
         row = cursor.fetchone()
-    return LiveRun(*row) if row else None
+    return LiveRun(row[0], AsOf(row[1])) if row else None
 
 
 def _checked(
