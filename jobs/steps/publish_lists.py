@@ -14,6 +14,7 @@ from typing import Final
 import pyarrow.dataset as ds
 from pydantic import SecretStr
 
+from jobs.lake.facts import ListsFacts
 from jobs.lake.files import parquet
 from jobs.lake.partitions import Partition
 from jobs.run.entrypoint import RunArguments, job_parser, run
@@ -47,7 +48,7 @@ def main(arguments: RunArguments) -> None:
         as_of=as_of,
         config_hash=config.fingerprint(),
         code_version=version("recsys"),
-        models=partition.manifest().stats["models"],
+        models=ListsFacts.of(partition).models,
         stats=run_stats(arguments),
     )
     refused = lake.as_of(QUARANTINE.name, as_of)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
+from jobs.lake.facts import ListsFacts
 from jobs.lake.files import StoredFile, remove
 from jobs.lake.manifests import DataFile
 from jobs.lake.partitions import Draft
@@ -18,7 +19,7 @@ from jobs.listing import Listing
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.spark.session import executor_errors, in_arrow, numbered_tasks, session, task_numbers
 from jobs.stores.models import CHOICE, TrainingData, model_partition, read_policy
-from jobs.stores.nights import alignment_since, facts, recorded, unavailable_since
+from jobs.stores.nights import alignment_since, recorded, unavailable_since
 from jobs.stores.step_facts import kept_facts, write_facts
 from jobs.tasks.lists import ListKeeper, ListMaker, PoolMaker, PoolReader
 from jobs.tasks.pools import LakePools
@@ -52,8 +53,12 @@ def main(arguments: RunArguments) -> None:
         kept = _keep_lists(spark, arguments, known, night, draft)
         due[kept] = False
         _make_lists(spark, listing, night, due, draft)
-        draft.stats["models"] = list(listing.context.sources)
-        draft.stats |= facts(night) | {"scored": int(due.sum()), "kept": len(kept)}
+        ListsFacts(
+            models=tuple(listing.context.sources),
+            night=night,
+            scored=int(due.sum()),
+            kept=len(kept),
+        ).note(draft)
     methods = ", ".join(f"{order.method} ({band})" for band, order in policy.orders.items())
     log.info("lists of %d users by %s, %d kept as they were", due.sum(), methods, len(kept))
     if listing.chain.steps:

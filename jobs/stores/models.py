@@ -1,14 +1,14 @@
 """Training data, models and ranking policies in the lake."""
 
-from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.lake.facts import MadeFacts, ModelFacts
 from jobs.lake.partitions import Lake, Partition
 from jobs.run.entrypoint import RunArguments
 from recsys import columns as c
@@ -21,6 +21,7 @@ from recsys.generators.contract import Model
 from recsys.generators.registry import GENERATORS
 from recsys.ids import IdIndex
 from recsys.lists.fallback import segments_of, why_no_segment
+from recsys.nights import Night
 from recsys.ranking.policy import RankingPolicy
 from recsys.schemas import HISTORIES, ITEMS, RAW_ITEM_PROFILES, RAW_USER_PROFILES, Table
 from recsys.sections.ids import Ids
@@ -117,14 +118,14 @@ def model_partition(lake: Lake, name: str, as_of: AsOf) -> Partition:
 
 
 def write_model(
-    lake: Lake, name: str, as_of: AsOf, model: Model, facts: Mapping[str, Any] | None = None
+    lake: Lake, name: str, as_of: AsOf, model: Model, facts: ModelFacts | None = None
 ) -> None:
-    """Keeps a model as npz arrays. facts: what its manifest says of it besides."""
+    """Keeps a model as npz arrays. facts: but for the shapes of the arrays."""
     with model_partition(lake, name, as_of).replace() as draft:
         arrays = model.arrays()
         draft.write_arrays(arrays)
-        draft.stats["shapes"] = {key: list(array.shape) for key, array in arrays.items()}
-        draft.stats |= facts or {}
+        shapes = {key: array.shape for key, array in arrays.items()}
+        (facts or ModelFacts()).model_copy(update={"shapes": shapes}).note(draft)
 
 
 def read_model(lake: Lake, name: str, as_of: AsOf) -> Model:
@@ -132,11 +133,12 @@ def read_model(lake: Lake, name: str, as_of: AsOf) -> Model:
     return GENERATORS[name].MODEL.from_arrays(model_partition(lake, name, as_of).arrays())
 
 
-def write_policy(lake: Lake, as_of: AsOf, choice: RankingPolicy, facts: Mapping[str, Any]) -> None:
-    """Keeps how lists are ordered, and why. facts: what its manifest says of it besides."""
+def write_policy(lake: Lake, as_of: AsOf, choice: RankingPolicy, night: Night) -> None:
+    """Keeps a ranking policy. night: the one it was chosen in."""
     with model_partition(lake, CHOICE, as_of).replace() as draft:
         draft.write_arrays({CHOICE: np.frombuffer(choice.model_dump_json().encode(), np.uint8)})
-        draft.stats |= {**choice.model_dump(mode="json", exclude={"rankers"}), **facts}
+        draft.stats |= choice.model_dump(mode="json", exclude={"rankers"})
+        MadeFacts(night=night).note(draft)
 
 
 def read_policy(lake: Lake, as_of: AsOf) -> RankingPolicy:

@@ -2,12 +2,11 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
-from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.lake.manifests import LATE
+from jobs.lake.facts import MadeFacts, ReadFacts
 from jobs.lake.partitions import Lake, Partition
 from jobs.run.entrypoint import RunArguments
 from jobs.stores.models import (
@@ -28,8 +27,6 @@ from recsys.lists.chain import facts_name, market_steps
 from recsys.nights import Night, decide
 from recsys.ranking.policy import Standing
 from recsys.schemas import EVENT_SOURCES, HISTORIES, ITEMS, LISTS, RAW
-
-NIGHT: Final = "night"
 
 
 def decided(arguments: RunArguments) -> Night:
@@ -57,15 +54,10 @@ def complete(
         made.append(lake.as_of(LISTS.name, at))
         if not all(partition.exists() for partition in tables + made):
             continue
-        records = [partition.manifest().stats.get(NIGHT) for partition in made]
-        if records[0] and all(record == records[0] for record in records):
-            found[at] = Night.model_validate(records[0])
+        nights = [MadeFacts.of(partition).night for partition in made]
+        if nights[0] and all(night == nights[0] for night in nights):
+            found[at] = nights[0]
     return found
-
-
-def facts(night: Night) -> dict[str, Any]:
-    """A night as a manifest records it."""
-    return {NIGHT: night.model_dump(mode="json")}
 
 
 def recorded(partition: Partition) -> Night:
@@ -73,13 +65,13 @@ def recorded(partition: Partition) -> Night:
 
     Raises MissingPartitionError for one that an older version made, which did not record it.
     """
-    stats = partition.manifest().stats
-    if NIGHT not in stats:
+    night = MadeFacts.of(partition).night
+    if night is None:
         raise MissingPartitionError(
             f"{partition.label} was made by an older version; run train_generators and "
             "choose_ranking again"
         )
-    return Night.model_validate(stats[NIGHT])
+    return night
 
 
 def standing_choice(arguments: RunArguments, fingerprint: str) -> Standing | None:
@@ -105,8 +97,7 @@ def standing_choice(arguments: RunArguments, fingerprint: str) -> Standing | Non
 def _night_of_choice(lake: Lake, at: AsOf) -> Night | None:
     """The night of a choice; None where there is none, or one that an older version made."""
     partition = model_partition(lake, CHOICE, at)
-    found = partition.manifest().stats.get(NIGHT) if partition.exists() else None
-    return None if found is None else Night.model_validate(found)
+    return MadeFacts.of(partition).night if partition.exists() else None
 
 
 def alignment_since(arguments: RunArguments, known: TrainingData, earlier: AsOf) -> IndexAlignment:
@@ -165,7 +156,7 @@ def _event_windows(
     for window in lake.windows(place):
         if window.start < arguments.as_of.instant:
             partition = lake.window(place, window)
-            late = settled < window.end and bool(partition.manifest().stats.get(LATE))
+            late = settled < window.end and ReadFacts.of(partition).late > 0
             yield partition, late
 
 

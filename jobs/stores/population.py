@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.lake.facts import ItemsFacts
 from jobs.lake.partitions import Lake
 from recsys import columns as c
 from recsys.as_of import AsOf
@@ -13,7 +14,7 @@ from recsys.schemas import HISTORIES, ITEMS, LISTS, RAW_USERS
 
 def available_items(lake: Lake, as_of: AsOf) -> int:
     """Items that the run of a date could recommend."""
-    return int(lake.as_of(ITEMS.name, as_of).manifest().stats["available"])
+    return ItemsFacts.of(lake.as_of(ITEMS.name, as_of)).available
 
 
 def active_users(lake: Lake, as_of: AsOf, config: Config) -> int:

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from jobs.lake.facts import MadeFacts
 from jobs.lake.partitions import Lake
 from jobs.run.entrypoint import RunArguments
 from jobs.stores.models import TrainingData, model_partition
-from jobs.stores.nights import earlier_items, facts
+from jobs.stores.nights import earlier_items
 from recsys.as_of import AsOf
 from recsys.dataset.changes import aligned_rows
 from recsys.generators.contract import Arrays
@@ -18,7 +19,7 @@ def write_facts(arguments: RunArguments, step: str, found: Arrays, night: Night)
     partition = model_partition(arguments.lake, facts_name(step), arguments.as_of)
     with partition.replace() as draft:
         draft.write_arrays({key: np.asarray(array) for key, array in found.items()})
-        draft.stats |= facts(night)
+        MadeFacts(night=night).note(draft)
 
 
 def read_facts(lake: Lake, step: str, as_of: AsOf) -> Arrays:

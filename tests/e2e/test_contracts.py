@@ -12,13 +12,13 @@ import pytest
 from upath import UPath
 
 from jobs.app import data_docs as build_data_docs
+from jobs.lake.facts import MadeFacts
 from jobs.lake.partitions import Partition
 from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import Settings
 from jobs.steps import check_lists, check_matrix, check_sources, choose_ranking, train_generators
 from jobs.stores.checks import event_checks, results, stage_partition
 from jobs.stores.models import model_partition
-from jobs.stores.nights import facts
 from recsys import columns as c
 from recsys.as_of import AsOf
 from recsys.config import Config
@@ -249,7 +249,7 @@ def test_no_job_goes_on_without_evidence(raw: Raw, job: Any) -> None:
         raw.snapshot(name, FIRST, [])
     for name in raw.config.generators.used():
         with model_partition(arguments.lake, name, FIRST).replace() as draft:
-            draft.stats |= facts(Night(fingerprint=""))
+            MadeFacts(night=Night(fingerprint="")).note(draft)
     with pytest.raises(NoEventsError, match=f"matrix as of {FIRST} has a weight above 0"):
         job.main(arguments)
 
