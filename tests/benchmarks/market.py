@@ -14,6 +14,7 @@ from recsys.arrays import Ints
 from recsys.schemas import TIMESTAMP
 from recsys.sections.ids import Ids
 from recsys.window import midnight
+from tests.logins import as_admin
 
 DAY = date(2026, 1, 1)
 HISTORY_DAYS = 365
@@ -106,7 +107,7 @@ def fill(uri: SecretStr, tables: dict[str, pa.Table]) -> None:
     with connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute(with_id_types(statement("market/create"), Ids()))
     add(uri, tables)
-    with connect(uri) as connection:
+    with connect(as_admin(uri)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute("VACUUM (ANALYZE)")
