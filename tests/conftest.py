@@ -19,6 +19,7 @@ from jobs.sandbox import servers
 from jobs.sinks.postgres.migrations import migrate
 from jobs.spark.session import session
 from recsys.config import Config, Ids
+from tests.finished_nights import Publisher
 from tests.mongo_servers import EMBEDDED, FERRETDB, SERVERS, emptied, ferretdb, named_server
 from tests.object_store import ObjectStore, started
 
@@ -118,6 +119,12 @@ def settings(postgres_uri: SecretStr, mongo_uri: SecretStr, tmp_path: Path) -> S
         config=REPOSITORY / "recsys.toml",
         submitted=False,
     )
+
+
+@pytest.fixture
+def publisher(settings: Settings, config: Config) -> Publisher:
+    """Publishes nights that were never run, into this test's own database."""
+    return Publisher(config, settings)
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from string import Template
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
     from airflow.dag_processing.dagbag import DagBag
     from airflow.sdk import DAG, BaseOperator
+
+    from tests.finished_nights import Publisher
 
     Render = Callable[..., BaseOperator]
 
@@ -147,6 +151,56 @@ def test_only_a_backfill_makes_full_nights_and_leaves_the_live_run_alone(
 
 
 @pytest.mark.parametrize(
+    ("conf", "logical_date", "run_type"),
+    [
+        (AS_OF, datetime(2026, 2, 3, 2, tzinfo=UTC), "manual"),
+        ({}, datetime(2026, 1, 1, 2, tzinfo=UTC), "scheduled"),
+    ],
+    ids=["a manual run of a past date", "a cleared task of a past night"],
+)
+def test_a_past_date_becomes_history(
+    render: Render,
+    publisher: Publisher,
+    conf: dict[str, str],
+    logical_date: datetime,
+    run_type: str,
+) -> None:
+    from jobs.sinks.postgres import lookup  # noqa: PLC0415
+    from tests.finished_nights import FinishedNight  # noqa: PLC0415
+
+    past = FinishedNight({user: [1, 2] for user in range(40)}, date(2026, 1, 1))
+    publisher.publish(replace(past, as_of=date(2026, 1, 9)))
+    publisher.fill(past)
+    task: Any = render("publish_lists", conf, logical_date, run_type)
+    settings = publisher.settings
+    places = {
+        "RECSYS_POSTGRES_URI": settings.require_postgres().get_secret_value(),
+        "RECSYS_LAKE": str(settings.lake),
+        "RECSYS_CONFIG": str(settings.config),
+    }
+
+    def live() -> list[tuple[date, str, bool]]:
+        runs = lookup.runs(settings.require_postgres(), 3)
+        return [(run.as_of, run.status, run.live) for run in runs]
+
+    def publish(more: str = "") -> str:
+        done = subprocess.run(
+            ["bash", "-c", task.bash_command + more],
+            env={**os.environ, **task.env, **places},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stderr
+
+    assert "run 2 is not live: it is of 2026-01-01, the live run 1 of 2026-01-09" in publish()
+    newest = (date(2026, 1, 9), "published", True)
+    assert live() == [(date(2026, 1, 1), "published", False), newest]
+    publish(" --promote")
+    assert live()[0] == (date(2026, 1, 1), "published", True)
+
+
+@pytest.mark.parametrize(
     ("run_id", "pool"), [("backfill__2026-01-01", "recsys_backfill"), ("scheduled__x", "recsys")]
 )
 def test_a_backfill_has_a_pool_of_its_own(dag: DAG, run_id: str, pool: str) -> None:
@@ -205,4 +259,4 @@ def _job_and_arguments(task: Any) -> tuple[str, list[str]]:
         ).stem, task.application_args
     words = shlex.split(Template(task.bash_command).substitute(task.env))
     assert words[:3] == ["exec", sys.executable, "-m"]
-    return words[3].removeprefix("jobs."), words[4:]
+    return words[3].removeprefix("jobs.steps."), words[4:]

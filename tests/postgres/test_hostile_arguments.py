@@ -30,7 +30,16 @@ from recsys.errors import MappingError
 from recsys.window import midnight
 from tests.architecture.test_docs import commands
 from tests.conftest import REPOSITORY
-from tests.postgres.test_publishing import DAY, RECORD, lists, passed, popular, query, tables
+from tests.postgres.test_publishing import (
+    DAY,
+    RECORD,
+    history,
+    lists,
+    passed,
+    popular,
+    query,
+    tables,
+)
 
 DROP = "DROP SCHEMA recs CASCADE"
 HOSTILE = (
@@ -137,9 +146,8 @@ def test_text_that_is_taken_comes_back_as_it_was(published: SecretStr) -> None:
     taken = [v for v in HOSTILE if "\x00" not in v and v != "\udcff"]
     ids = load_config().ids
     one = "1" if ids.user == "text" else 1
-    publish(
-        published, ids, RECORD, tables(ids, lists(ids, (one, [one])), popular(ids, one)), None, 7
-    )
+    made = tables(ids, lists(ids, (one, [one])), popular(ids, one))
+    publish(published, ids, RECORD, made, history, 7)
     for run, value in zip(itertools.cycle("21"), taken, strict=False):
         done = CliRunner().invoke(app, ["publish", run, "--force", value])
         assert done.exit_code == 0, done.output

@@ -11,7 +11,7 @@ from jobs.db.postgres import connect
 from jobs.lake.partitions import Lake
 from jobs.sinks.postgres import lookup, switching
 from jobs.sinks.postgres.migrations import MIGRATIONS, apply, migrate
-from jobs.sinks.postgres.published import kept_run, read_lists
+from jobs.sinks.postgres.published import read_lists, run_facts
 from jobs.sinks.postgres.published_side import published_problems
 from recsys.config import Config, Ids
 from tests.postgres.test_publishing import go, query
@@ -99,7 +99,7 @@ def test_nothing_planted_is_called(planted: SecretStr, config: Config, tmp_path:
             go(planted, (1, [item]), (2, [item]), keep=2)
         switching.rollback(planted, None)
         switching.release(planted, 3, "why")
-        kept_run(planted, 3)
+        run_facts(planted, 3, Ids(), 5)
         read_lists(planted, 3, Ids(), 5)
         lookup.runs(planted, 5)
         assert [i.item_id for i in lookup.top_n(planted, "1", 5)] == ["12"]

@@ -19,18 +19,10 @@ from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import Settings
 from jobs.sinks.postgres import lookup
 from jobs.sinks.postgres.migrations import MIGRATIONS, migrate
-from jobs.sinks.postgres.publishing import (
-    Audit,
-    Auditor,
-    GoesLive,
-    LiveRun,
-    Published,
-    RunRecord,
-    RunTables,
-    publish,
-)
+from jobs.sinks.postgres.published import run_facts
+from jobs.sinks.postgres.publishing import Auditor, Published, RunRecord, RunTables, publish
 from jobs.steps import publish_lists
-from recsys.config import Config, Ids
+from recsys.config import Config, Gates, Ids
 from recsys.errors import (
     ConfigError,
     DataError,
@@ -39,12 +31,15 @@ from recsys.errors import (
     RecsysError,
     SchemaError,
 )
+from recsys.evaluation.audit import AuditVerdict, RunFacts, audit
 from recsys.ids import MOST_BYTES
 from recsys.schemas import FALLBACK, LISTS, QUARANTINE
 
 DAY = date(2026, 1, 1)
 RECORD = RunRecord(DAY, "hash", "1.0", ("als", "popularity"), {"read": {}})
 BIGINT = Ids()
+#: What `held` finds.
+EMPTY = "0.5 is above gates.max_empty_share = 0.2"
 #: How many tables of lists there are.
 TABLES = "SELECT count(*) FROM pg_class WHERE relname LIKE 'user\\_list\\_run\\_%' AND relkind='r'"
 
@@ -81,15 +76,29 @@ def tables(
     return RunTables(published, fallback, ds.dataset(quarantine))
 
 
-def passed(live: int | None) -> Audit:
-    return Audit({"live": live}, [])
+def judged(live: int | None, gates: Gates, *, promote: bool | None = None) -> AuditVerdict:
+    """What the audit says of a run of two lists, of which one is empty, over a run like it."""
+    facts = RunFacts(DAY, lists(BIGINT, (1, [10]), (2, [])).to_table(), {}, run_id=live)
+    return audit(facts, None if live is None else facts, gates, promote=promote)
+
+
+def passed(live: int | None) -> AuditVerdict:
+    return judged(live, Gates())
+
+
+def held(live: int | None) -> AuditVerdict:
+    return judged(live, Gates(max_empty_share=0.2))
+
+
+def history(live: int | None) -> AuditVerdict:
+    return judged(live, Gates(), promote=False)
 
 
 def go(
     uri: SecretStr,
     *rows: tuple[Any, list[Any]],
     keep: int = 7,
-    audit: Auditor | None = passed,
+    audit: Auditor = passed,
     refused: Sequence[dict[str, Any]] = (),
 ) -> Published:
     fallback = popular(BIGINT, 70, 71, de=[80, 71, 81], fr=[90])
@@ -308,40 +317,45 @@ def of_date(day: int) -> RunRecord:
     return replace(RECORD, as_of=date(2026, 1, day))
 
 
-def publish_of(uri: SecretStr, day: int, item: int, goes_live: GoesLive) -> Published:
-    made = tables(BIGINT, lists(BIGINT, (1, [item])), popular(BIGINT, 70))
-    return publish(uri, BIGINT, of_date(day), made, passed, 7, goes_live)
+def publish_of(uri: SecretStr, day: int, item: int, promote: bool | None = None) -> Published:  # noqa: FBT001
+    """Publishes a run of a day of January, audited as the step does."""
+    rows = lists(BIGINT, (1, [item]))
+    new = RunFacts(date(2026, 1, day), rows.to_table(), {})
+
+    def auditor(live: int | None) -> AuditVerdict:
+        before = None if live is None else run_facts(uri, live, BIGINT, 20)
+        return audit(new, before, Gates(min_overlap=0), promote=promote)
+
+    made = tables(BIGINT, rows, popular(BIGINT, 70))
+    return publish(uri, BIGINT, of_date(day), made, auditor, 7)
 
 
 def test_a_run_of_an_older_date_is_history_unless_it_is_asked_to_go_live(
     postgres_uri: SecretStr,
 ) -> None:
-    publish_of(postgres_uri, 2, 10, GoesLive.UNLESS_OLDER)
-    older = publish_of(postgres_uri, 1, 11, GoesLive.UNLESS_OLDER)
-    assert (older.live, older.newer) == (False, LiveRun(1, date(2026, 1, 2)))
+    publish_of(postgres_uri, 2, 10)
+    older = publish_of(postgres_uri, 1, 11)
+    assert (older.live, older.verdict.older) == (False, True)
+    assert (older.verdict.live_run, older.verdict.live_as_of) == (1, date(2026, 1, 2))
     assert items_of(postgres_uri, 1) == ["10"]
-    assert publish_of(postgres_uri, 2, 12, GoesLive.UNLESS_OLDER).live
-    assert not publish_of(postgres_uri, 3, 13, GoesLive.NEVER).live
+    assert publish_of(postgres_uri, 2, 12).live
+    assert not publish_of(postgres_uri, 3, 13, promote=False).live
     assert items_of(postgres_uri, 1) == ["12"]
-    asked = publish_of(postgres_uri, 1, 14, GoesLive.ALWAYS)
-    assert (asked.live, asked.newer) == (True, None)
+    asked = publish_of(postgres_uri, 1, 14, promote=True)
+    assert (asked.live, asked.verdict.older) == (True, False)
     assert items_of(postgres_uri, 1) == ["14"]
 
 
 def test_history_is_measured_and_not_held_back(postgres_uri: SecretStr) -> None:
     go(postgres_uri, (1, [10]))
-    asked = []
-
-    def audit(live: int | None) -> Audit:
-        asked.append(live)
-        return Audit({"fallback_share": 1.0}, ["1 is above gates.max_fallback_share = 0.99"])
-
-    made = tables(BIGINT, lists(BIGINT, (1, [11])), popular(BIGINT, 70))
-    run = publish(postgres_uri, BIGINT, RECORD, made, audit, 7, GoesLive.NEVER)
-    assert run.violations == ["1 is above gates.max_fallback_share = 0.99"]
-    assert asked == [None]
+    run = go(
+        postgres_uri,
+        (1, [11]),
+        audit=lambda live: judged(live, Gates(max_empty_share=0.2), promote=False),
+    )
+    assert list(map(str, run.verdict.violations)) == [EMPTY]
     states = "SELECT status, audit -> 'violations' ->> 0 FROM recs.run WHERE run_id = 2"
-    assert query(postgres_uri, states) == [("published", run.violations[0])]
+    assert query(postgres_uri, states) == [("published", EMPTY)]
 
 
 def test_files_that_lost_rows_are_not_published_as_history_either(

@@ -10,8 +10,17 @@ from jobs.sinks.postgres.migrations import migrate
 from jobs.sinks.postgres.publishing import publish
 from recsys.config import Ids
 from recsys.errors import HeldError, PublishedSideError
-from tests.postgres.test_publishing import DAY, RECORD, go, lists, passed, popular, query, tables
-from tests.postgres.test_switching import held
+from tests.postgres.test_publishing import (
+    DAY,
+    RECORD,
+    go,
+    held,
+    lists,
+    passed,
+    popular,
+    query,
+    tables,
+)
 
 ROWS = "SELECT run_id, source, user_id, item_id, reject_reason, source_row FROM recs.quarantine"
 

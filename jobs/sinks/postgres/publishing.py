@@ -5,9 +5,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
-from enum import Enum, auto
 from functools import partial
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from jobs.db.statements import statement
 from jobs.sinks.postgres import clearing
 from recsys.config import Ids, IdType
 from recsys.errors import DataError, HeldError, IncompleteReadError
+from recsys.evaluation.audit import AuditVerdict, Outcome
 
 _MODEL: Final = re.compile("[a-z][a-z0-9_]*")
 _ROWS_PER_BATCH: Final = 8_192
@@ -63,50 +63,21 @@ class RunTables:
 
 
 @dataclass(frozen=True)
-class Audit:
-    """A run's figures against the live run, and what of them keeps it from going live."""
-
-    figures: Mapping[str, Any]
-    violations: Sequence[str]
-
-    def as_json(self) -> str:
-        return json.dumps({"figures": self.figures, "violations": list(self.violations)})
-
-
-@dataclass(frozen=True)
 class Published:
     """A run whose lists are complete in Postgres."""
 
     run_id: int
     users: int
     list_hash: str
-    live: bool = False
-    newer: "LiveRun | None" = None
-    """The live run of a later date, because of which this one is history."""
-    violations: Sequence[str] = ()
-    """What would have held this run back, were it not history."""
+    verdict: AuditVerdict
+
+    @property
+    def live(self) -> bool:
+        return self.verdict.outcome is Outcome.LIVE
 
 
-@dataclass(frozen=True)
-class LiveRun:
-    """The run that lookups answer from."""
-
-    run_id: int
-    as_of: date
-
-
-class GoesLive(Enum):
-    """When a run whose audit finds nothing goes live; otherwise it is published as history."""
-
-    ALWAYS = auto()
-    UNLESS_OLDER = auto()
-    """Not where the live run is of a later date."""
-    NEVER = auto()
-
-
-#: Compares the run's lists with those of the run that it replaces, whose id it gets; None where
-#: there is none.
-Auditor = Callable[[int | None], Audit]
+#: Judges the run whose lists are being loaded; it gets the id of the live run, None where none is.
+Auditor = Callable[[int | None], AuditVerdict]
 
 
 def publish(
@@ -114,55 +85,48 @@ def publish(
     ids: Ids,
     record: RunRecord,
     tables: RunTables,
-    audit: Auditor | None,
+    audit: Auditor,
     keep_runs: int,
-    goes_live: GoesLive = GoesLive.UNLESS_OLDER,
 ) -> Published:
     """Loads a run's lists beside the published ones, audits them, and points lookups at them.
 
-    audit: called in another thread while the lists are loaded; what is published as history, as
-    without an audit, is measured by itself, leaves the live run alone and is never held back.
+    audit: called in another thread while the lists are loaded.
     Until the last transaction commits nothing of the run can be seen, and no reader is waited for.
-    Raises HeldError where the audit finds a violation: the run is kept with its figures, and what
-    was live stays live.
+    Raises HeldError where the audit says so: the run is kept with its figures, and what was live
+    stays live.
     """
     with _publisher(uri) as (connection, still_alone):
         clearing.drop_loose(connection)
         live = _live_run(connection)
-        newer = live if live and live.as_of > record.as_of else None
-        history = audit is None or goes_live is GoesLive.NEVER
-        history |= newer is not None and goes_live is GoesLive.UNLESS_OLDER
         with connection:
             run_id = _open_run(connection, record)
         partition = sql.Identifier(f"user_list_run_{run_id}")
         # The audit reads the lake and the live lists, and the load waits for Postgres.
         with ThreadPoolExecutor(1) as auditor:
-            before = None if history or live is None else live.run_id
-            audited = auditor.submit(audit, before) if audit else None
+            audited = auditor.submit(audit, live)
             _load(uri, connection, partition, run_id, ids, tables.lists)
             _ingest(uri, "quarantined_row", run_id, _quarantined(tables.quarantine, run_id))
-            found = audited.result() if audited else None
+            verdict = audited.result()
         with connection:
-            published = _checked(connection, partition, run_id, tables.lists.count_rows())
+            users, list_hash = _checked(connection, partition, run_id, tables.lists.count_rows())
+        published = Published(run_id, users, list_hash, verdict)
         still_alone()
-        held = bool(found and found.violations and not history)
         with connection:
             _run(connection, "publish/switch_lock")
-            _complete(connection, partition, published, found, held=held)
+            _complete(connection, partition, published)
             _add_fallback(connection, run_id, ids, tables.fallback)
             gone = {"partition": partition, "run_id": sql.Literal(run_id)}
             _run(connection, "publish/forget_listed", **gone)
-            if not held and not history:
+            if published.live:
                 switch(connection, run_id, "published")
         clearing.retire(connection, keep_runs)
-    violations = found.violations if found else ()
-    if held:
+    if verdict.outcome is Outcome.HELD:
         raise HeldError(
-            f"run {run_id} is held back, the live run stays: {'; '.join(violations)}; look "
-            f'at `recsys diff`, then fix the cause or `recsys publish {run_id} --force "reason"`'
+            f"run {run_id} is held back, the live run stays: "
+            f"{'; '.join(map(str, verdict.violations))}; look at `recsys diff`, then fix the cause "
+            f'or `recsys publish {run_id} --force "reason"`'
         )
-    newer = newer if history and goes_live is not GoesLive.NEVER else None
-    return replace(published, live=not history, newer=newer, violations=violations)
+    return published
 
 
 @contextmanager
@@ -243,17 +207,17 @@ def _retype(
         _run(connection, "publish/load_ids_as_text", partition=partition, **types)
 
 
-def _live_run(connection: Connection) -> LiveRun | None:
+def _live_run(connection: Connection) -> int | None:
     with connection, connection.cursor() as cursor:
         cursor.execute(statement("publish/live_run"))
         row = cursor.fetchone()
-    return LiveRun(*row) if row else None
+    return int(row[0]) if row else None
 
 
 def _checked(
     connection: Connection, partition: sql.Identifier, run_id: int, expected: int
-) -> Published:
-    """Counts what was loaded; raises IncompleteReadError where that is not all of it."""
+) -> tuple[int, str]:
+    """Counts and sums up what was loaded; raises IncompleteReadError where that is not all."""
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL(statement("publish/checksum")).format(partition=partition))
         users, list_hash = cursor.fetchone() or (0, "")
@@ -262,26 +226,20 @@ def _checked(
             f"run {run_id}: Postgres holds {users} lists of {expected}; nothing was published, "
             "run the step again"
         )
-    return Published(run_id, int(users), str(list_hash))
+    return int(users), str(list_hash)
 
 
-def _complete(
-    connection: Connection,
-    partition: sql.Identifier,
-    published: Published,
-    audit: Audit | None,
-    *,
-    held: bool,
-) -> None:
+def _complete(connection: Connection, partition: sql.Identifier, published: Published) -> None:
     """Attaches a run's lists: they are history from here on, live or not."""
     run_id = sql.Literal(published.run_id)
     _run(connection, "publish/attach", partition=partition, run_id=run_id)
+    held = published.verdict.outcome is Outcome.HELD
     marks = {
         "run_id": published.run_id,
         "users": published.users,
         "list_hash": published.list_hash,
         "status": "held" if held else "published",
-        "audit": audit.as_json() if audit else None,
+        "audit": json.dumps(published.verdict.as_dict()),
     }
     with connection.cursor() as cursor:
         cursor.execute(statement("publish/complete"), marks)
