@@ -1,4 +1,4 @@
-"""The nightly run as Airflow sees it: which jobs, in which order, how long, how often retried."""
+"""The nightly run as a DAG: a task a step, how long it may take, how often it is retried."""
 
 import sys
 from datetime import UTC, datetime, timedelta
@@ -7,8 +7,10 @@ from typing import Final
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param, chain
 from recsys_retries import RetryOutages
+
+from jobs.steps import STEPS, Step
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 LIVE_LISTS: Final = Asset(name="recs.live_lists", uri="x-recsys://postgres/recs/user_list")
@@ -17,10 +19,10 @@ LIVE_LISTS: Final = Asset(name="recs.live_lists", uri="x-recsys://postgres/recs/
 AS_OF: Final = "{{ params.as_of or (dag_run.logical_date or dag_run.run_after) | ds }}"
 # Without it, each job sends executors the code that it runs itself.
 PACKAGE: Final = "{{ var.value.get('recsys_package', '') }}"
-# A backfill publishes history; the live run stays live.
-NO_PROMOTION: Final = "{{ ' --no-promote' if dag_run.run_type == 'backfill' else '' }}"
-# Its dates run in any order, so none may build on another.
-FULL: Final = "{{ ' --full' if dag_run.run_type == 'backfill' else '' }}"
+# A backfill publishes history, and the live run stays live. Its dates run in any order, so none may
+# build on another.
+BACKFILL: Final = {"full": " --full", "promote": " --no-promote"}
+OUTLETS: Final = {"publish_lists": [LIVE_LISTS]}
 
 DOC: Final = """
 ### What it does
@@ -59,40 +61,41 @@ The pools `recsys` and `recsys_backfill`, the connection `spark_default`, on the
 """
 
 
-def spark_job(name: str, timeout: timedelta) -> SparkSubmitOperator:
-    """A task that submits jobs/steps/<name>.py to the master of `spark_default`."""
+def spark_task(step: Step) -> SparkSubmitOperator:
+    """Submit jobs/steps/<name>.py to the master of `spark_default`."""
     return SparkSubmitOperator(
-        task_id=name,
+        task_id=step.name,
         conn_id="spark_default",
-        application=str(REPOSITORY / "jobs" / "steps" / f"{name}.py"),
+        application=str(REPOSITORY / "jobs" / "steps" / f"{step.name}.py"),
         application_args=["--as-of", AS_OF],
         py_files=PACKAGE,
-        name=f"{name} {AS_OF}",
+        name=f"{step.name} {AS_OF}",
         conf={
             # Without it spark-submit runs the job with whatever python3 comes first on the PATH.
             "spark.pyspark.driver.python": sys.executable,
             "spark.log.level": "WARN",
         },
         verbose=False,
-        execution_timeout=timeout,
+        execution_timeout=step.longest,
     )
 
 
-def plain_job(
-    name: str, timeout: timedelta, options: str = "", outlets: list[Asset] | None = None
-) -> BashOperator:
-    """A task that runs `python -m jobs.steps.<name>` with Airflow's own Python."""
+def plain_task(step: Step) -> BashOperator:
+    """Run `python -m jobs.steps.<name>` with Airflow's own Python."""
+    options = "".join(BACKFILL[flag] for flag in step.flags)
+    condition = f"{{{{ '{options}' if dag_run.run_type == 'backfill' else '' }}}}"
     return BashOperator(
-        task_id=name,
+        task_id=step.name,
         # The date reaches the shell as a variable, never as text of the command.
-        bash_command=f'exec "$PYTHON" -m jobs.steps.{name} --as-of "$AS_OF"' + options,
+        bash_command=f'exec "$PYTHON" -m jobs.steps.{step.name} --as-of "$AS_OF"'
+        + (condition if options else ""),
         env={"PYTHON": sys.executable, "AS_OF": AS_OF},
         append_env=True,
         cwd=str(REPOSITORY),
         skip_on_exit_code=None,
         do_xcom_push=False,
-        execution_timeout=timeout,
-        outlets=outlets,
+        execution_timeout=step.longest,
+        outlets=OUTLETS.get(step.name),
     )
 
 
@@ -122,15 +125,4 @@ with DAG(
     },
     tags=["recommendations"],
 ):
-    extract_sources = spark_job("extract_sources", timedelta(hours=3))
-    check_sources = plain_job("check_sources", timedelta(minutes=30))
-    build_matrix = spark_job("build_matrix", timedelta(hours=1))
-    check_matrix = plain_job("check_matrix", timedelta(minutes=30))
-    train_generators = plain_job("train_generators", timedelta(hours=3), FULL)
-    choose_ranking = plain_job("choose_ranking", timedelta(hours=3))
-    rank_lists = spark_job("rank_lists", timedelta(hours=2))
-    check_lists = plain_job("check_lists", timedelta(minutes=30))
-    publish_lists = plain_job("publish_lists", timedelta(hours=1), NO_PROMOTION, [LIVE_LISTS])
-
-    extract_sources >> check_sources >> build_matrix >> check_matrix >> train_generators
-    train_generators >> choose_ranking >> rank_lists >> check_lists >> publish_lists
+    chain(*(spark_task(step) if step.on_spark else plain_task(step) for step in STEPS))

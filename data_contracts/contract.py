@@ -11,8 +11,9 @@ import pyarrow as pa
 from data_contracts import measures as m
 from data_contracts.rules import Figures, Rule, Verdict, judge
 from data_contracts.trailing import Trailing
-from recsys.config import Contracts, Ids
 from recsys.schemas import Table
+from recsys.sections.contracts import Contracts
+from recsys.sections.ids import Ids
 
 
 @dataclass(frozen=True)

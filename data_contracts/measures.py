@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 from data_contracts.rules import Figures, Rule, Severity
 from data_contracts.trailing import Trailing
 from recsys import columns as c
-from recsys.config import Contracts, Ids
 from recsys.schemas import Table
+from recsys.sections.contracts import Contracts
+from recsys.sections.ids import Ids
 
 FEWER_ROWS: Final = "rows, against earlier runs"
 MORE_ROWS: Final = "rows, against growth"

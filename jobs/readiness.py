@@ -16,7 +16,7 @@ from jobs.sinks.postgres.published_side import published_problems
 from jobs.sources import mongo
 from jobs.sources.postgres import Snapshot, read_rows, snapshot
 from recsys import columns as c
-from recsys.config import Config, Ids, Source
+from recsys.config import Config
 from recsys.errors import (
     MappingError,
     OutageError,
@@ -26,6 +26,8 @@ from recsys.errors import (
     SourceEncodingError,
 )
 from recsys.schemas import RAW, Table
+from recsys.sections.ids import Ids
+from recsys.sections.sources import Source
 
 ROWS: Final = 100
 """Rows that are read of each source."""

@@ -12,8 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys.config import IdType
 from recsys.schemas import arrow_id_type
+from recsys.sections.ids import IdType
+
+UserId = int | str
 
 _INTEGER = r"^[+-]?[0-9]{1,30}$"
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns as c
-from recsys.config import Config, IdType
 from recsys.ids import ids_named
+from recsys.sections.ids import Ids, IdType
+from recsys.sections.sources import Sources
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,10 @@ class Naming:
     """Names under which rows as read may hold a user's id: the sources' and the lake's own."""
 
     @classmethod
-    def of(cls, config: Config) -> Self:
-        sources = config.sources.configured().values()
-        fields = (source.fields().get(c.USER_ID, ()) for source in sources)
-        return cls(
-            config.ids.user, frozenset({c.USER_ID, *(name for names in fields for name in names)})
-        )
+    def of(cls, ids: Ids, sources: Sources) -> Self:
+        mapped = sources.configured().values()
+        fields = (source.fields().get(c.USER_ID, ()) for source in mapped)
+        return cls(ids.user, frozenset({c.USER_ID, *(name for names in fields for name in names)}))
 
     def users(self, source_row: str | None) -> set[Any]:
         """The users that a row as read, as JSON, may mean, however it writes their ids."""

@@ -11,8 +11,8 @@ from typing import Final, Literal
 import pyarrow as pa
 
 from recsys import columns as c
-from recsys.config import Ids, IdType
 from recsys.errors import SchemaError
+from recsys.sections.ids import Ids, IdType
 
 IdRole = Literal["user", "item"]
 TIMESTAMP: Final = pa.timestamp("us", tz="UTC")

@@ -18,7 +18,8 @@ from jobs.run.settings import Settings, load_config
 from jobs.sandbox import servers
 from jobs.sinks.postgres.migrations import migrate
 from jobs.spark.session import session
-from recsys.config import Config, Ids
+from recsys.config import Config
+from recsys.sections.ids import Ids
 from tests.finished_nights import Publisher
 from tests.mongo_servers import EMBEDDED, FERRETDB, SERVERS, emptied, ferretdb, named_server
 from tests.object_store import ObjectStore, started

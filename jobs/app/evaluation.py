@@ -106,7 +106,8 @@ def try_stack(
             config, tuned = _with_tuned(config, found)
     models = fitted(held.training, config, steps, "inner ")
     with steps.step("choose"):
-        choice = choose_policy(held, models, known, config)
+        weights = config.generators.weights()
+        choice = choose_policy(held, models, known, config.ranking, weights, config.seed)
     training = data.training(split.train)
     models = fitted(training, config, steps, "")
     scorer = Scorer.of(models, known, data.shape[1])

@@ -15,12 +15,10 @@ from jobs.lake.manifests import MANIFEST
 from jobs.lake.partitions import Lake, Partition, write_part
 from jobs.stores.models import MODELS
 from recsys import columns as c
-from recsys.config import Config, Ids
-from recsys.ids import canonical_ids
+from recsys.config import Config
+from recsys.ids import UserId
 from recsys.naming import Naming
 from recsys.schemas import HISTORIES
-
-UserId = int | str
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +43,7 @@ def erase(uri: SecretStr, lake: Lake, config: Config, user: UserId) -> Erasure:
     an erasure that broke off is called again with the same user.
     """
     with lake.alone():
-        naming = Naming.of(config)
+        naming = Naming.of(config.ids, config.sources)
         _erase_published(uri, naming, user)
         lake.sweep()
         dropped = _drop_damaged(lake) + _drop_matrices(lake, user)
@@ -55,7 +53,7 @@ def erase(uri: SecretStr, lake: Lake, config: Config, user: UserId) -> Erasure:
 
 def mentions(uri: SecretStr, lake: Lake, config: Config, user: UserId) -> int:
     """Rows of the published side, and of every file of the lake, that hold something of a user."""
-    naming = Naming.of(config)
+    naming = Naming.of(config.ids, config.sources)
     with connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute(statement("publish/become_writer"))
         cursor.execute(statement("lookup/mentions"), {"user_id": user})
@@ -67,20 +65,6 @@ def mentions(uri: SecretStr, lake: Lake, config: Config, user: UserId) -> int:
             published += (cursor.fetchone() or (0,))[0]
     files = fresh(lake.root).glob("**/*.parquet")
     return int(published) + sum(_count(unverified_table(file), naming, user) for file in files)
-
-
-def forgotten(uri: SecretStr | None, ids: Ids) -> frozenset[UserId]:
-    """The users who were forgotten; none where there is no published side yet."""
-    if uri is None:
-        return frozenset()
-    with connect(uri) as connection, connection.cursor() as cursor:
-        cursor.execute(statement("erase/installed"))
-        if cursor.fetchone() != (True,):
-            return frozenset()
-        cursor.execute(statement("publish/become_writer"))
-        cursor.execute(statement("erase/forgotten_users"))
-        known = pa.array([user for (user,) in cursor.fetchall()], pa.string())
-    return frozenset(canonical_ids(known, ids.user).to_pylist())
 
 
 # --- Postgres -------------------------------------------------------------------------------------

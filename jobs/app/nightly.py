@@ -13,20 +13,9 @@ from jobs.readiness import require_ready
 from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import Settings
 from jobs.spark.session import executor_errors, in_arrow, numbered_tasks, session
+from jobs.steps import NAMES
 
 START: Final = "start"
-#: Modules of the jobs.
-STEPS: Final = (
-    "extract_sources",
-    "check_sources",
-    "build_matrix",
-    "check_matrix",
-    "train_generators",
-    "choose_ranking",
-    "rank_lists",
-    "check_lists",
-    "publish_lists",
-)
 #: What tasks of Spark load in their own processes.
 _OF_TASKS: Final = ("jobs.sources.extraction", "jobs.tasks.histories", "jobs.tasks.lists")
 
@@ -40,7 +29,7 @@ def run_steps(
     alone waits until all are done.
     """
     with arguments.lake.in_use():
-        for name in (START, *STEPS):
+        for name in (START, *NAMES):
             started(name)
             begin = time.monotonic()
             if name == START:
@@ -59,7 +48,7 @@ def get_ready(settings: Settings) -> None:
     """
     with ThreadPoolExecutor(1) as threads:
         spark = threads.submit(_start_spark, settings)
-        _load([f"jobs.steps.{name}" for name in STEPS])
+        _load([f"jobs.steps.{name}" for name in NAMES])
         spark.result()
 
 

@@ -40,9 +40,9 @@ from jobs.lake.files import (
 )
 from jobs.lake.locks import Locks, by_file
 from jobs.lake.manifests import MANIFEST, DataFile, Manifest, read_manifest
-from recsys.config import Ids
 from recsys.errors import LakeFileError, MissingPartitionError, SchemaError
 from recsys.schemas import Table
+from recsys.sections.ids import Ids
 from recsys.window import Window
 
 ARRAYS: Final = "arrays.npz"

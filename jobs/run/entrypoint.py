@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Final, Literal, get_args
 
 from jobs.lake.disk import full_disk
 from jobs.lake.files import fresh, is_local
@@ -58,10 +59,16 @@ def lake_of(settings: Settings) -> Lake:
 
 
 Job = Callable[[RunArguments], None]
+Option = Literal["full", "observed_at", "promote"]
+"""An argument that some jobs take."""
+_OPTIONS: Final = get_args(Option)
 
 
-def job_parser(doc: str | None) -> argparse.ArgumentParser:
-    """The arguments every job takes; `doc` is its module's docstring."""
+def job_parser(doc: str | None, *options: Option) -> argparse.ArgumentParser:
+    """The arguments that every job takes, and those that this one reads besides.
+
+    doc: the docstring of its module.
+    """
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -73,23 +80,26 @@ def job_parser(doc: str | None) -> argparse.ArgumentParser:
         help="exclusive UTC bound: only what was known before this day counts",
     )
     parser.add_argument("--config", type=Path, help="configuration file (default: $RECSYS_CONFIG)")
-    parser.add_argument(
-        "--observed-at",
-        type=_instant,
-        metavar="INSTANT",
-        help="when the sources are read, ISO 8601 with zone (default: now)",
-    )
-    parser.add_argument(
-        "--promote",
-        action=argparse.BooleanOptionalAction,
-        help="go live, whatever is live; or be published as history and leave the live run alone "
-        "(default: go live unless the live run is of a later date)",
-    )
-    parser.add_argument(
-        "--full",
-        action="store_true",
-        help="make everything anew, whatever nights.full_every says",
-    )
+    if "observed_at" in options:
+        parser.add_argument(
+            "--observed-at",
+            type=_instant,
+            metavar="INSTANT",
+            help="when the sources are read, ISO 8601 with zone (default: now)",
+        )
+    if "promote" in options:
+        parser.add_argument(
+            "--promote",
+            action=argparse.BooleanOptionalAction,
+            help="go live, whatever is live; or be published as history and leave the live run "
+            "alone (default: go live unless the live run is of a later date)",
+        )
+    if "full" in options:
+        parser.add_argument(
+            "--full",
+            action="store_true",
+            help="make everything anew, whatever nights.full_every says",
+        )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
 
@@ -107,16 +117,10 @@ def run(parser: argparse.ArgumentParser, job: Job, argv: Sequence[str] | None = 
     start_log()
     try:
         with interruptible(), full_disk():
-            observed_at = arguments.observed_at or datetime.now(UTC)
             config, settings = load_config(arguments.config), load_settings()
-            parsed = RunArguments(
-                arguments.as_of,
-                config,
-                settings,
-                observed_at,
-                arguments.promote,
-                arguments.full,
-            )
+            read = {name: getattr(arguments, name) for name in _OPTIONS if hasattr(arguments, name)}
+            read["observed_at"] = read.get("observed_at") or datetime.now(UTC)
+            parsed = RunArguments(arguments.as_of, config, settings, **read)
             with parsed.lake.in_use():
                 job(parsed)
     except RecsysError as error:

@@ -20,8 +20,8 @@ from jobs.db.postgres import Connection
 from jobs.db.statements import statement
 from jobs.sinks.postgres.migrations import with_id_types
 from jobs.sources.documents import Document
-from recsys.config import Ids, IdType
 from recsys.errors import ConfigError, SettingsError
+from recsys.sections.ids import Ids, IdType
 
 USERS: Final = ("user_id", "name", "active", "created_at")
 ITEMS: Final = ("item_id", "title", "available", "created_at")

@@ -29,8 +29,8 @@ from jobs.sandbox.planting import (
 from jobs.sandbox.profiles import item_profiles, item_titles, user_names, user_profiles
 from jobs.sandbox.vocabulary import GROUPS
 from jobs.sources.documents import Document
-from recsys.config import Ids, IdType
 from recsys.schemas import TIMESTAMP, arrow_id_type
+from recsys.sections.ids import Ids, IdType
 from recsys.window import midnight
 
 Id = int | str

@@ -13,10 +13,11 @@ from bson import Decimal128, ObjectId
 
 from jobs.sources.source_types import kind_of
 from recsys import columns as c
-from recsys.config import Ids, Source
 from recsys.events.raw_rows import AsRead, joined, raw_batch
 from recsys.nested import flatten, texts
 from recsys.schemas import TIMESTAMP, Table
+from recsys.sections.ids import Ids
+from recsys.sections.sources import Source
 
 Document = dict[str, Any]
 

@@ -20,9 +20,10 @@ from jobs.sources import mongo
 from jobs.sources import postgres as postgres_reads
 from jobs.spark.session import executor_errors, in_arrow, numbered_tasks, task_numbers
 from recsys import columns as c
-from recsys.config import Ids, Source
 from recsys.errors import IncompleteReadError, MissingIdError
 from recsys.schemas import RAW_ITEM_PROFILES, RAW_USER_PROFILES, Table
+from recsys.sections.ids import Ids
+from recsys.sections.sources import Source
 from recsys.window import Window
 
 log = logging.getLogger(__name__)

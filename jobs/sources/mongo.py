@@ -25,9 +25,10 @@ from pymongo.errors import (
 )
 
 from jobs.sources.documents import Document, raw_rows, value_at
-from recsys.config import Ids, Source
 from recsys.errors import MappingError, MongoUnavailableError, SettingsError
 from recsys.schemas import Table
+from recsys.sections.ids import Ids
+from recsys.sections.sources import Source
 from recsys.window import Window
 
 Filter = Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""Interactions, and descriptions of users and items, out of files that anybody has."""
+"""Readers of user-supplied CSV or Parquet: pairs of users and items, and their descriptions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.sandbox.importers.pairs import NAMES, read_columns
-from jobs.sandbox.importers.tables import (
+from jobs.sources.column_files import (
     csv_columns,
     first_true,
     numbers,
@@ -25,6 +24,13 @@ from recsys.errors import ImportFileError
 from recsys.evaluation.splits import MOST_WEIGHT, Pairs
 from recsys.ids import IdIndex, canonical_ids
 
+#: The columns, each with the names it may have.
+NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "user": ("user", "user_id"),
+    "item": ("item", "item_id"),
+    "weight": ("weight", "value"),
+    "timestamp": ("timestamp", "created_at"),
+}
 _TEXT: Final = "text"
 _TAGS: Final = "tags"
 
@@ -37,6 +43,35 @@ class Described:
     """In the order of the index; blank where the file says nothing."""
     note: str
     """How many of the users or items it describes; empty without a file."""
+
+
+def read_columns(path: Path) -> pa.Table:
+    """The columns that a file of pairs has, by our names, as text or in the types of Parquet."""
+    parquet = path.suffix == ".parquet"
+    with reading(path):
+        names = pq.read_schema(path).names if parquet else csv_columns(path)
+    found = {ours: name for ours in NAMES if (name := _column(path, ours, names))}
+    theirs = list(found.values())
+    with reading(path):
+        # As text: inference would turn ids into numbers, long ones even into inexact floats.
+        table = (
+            pq.read_table(path, columns=theirs)
+            if parquet
+            else read_csv(path, dict.fromkeys(theirs, pa.string()))
+        )
+    return table.select(theirs).rename_columns(list(found))
+
+
+def _column(path: Path, ours: str, names: list[str]) -> str | None:
+    found = [name for name in NAMES[ours] if name in names]
+    if len(found) > 1:
+        raise ImportFileError(f"{path}: has the columns {' and '.join(found)}; leave one out")
+    if not found and ours in ("user", "item"):
+        raise ImportFileError(
+            f"{path}: there is no column {' or '.join(NAMES[ours])} but {', '.join(names)}; "
+            "rename the one that holds it"
+        )
+    return found[0] if found else None
 
 
 def read_ids(paths: Sequence[Path], role: str) -> IdIndex:

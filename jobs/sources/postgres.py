@@ -19,7 +19,6 @@ from jobs.db.statements import statement
 from jobs.sources.postgres_rows import Layout, SourceColumn
 from jobs.sources.source_types import POSTGRES, form_of, kind_of
 from recsys import columns as c
-from recsys.config import Ids, Source
 from recsys.errors import (
     DataError,
     IncompleteReadError,
@@ -30,6 +29,8 @@ from recsys.errors import (
     SourceRightsError,
 )
 from recsys.schemas import Table
+from recsys.sections.ids import Ids
+from recsys.sections.sources import Source
 from recsys.window import Window
 
 PAGES_PER_READ: Final = 4_096

@@ -10,10 +10,10 @@ from psycopg2 import sql
 
 from jobs.sources.source_types import Form
 from recsys import columns as c
-from recsys.config import Ids
 from recsys.events.raw_rows import AsRead, joined, raw_batch
 from recsys.nested import flatten, parsed, texts
 from recsys.schemas import Table
+from recsys.sections.ids import Ids
 
 _EXPRESSIONS: Final[Mapping[Form, str]] = {
     "plain": "{name}",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from recsys import columns as c
-from recsys.config import Ids
+from recsys.sections.ids import Ids
 
 Form = Literal["plain", "text", "whole", "instant", "within", "json"]
 """How a read gives a value: as it is; as the server's own text; a number as text without zeros at

@@ -1,1 +1,40 @@
-"""The steps of a night, one module each, in the order of `STEPS`."""
+"""The steps of a night, one module each, in the order of `STEPS`.
+
+The DAG, `recsys nightly` and tests follow this one list. It imports nothing, so that Airflow can
+read it without loading a job.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Literal
+
+Flag = Literal["full", "promote"]
+"""An option that the scheduler sets for backfills."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a night: a module of `jobs.steps`, and a task of the DAG."""
+
+    name: str
+    longest: timedelta
+    """Time after which the scheduler ends it."""
+    on_spark: bool = False
+    """Whether it is submitted to Spark; else it is a process by itself."""
+    flags: tuple[Flag, ...] = ()
+
+
+_HALF_AN_HOUR: Final = timedelta(minutes=30)
+
+STEPS: Final = (
+    Step("extract_sources", timedelta(hours=3), on_spark=True),
+    Step("check_sources", _HALF_AN_HOUR),
+    Step("build_matrix", timedelta(hours=1), on_spark=True),
+    Step("check_matrix", _HALF_AN_HOUR),
+    Step("train_generators", timedelta(hours=3), flags=("full",)),
+    Step("choose_ranking", timedelta(hours=3), flags=("full",)),
+    Step("rank_lists", timedelta(hours=2), on_spark=True),
+    Step("check_lists", _HALF_AN_HOUR),
+    Step("publish_lists", timedelta(hours=1), flags=("promote",)),
+)
+NAMES: Final = tuple(step.name for step in STEPS)

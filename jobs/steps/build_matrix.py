@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
-from jobs.app.forgetting import forgotten
 from jobs.lake.manifests import DataFile
 from jobs.lake.partitions import Partition
 from jobs.run.entrypoint import RunArguments, job_parser, run
+from jobs.sinks.postgres.forgotten import forgotten
 from jobs.spark.session import executor_errors, in_arrow, numbered_tasks, session, task_numbers
 from jobs.stores.run_stats import no_events
 from jobs.tasks.histories import COUNTS, PART, HistoryMaker

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def arg_parser() -> argparse.ArgumentParser:
-    return job_parser(__doc__)
+    return job_parser(__doc__, "full")
 
 
 def main(arguments: RunArguments) -> None:
@@ -42,7 +42,10 @@ def _choice(arguments: RunArguments, night: Night) -> RankingPolicy:
     held = known.holdout()
     models = dict(fit_generators(held.training, config, arguments.settings))
     standing = standing_choice(arguments, night.fingerprint)
-    return choose_policy(held, models, known.available, config, standing)
+    weights = config.generators.weights()
+    return choose_policy(
+        held, models, known.available, config.ranking, weights, config.seed, standing
+    )
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ from jobs.sources.clocks import check_clocks
 from jobs.sources.extraction import PartitionRead, Servers, extract
 from jobs.spark.session import executor_errors, session
 from jobs.stores.checks import doubted_windows, failed_tables
-from recsys.config import Source
 from recsys.errors import FutureDateError
 from recsys.schemas import EVENT_SOURCES, RAW
+from recsys.sections.sources import Source
 from recsys.window import BEGINNING, Window, midnight, missing
 
 OBSERVED_AT: Final = "observed_at"
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 def arg_parser() -> argparse.ArgumentParser:
-    return job_parser(__doc__)
+    return job_parser(__doc__, "observed_at")
 
 
 @executor_errors()

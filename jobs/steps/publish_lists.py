@@ -22,16 +22,16 @@ from jobs.sinks.postgres.publishing import Published, RunRecord, RunTables, publ
 from jobs.stores.models import read_policy
 from jobs.stores.population import active_users, available_items
 from jobs.stores.run_stats import run_stats
-from recsys.config import Ids
 from recsys.errors import IncompleteReadError
 from recsys.evaluation.audit import AuditVerdict, RunFacts, audit
 from recsys.schemas import FALLBACK, LISTS, QUARANTINE
+from recsys.sections.ids import Ids
 
 log = logging.getLogger(__name__)
 
 
 def arg_parser() -> argparse.ArgumentParser:
-    return job_parser(__doc__)
+    return job_parser(__doc__, "promote")
 
 
 def main(arguments: RunArguments) -> None:

@@ -23,7 +23,7 @@ Made = Iterator[tuple[str, Model, Mapping[str, Any]]]
 
 
 def arg_parser() -> argparse.ArgumentParser:
-    return job_parser(__doc__)
+    return job_parser(__doc__, "full")
 
 
 def main(arguments: RunArguments) -> None:

@@ -13,9 +13,9 @@ from data_contracts.measures import type_violations
 from data_contracts.rules import RuleViolation, Verdict
 from jobs.lake.files import content, parquet
 from jobs.lake.partitions import Lake, Partition
-from recsys.config import Ids
 from recsys.errors import ContractError
 from recsys.schemas import RAW, Table
+from recsys.sections.ids import Ids
 
 log = logging.getLogger(__name__)
 

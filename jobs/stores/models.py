@@ -14,7 +14,6 @@ from jobs.lake.partitions import Lake, Partition
 from jobs.run.entrypoint import RunArguments
 from recsys import columns as c
 from recsys.arrays import Ints
-from recsys.config import Ids
 from recsys.dataset import matrices
 from recsys.dataset.training import Descriptions, Holdout, Training
 from recsys.errors import NoEventsError
@@ -24,6 +23,7 @@ from recsys.ids import IdIndex
 from recsys.lists.fallback import segments_of, why_no_segment
 from recsys.ranking.policy import RankingPolicy
 from recsys.schemas import HISTORIES, ITEMS, RAW_ITEM_PROFILES, RAW_USER_PROFILES, Table
+from recsys.sections.ids import Ids
 
 MODELS: Final = "models"
 CHOICE: Final = "choice"

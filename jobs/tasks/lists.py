@@ -15,7 +15,6 @@ from jobs.lake.manifests import DataFile
 from jobs.lake.partitions import write_part
 from recsys import columns as c
 from recsys.arrays import Ints, Mask, Ragged
-from recsys.config import Ids
 from recsys.dataset.matrices import list_arrays
 from recsys.generators.factors import CHUNK
 from recsys.ids import IdIndex, lasting_keys
@@ -23,6 +22,7 @@ from recsys.lists.ranked import RankedLists
 from recsys.lists.steps.explore import Explored, Explorer
 from recsys.ranking.stack import Ranker
 from recsys.schemas import LISTS
+from recsys.sections.ids import Ids
 
 USERS_A_BATCH: Final = 8 * CHUNK
 """Users whose histories a task holds at once."""

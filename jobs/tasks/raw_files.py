@@ -134,7 +134,8 @@ class Sifter:
         absent = pa.nulls(len(rejected))
         columns = (rejected[n] if n in rejected.column_names else absent for n in wanted.names)
         quarantined = pa.table(list(columns), wanted.names).cast(wanted)
-        return Naming.of(self.judge.config).without(quarantined, self.forgotten)
+        config = self.judge.config
+        return Naming.of(config.ids, config.sources).without(quarantined, self.forgotten)
 
     def _written(self, number: int, rejected: pa.Table) -> Rejects:
         if not len(rejected):

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from recsys.config import Gates
 from recsys.evaluation.diff import Comparison, Difference
+from recsys.sections.gates import Gates
 
 _FIGURES: Final[Mapping[str, str]] = {
     "min_users_kept": "users_kept",

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recsys.arrays import Floats, Ints, offsets_of
-from recsys.config import Event
 from recsys.events.weights import FRACTION_BITS, SECONDS_PER_DAY, fixed_weights
+from recsys.sections.events import Event
 from recsys.window import midnight
 
 BLOCK: Final = -1

@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 
 from recsys import columns as c
 from recsys.arrays import Ints
-from recsys.config import Event
 from recsys.events.histories import BLOCK, Evidence
 from recsys.events.raw_rows import as_json
 from recsys.events.weights import MAX_WEIGHT
 from recsys.schemas import TIMESTAMP
+from recsys.sections.events import Event
 from recsys.window import Window, midnight
 
 _IN_FUTURE: Final = f"{c.OCCURRED_AT} is in the future"

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns as c
-from recsys.config import Ids, IdType
 from recsys.errors import MappingError
 from recsys.ids import MOST_BYTES, canonical_ids
 from recsys.nested import MOST_LEVELS, TooDeepError, storable
 from recsys.schemas import TIMESTAMP, Table
+from recsys.sections.ids import Ids, IdType
 
 #: Columns without which a row says nothing; a null there rejects the row.
 _NEEDED: Final = (c.USER_ID, c.ITEM_ID, c.EVENT_TYPE, c.OCCURRED_AT)

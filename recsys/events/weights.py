@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from recsys.config import Event
+from recsys.sections.events import Event
 
 FRACTION_BITS: Final = 32
 """Weights are multiples of 2**-32: evidence that has faded 32 half-lives counts as nothing."""

@@ -45,6 +45,10 @@ class _Chosen(Section):
         sections = {name: getattr(self, name) for name in GENERATORS}
         return {name: section for name, section in sections.items() if section.weight > 0}
 
+    def weights(self) -> list[float]:
+        """Weights of the generators that take part, in the order of `used`."""
+        return [section.weight for section in self.used().values()]
+
 
 _SECTIONS: Final[dict[str, Any]] = {
     name: (module.Config, module.Config()) for name, module in GENERATORS.items()

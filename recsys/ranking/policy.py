@@ -10,7 +10,6 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from recsys.arrays import Floats, Ints
-from recsys.config import Ranking
 from recsys.dataset.training import Training
 from recsys.evaluation.significance import ERRORS, Gain
 from recsys.ranking.bands import BANDS, UNSEEN, bands_of
@@ -19,6 +18,7 @@ from recsys.ranking.features import ItemUserFeatures
 from recsys.ranking.holdout import PLACES, HoldoutCandidates
 from recsys.ranking.learned import DEMOTION, RERANK_DEPTH, Learned, fit_ranker, predicted
 from recsys.ranking.scoring import Scorer
+from recsys.sections.ranking import Ranking
 
 Method = Literal["learned", "sum", "fusion", "single"]
 

@@ -1,13 +1,12 @@
 """The two stages together: choose how to order, rank."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
 from recsys.arrays import Ints, Ragged
-from recsys.config import Config
 from recsys.dataset.training import Holdout, Training
 from recsys.generators.contract import Model, Rows
 from recsys.lists.ranked import RankedLists, select
@@ -17,6 +16,7 @@ from recsys.ranking.features import ItemUserFeatures
 from recsys.ranking.holdout import holdout_candidates
 from recsys.ranking.policy import RankingPolicy, Standing, choose
 from recsys.ranking.scoring import Scorer
+from recsys.sections.ranking import Ranking
 
 
 def seen(training: Training, users: Ints) -> Ragged:
@@ -28,7 +28,9 @@ def choose_policy(
     held: Holdout,
     models: Mapping[str, Model],
     available: Rows,
-    config: Config,
+    ranking: Ranking,
+    weights: Sequence[float],
+    seed: int,
     standing: Standing | None = None,
 ) -> RankingPolicy:
     """Measures every way to order the candidates on what was held back; see `choose`.
@@ -36,10 +38,10 @@ def choose_policy(
     models: fitted on `held.training`. available: ascending item rows. Of more than
     `ranking.most_users` users so many are drawn.
     """
-    most = config.ranking.most_users
+    most = ranking.most_users
     places = np.arange(len(held.users))
     if len(places) > most:
-        draw = np.random.default_rng(config.seed).choice(len(places), most, replace=False)
+        draw = np.random.default_rng(seed).choice(len(places), most, replace=False)
         places = np.sort(draw)
     users = held.users[places]
     scorer = Scorer.of(models, available, held.training.history.shape[1])
@@ -49,11 +51,10 @@ def choose_policy(
         users,
         seen(held.training, users),
         held.relevant.take(places),
-        config.ranking.candidates,
+        ranking.candidates,
     )
-    weights = [section.weight for section in config.generators.used().values()]
     bands = bands_of(np.diff(held.training.history.indptr))[users]
-    return choose(found, bands, scorer.names, weights, config.ranking, config.seed, standing)
+    return choose(found, bands, scorer.names, weights, ranking, seed, standing)
 
 
 @dataclass(frozen=True)

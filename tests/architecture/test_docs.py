@@ -10,13 +10,15 @@ import pytest
 import typer
 from pydantic import BaseModel
 
-from jobs.app.nightly import STEPS
 from jobs.cli.deferred import Deferred
 from jobs.cli.main import app
 from jobs.run import settings
 from jobs.sources import source_types
+from jobs.steps import NAMES
 from recsys import config, errors
 from recsys.errors import RecsysError
+from recsys.sections.events import Event
+from recsys.sections.sources import Sources
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -31,7 +33,7 @@ def test_every_make_target_is_in_the_readme() -> None:
 
 
 def test_every_job_is_on_the_way_of_one_row() -> None:
-    assert [name for name in STEPS if f"`{name}`" not in README] == []
+    assert [name for name in NAMES if f"`{name}`" not in README] == []
 
 
 def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
@@ -44,8 +46,8 @@ def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 def test_every_field_is_in_the_configuration_guide() -> None:
     leaves = [f for f in fields(config.Config) if not f.startswith(("sources.", "events"))]
-    leaves += [f"sources.{name}" for name in config.Sources.model_fields]
-    leaves += list(config.Event.model_fields)
+    leaves += [f"sources.{name}" for name in Sources.model_fields]
+    leaves += list(Event.model_fields)
     assert [leaf for leaf in leaves if f"`{leaf}`" not in CONFIGURATION] == []
 
 

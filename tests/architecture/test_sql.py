@@ -9,7 +9,7 @@ import pytest
 
 from jobs.db.statements import SQL
 from jobs.sinks.postgres.migrations import with_id_types
-from recsys.config import Ids
+from recsys.sections.ids import Ids
 
 REPOSITORY = Path(__file__).parents[2]
 FILES = sorted(SQL.rglob("*.sql"))

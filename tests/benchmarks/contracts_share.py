@@ -20,12 +20,13 @@ from pathlib import Path
 from pydantic import SecretStr
 from upath import UPath
 
-from jobs.app.nightly import STEPS, run_steps
+from jobs.app.nightly import run_steps
 from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import Settings, load_config
 from jobs.sandbox import servers
 from jobs.sinks.postgres.migrations import migrate
-from recsys.config import Ids
+from jobs.steps import NAMES
+from recsys.sections.ids import Ids
 from tests.benchmarks.market import CONFIG, DAY, fill, market
 
 LIMIT = 0.2
@@ -79,7 +80,7 @@ def in_processes(root: Path, uri: SecretStr) -> Iterator[tuple[str, float]]:
         "RECSYS_LAKE": str(root / "lake"),
         "RECSYS_CONFIG": str(root / "recsys.toml"),
     }
-    for step in STEPS:
+    for step in NAMES:
         begin = time.monotonic()
         command = [sys.executable, "-m", f"jobs.steps.{step}", "--as-of", f"{DAY}"]
         subprocess.run(command, env=environment, check=True)

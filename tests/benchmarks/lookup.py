@@ -38,8 +38,9 @@ from jobs.db.postgres import connect
 from jobs.sandbox import servers
 from jobs.sinks.postgres.migrations import migrate
 from jobs.sinks.postgres.publishing import publish
-from recsys.config import Ids, Lists
 from recsys.schemas import LISTS
+from recsys.sections.ids import Ids
+from recsys.sections.lists import Lists
 from tests.postgres.test_publishing import RECORD, passed, popular, tables
 
 OUTPUT: Final = Path(__file__).parents[2] / "build" / "bench" / "lookup.json"

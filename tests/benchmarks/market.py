@@ -11,8 +11,8 @@ from jobs.db.postgres import connect
 from jobs.db.statements import statement
 from jobs.sinks.postgres.migrations import with_id_types
 from recsys.arrays import Ints
-from recsys.config import Ids
 from recsys.schemas import TIMESTAMP
+from recsys.sections.ids import Ids
 from recsys.window import midnight
 
 DAY = date(2026, 1, 1)

@@ -22,8 +22,8 @@ from upath import UPath
 from jobs.lake.partitions import Lake
 from jobs.sandbox import servers
 from jobs.sinks.postgres.migrations import migrate
-from recsys.config import Ids
 from recsys.schemas import LISTS
+from recsys.sections.ids import Ids
 from tests.benchmarks.market import CONFIG, DAY, add, day_after, fill, market
 from tests.benchmarks.pipeline import FOLDER, SIZES, STAGES, Measured, measured, write
 

@@ -26,7 +26,7 @@ from pydantic import SecretStr
 
 from jobs.sandbox import servers
 from jobs.sinks.postgres.migrations import migrate
-from recsys.config import Ids
+from recsys.sections.ids import Ids
 from tests.benchmarks import ways
 from tests.benchmarks.market import CONFIG, fill, market
 

@@ -14,7 +14,6 @@ import psutil
 import pytest
 from upath import UPath
 
-from jobs.app.nightly import STEPS
 from jobs.db.postgres import connect
 from jobs.lake.partitions import Lake
 from jobs.run.settings import Settings
@@ -23,6 +22,7 @@ from jobs.sandbox.seed import make_market
 from jobs.sinks.postgres import lookup
 from jobs.sources.mongo import database
 from jobs.spark import package
+from jobs.steps import NAMES, STEPS
 from jobs.stores.models import read_model
 from recsys.config import Config
 from recsys.schemas import LISTS
@@ -32,8 +32,8 @@ pytestmark = pytest.mark.cluster
 
 USERS, ITEMS, DAYS, EVENTS, SEED = 300, 200, 40, 8_000, 7
 DAY = date(2026, 1, 1)
-ARGUMENTS = ("--as-of", f"{DAY}", "--observed-at", "2026-06-01T00:00:00Z")
-SUBMITTED = ("extract_sources", "build_matrix", "rank_lists")
+ARGUMENTS = ("--as-of", f"{DAY}")
+SUBMITTED = tuple(step.name for step in STEPS if step.on_spark)
 #: Looks for this project without its archive.
 BARE = "from importlib.util import find_spec as f; print(f('recsys'), f('jobs'), end='')"
 
@@ -107,17 +107,17 @@ def test_a_night_on_a_cluster(
     """One night four ways in one test: each takes long."""
     fill(settings, config)
     alone = Night(cluster, settings, UPath(tmp_path / "alone"))
-    for step in STEPS:
+    for step in NAMES:
         alone.here(step, REPOSITORY, {"RECSYS_SPARK_MASTER": "local[2]"})
     wanted = alone.live()
 
     together = Night(cluster, settings, UPath(tmp_path / "together"))
-    work = together.spread(STEPS, "together")
+    work = together.spread(NAMES, "together")
     assert together.live() == wanted
     assert len(sum(work.values(), Counter())) == WORKERS
 
     apart = Night(cluster, settings, bucket / "lake")
-    shared = apart.spread(STEPS, "apart")
+    shared = apart.spread(NAMES, "apart")
     assert apart.live() == wanted
     assert len(sum(shared.values(), Counter())) == WORKERS
 
@@ -127,7 +127,7 @@ def test_a_night_on_a_cluster(
     assert cut.is_set()
     reasons = Counter(task["Task End Reason"]["Reason"] for task in cluster.tasks("cut"))
     assert reasons["ExecutorLostFailure"]
-    for step in STEPS[STEPS.index("rank_lists") + 1 :]:
+    for step in NAMES[NAMES.index("rank_lists") + 1 :]:
         together.here(step, cluster.archive, {})
     assert together.live() == wanted
     with capsys.disabled():

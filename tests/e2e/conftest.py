@@ -14,8 +14,10 @@ from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import Settings
 from jobs.sandbox.market import Market, load
 from jobs.sources.mongo import database
-from recsys.config import Config, Contracts, Gates
+from recsys.config import Config
 from recsys.generators.registry import GENERATORS, Generators
+from recsys.sections.contracts import Contracts
+from recsys.sections.gates import Gates
 
 #: When the sources are read: later than anything but what lies in the future on purpose.
 OBSERVED_AT = datetime(2026, 6, 1, tzinfo=UTC)

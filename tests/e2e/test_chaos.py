@@ -36,9 +36,10 @@ from jobs.sinks.postgres.migrations import migrate
 from jobs.sinks.postgres.publishing import publish
 from jobs.sources import extraction
 from jobs.sources.mongo import ROWS_PER_BATCH, database
-from recsys.config import Config, Ids
+from recsys.config import Config
 from recsys.errors import MongoUnavailableError, PostgresUnavailableError
 from recsys.schemas import LISTS
+from recsys.sections.ids import Ids
 from tests.postgres.test_publishing import RECORD, passed, popular, tables
 
 DAY = date(2026, 1, 1)

@@ -30,8 +30,8 @@ from jobs.sandbox.market import Market, load
 from jobs.sandbox.seed import make_market
 from jobs.sources.documents import Document
 from jobs.sources.mongo import database
-from recsys.config import Ids, IdType
 from recsys.errors import ConfigError, MappingError, SettingsError
+from recsys.sections.ids import Ids, IdType
 
 DAY = date(2017, 1, 1)
 REPOSITORY = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from upath import UPath
 
 from jobs.sandbox.seed import make_market
 from jobs.sources.mongo import database
-from recsys.config import Ranking
+from recsys.sections.ranking import Ranking
 from recsys.window import midnight
 from tests.e2e.conftest import Pipeline
 from tests.mongo_servers import EMBEDDED, SERVERS

@@ -19,12 +19,14 @@ from jobs.stores.models import TrainingData, histories, model_partition, read_mo
 from jobs.stores.warm_start import warm_start
 from recsys import columns as c
 from recsys.arrays import Ragged
-from recsys.config import Contracts, Gates, Ranking
 from recsys.errors import HeldError
 from recsys.evaluation.metrics import as_ranked, find_hits, recall
 from recsys.generators.factors import FactorModel
 from recsys.generators.registry import Generators
 from recsys.schemas import ITEMS, LISTS, QUARANTINE
+from recsys.sections.contracts import Contracts
+from recsys.sections.gates import Gates
+from recsys.sections.ranking import Ranking
 from recsys.window import Window, midnight
 from tests.e2e.conftest import OBSERVED_AT, OPEN_GATES, Pipeline, only
 

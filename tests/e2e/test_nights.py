@@ -22,9 +22,10 @@ from jobs.steps.rank_lists import list_maker
 from jobs.stores.models import CHOICE, TrainingData, model_partition, read_policy
 from jobs.stores.nights import decided, recorded
 from recsys import columns as c
-from recsys.config import Lists, Nights
 from recsys.nights import Night
 from recsys.schemas import HISTORIES, LISTS
+from recsys.sections.lists import Lists
+from recsys.sections.nights import Nights
 from recsys.window import midnight
 from tests.e2e.conftest import OPEN_GATES, Pipeline
 

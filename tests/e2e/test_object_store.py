@@ -13,8 +13,8 @@ from jobs.lake.files import is_local
 from jobs.run.entrypoint import lake_of
 from jobs.run.settings import Settings
 from jobs.sandbox.seed import make_market
-from recsys.config import Nights
 from recsys.errors import LakeUnavailableError
+from recsys.sections.nights import Nights
 from tests.e2e.conftest import OPEN_GATES, Pipeline
 from tests.object_store import ObjectStore
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from jobs.app.forgetting import mentions
 from jobs.cli.main import app
 from jobs.lake.partitions import Lake
-from recsys.config import Sources
+from recsys.sections.sources import Sources
 from tests.e2e.conftest import OPEN_GATES, Pipeline
 from tests.e2e.test_hostile_inputs import DAY, USUAL, at, fill, stray
 

@@ -13,7 +13,7 @@ import pytest
 from jobs.sandbox.importers.deskdrop import read_deskdrop
 from jobs.sandbox.importers.movielens import read_movielens
 from jobs.sources.mongo import database
-from recsys.config import Contracts
+from recsys.sections.contracts import Contracts
 from recsys.window import midnight
 from tests.e2e.conftest import OPEN_GATES, Pipeline, only
 

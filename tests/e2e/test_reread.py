@@ -12,9 +12,9 @@ from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import make_market
 from jobs.steps import check_sources, extract_sources
 from jobs.stores.checks import doubted_windows
-from recsys.config import Contracts
 from recsys.errors import ConfigError, ContractError, MissingPartitionError
 from recsys.schemas import LISTS, RAW
+from recsys.sections.contracts import Contracts
 from recsys.window import Window, midnight
 from tests.e2e.conftest import OBSERVED_AT, Pipeline
 

@@ -13,9 +13,9 @@ from upath import UPath
 from jobs.lake.claims import MARKER, read_marker
 from jobs.lake.manifests import MANIFEST
 from jobs.lake.partitions import Lake
-from recsys.config import Ids
 from recsys.errors import LakeFileError, SettingsError
 from recsys.schemas import ITEMS
+from recsys.sections.ids import Ids
 from tests.lake.test_power_cut import items
 
 DAY = date(2026, 1, 2)

@@ -16,9 +16,9 @@ from jobs.lake.manifests import MANIFEST
 from jobs.lake.partitions import Lake, Partition
 from jobs.stores.checks import RESULTS, read_present, results
 from recsys import columns as c
-from recsys.config import Ids
 from recsys.errors import LakeFileError
 from recsys.schemas import FALLBACK, HISTORIES, LISTS, QUARANTINE, RAW_EVENTS, TIMESTAMP, Table
+from recsys.sections.ids import Ids
 from recsys.window import midnight
 
 DAY = date(2026, 1, 2)

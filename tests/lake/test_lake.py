@@ -17,7 +17,6 @@ from jobs.lake.locks import by_postgres
 from jobs.lake.partitions import Lake, Partition, write_part
 from jobs.stores.models import histories
 from recsys import columns as c
-from recsys.config import Ids
 from recsys.errors import (
     DiskFullError,
     MissingPartitionError,
@@ -25,6 +24,7 @@ from recsys.errors import (
     SchemaError,
 )
 from recsys.schemas import HISTORIES, ITEMS
+from recsys.sections.ids import Ids
 from recsys.window import Window, midnight
 
 DAY = date(2026, 1, 2)

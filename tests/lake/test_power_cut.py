@@ -23,8 +23,8 @@ from upath import UPath
 from jobs.lake.manifests import MANIFEST
 from jobs.lake.partitions import Lake, Partition
 from recsys import columns as c
-from recsys.config import Ids
 from recsys.schemas import ITEMS
+from recsys.sections.ids import Ids
 
 DAY = date(2026, 1, 2)
 PARTITIONS = ("items", "raw/items", "models/als")

@@ -25,8 +25,9 @@ from jobs.sinks.postgres.migrations import migrate
 from jobs.sinks.postgres.publishing import publish
 from jobs.sources.mongo import database
 from jobs.steps import extract_sources
-from recsys.config import Config, Ids, parse_config
+from recsys.config import Config, parse_config
 from recsys.errors import MappingError
+from recsys.sections.ids import Ids
 from recsys.window import midnight
 from tests.architecture.test_docs import commands
 from tests.conftest import REPOSITORY

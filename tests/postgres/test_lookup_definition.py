@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from jobs.db.postgres import connect
 from jobs.sinks.postgres.publishing import publish
-from recsys.config import Ids
+from recsys.sections.ids import Ids
 from tests.postgres.test_publishing import RECORD, go, lists, passed, popular, query, tables
 
 USERS, ITEMS = range(1, 13), range(1, 31)

@@ -13,8 +13,8 @@ from jobs.sandbox.postgres_server import PostgresServer
 from jobs.sinks.postgres import switching
 from jobs.sinks.postgres.migrations import MIGRATIONS, apply, migrate
 from jobs.sinks.postgres.published_side import published_problems
-from recsys.config import Ids
 from recsys.errors import PostgresLockedError, PublishedSideError
+from recsys.sections.ids import Ids
 from tests.postgres.test_publishing import go, items_of, query
 from tests.postgres.test_readers_in_the_way import session, short_waits
 

@@ -13,7 +13,8 @@ from jobs.sinks.postgres import lookup, switching
 from jobs.sinks.postgres.migrations import MIGRATIONS, apply, migrate
 from jobs.sinks.postgres.published import read_lists, run_facts
 from jobs.sinks.postgres.published_side import published_problems
-from recsys.config import Config, Ids
+from recsys.config import Config
+from recsys.sections.ids import Ids
 from tests.postgres.test_publishing import go, query
 
 #: Each has a better match for a call that the pipeline might make without a schema, or did make.

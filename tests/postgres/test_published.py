@@ -14,7 +14,6 @@ from jobs.db.postgres import connect
 from jobs.run import settings
 from jobs.sinks.postgres.migrations import migrate
 from jobs.sinks.postgres.published import read_lists, run_facts
-from recsys.config import Ids
 from recsys.errors import (
     ConfigError,
     PublishedSideError,
@@ -22,6 +21,7 @@ from recsys.errors import (
     RunNotThereError,
     SettingsError,
 )
+from recsys.sections.ids import Ids
 
 UUID = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
 RUN = """
@@ -135,7 +135,14 @@ def test_diff_shows_totals_segments_and_items(
     app.command()(diff)
     shown = CliRunner().invoke(app, [str(before), str(after)], catch_exceptions=False)
     assert shown.exit_code == 0, shown.output
-    for fact in (f"run {after} ", "users lost", "no list", "+38.685%", "gates.min_users_kept", "held back"):
+    for fact in (
+        f"run {after} ",
+        "users lost",
+        "no list",
+        "+38.685%",
+        "gates.min_users_kept",
+        "held back",
+    ):
         assert fact in shown.output, shown.output
     missing = CliRunner().invoke(app, [str(before), "77"])
     assert isinstance(missing.exception, RecsysError)

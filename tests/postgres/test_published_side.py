@@ -18,8 +18,9 @@ from jobs.run.settings import Settings
 from jobs.sandbox.postgres_server import PostgresServer
 from jobs.sinks.postgres.migrations import migrate
 from jobs.sinks.postgres.published_side import published_problems, require_publishable
-from recsys.config import Config, Ids
+from recsys.config import Config
 from recsys.errors import PostgresUnavailableError, PublishedSideError
+from recsys.sections.ids import Ids
 from tests.postgres.pooler import Pooler
 
 MEMBER, STRANGER = "one_member", "one_stranger"

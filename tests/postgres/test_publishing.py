@@ -22,7 +22,7 @@ from jobs.sinks.postgres.migrations import MIGRATIONS, migrate
 from jobs.sinks.postgres.published import run_facts
 from jobs.sinks.postgres.publishing import Auditor, Published, RunRecord, RunTables, publish
 from jobs.steps import publish_lists
-from recsys.config import Config, Gates, Ids
+from recsys.config import Config
 from recsys.errors import (
     ConfigError,
     DataError,
@@ -34,6 +34,8 @@ from recsys.errors import (
 from recsys.evaluation.audit import AuditVerdict, RunFacts, audit
 from recsys.ids import MOST_BYTES
 from recsys.schemas import FALLBACK, LISTS, QUARANTINE
+from recsys.sections.gates import Gates
+from recsys.sections.ids import Ids
 
 DAY = date(2026, 1, 1)
 RECORD = RunRecord(DAY, "hash", "1.0", ("als", "popularity"), {"read": {}})

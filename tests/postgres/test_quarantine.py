@@ -8,8 +8,8 @@ from pydantic import SecretStr
 
 from jobs.sinks.postgres.migrations import migrate
 from jobs.sinks.postgres.publishing import publish
-from recsys.config import Ids
 from recsys.errors import HeldError, PublishedSideError
+from recsys.sections.ids import Ids
 from tests.postgres.test_publishing import (
     DAY,
     RECORD,

@@ -18,7 +18,7 @@ from jobs.run.settings import MONGO_URI, POSTGRES_URI, Settings
 from jobs.sources.mongo import database
 from jobs.steps import extract_sources
 from jobs.steps.extract_sources import first
-from recsys.config import Config, Event, Sources
+from recsys.config import Config
 from recsys.errors import (
     MappingError,
     MongoUnavailableError,
@@ -26,6 +26,8 @@ from recsys.errors import (
     SettingsError,
     SourceRightsError,
 )
+from recsys.sections.events import Event
+from recsys.sections.sources import Sources
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TABLES = """CREATE TABLE public.users (id bigint, active boolean);

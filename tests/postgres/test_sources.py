@@ -13,18 +13,6 @@ from jobs.db.postgres import connect
 from jobs.sandbox import servers
 from jobs.sources.postgres import ColumnType, mapping_faults, read_rows, snapshot
 from recsys import columns as c
-from recsys.config import (
-    BlockColumns,
-    BlockSource,
-    EventColumns,
-    EventSource,
-    Ids,
-    ItemColumns,
-    ItemProfileColumns,
-    ItemProfileSource,
-    ItemSource,
-    Source,
-)
 from recsys.errors import (
     DataError,
     IncompleteReadError,
@@ -35,6 +23,18 @@ from recsys.errors import (
     SourceRightsError,
 )
 from recsys.schemas import RAW_BLOCKS, RAW_EVENTS, RAW_ITEM_PROFILES, RAW_ITEMS, Table
+from recsys.sections.ids import Ids
+from recsys.sections.sources import (
+    BlockColumns,
+    BlockSource,
+    EventColumns,
+    EventSource,
+    ItemColumns,
+    ItemProfileColumns,
+    ItemProfileSource,
+    ItemSource,
+    Source,
+)
 from recsys.window import BEGINNING, END_OF_TIME, Window
 
 TEXT = Ids(user="text", item="text")

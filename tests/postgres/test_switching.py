@@ -9,8 +9,8 @@ from jobs.db.postgres import connect
 from jobs.sandbox.servers import psql_path
 from jobs.sinks.postgres import lookup, switching
 from jobs.sinks.postgres.migrations import MIGRATIONS, apply, migrate
-from recsys.config import Ids
 from recsys.errors import HeldError, PublishedSideError, RunNotThereError
+from recsys.sections.ids import Ids
 from tests.postgres.test_publishing import EMPTY, go, held, history, items_of, query
 
 

@@ -19,9 +19,10 @@ from jobs.cli.main import app
 from jobs.db.postgres import connect
 from jobs.run import settings as environment
 from jobs.sinks.postgres.published import run_facts
-from recsys.config import Config, Gates
+from recsys.config import Config
 from recsys.errors import HeldError
 from recsys.evaluation.audit import Outcome, RunFacts, audit
+from recsys.sections.gates import Gates
 from tests.finished_nights import FinishedNight, Publisher
 
 DEPTH = 4

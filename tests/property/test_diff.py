@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.config import Ids, IdType
 from recsys.evaluation.concentration import exposures, gini
 from recsys.evaluation.diff import Comparison, Difference, activity_bands
 from recsys.schemas import LISTS
+from recsys.sections.ids import Ids, IdType
 
 Lists = Mapping[int, Sequence[int]]
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.config import Event
 from recsys.events.histories import BLOCK, Evidence, Weighting, histories
 from recsys.events.weights import fixed_weights
+from recsys.sections.events import Event
 
 AS_OF, EARLIER = date(2026, 1, 10), date(2026, 1, 7)
 END, THEN = 1_768_003_200_000_000, 1_767_744_000_000_000

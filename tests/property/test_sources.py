@@ -25,9 +25,10 @@ from jobs.sources import mongo
 from jobs.sources.documents import raw_rows
 from jobs.sources.postgres import read_rows, snapshot
 from recsys import columns as c
-from recsys.config import EventColumns, EventSource, Ids, IdType, ItemColumns, ItemSource, Source
 from recsys.errors import MappingError
 from recsys.schemas import RAW_EVENTS, RAW_ITEMS, Table
+from recsys.sections.ids import Ids, IdType
+from recsys.sections.sources import EventColumns, EventSource, ItemColumns, ItemSource, Source
 from recsys.window import BEGINNING, END_OF_TIME, Window
 from tests.property import sources_model as model
 from tests.property.sources_model import REJECTED

@@ -21,17 +21,17 @@ from jobs.sources import mongo
 from jobs.sources import postgres as postgres_reads
 from jobs.sources.extraction import Part, PartitionRead, Servers, extract, read_part
 from recsys import columns as c
-from recsys.config import (
+from recsys.errors import IncompleteReadError, MappingError, MissingIdError, MongoUnavailableError
+from recsys.schemas import RAW_EVENTS, RAW_ITEM_PROFILES, RAW_ITEMS
+from recsys.sections.ids import Ids
+from recsys.sections.sources import (
     EventColumns,
     EventSource,
-    Ids,
     ItemColumns,
     ItemProfileColumns,
     ItemProfileSource,
     ItemSource,
 )
-from recsys.errors import IncompleteReadError, MappingError, MissingIdError, MongoUnavailableError
-from recsys.schemas import RAW_EVENTS, RAW_ITEM_PROFILES, RAW_ITEMS
 from recsys.window import BEGINNING, Window
 from tests.mongo_servers import EMBEDDED
 

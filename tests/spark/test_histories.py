@@ -18,10 +18,12 @@ from jobs.spark.session import in_arrow, numbered_tasks, task_numbers
 from jobs.tasks.histories import PART, HistoryMaker
 from jobs.tasks.raw_files import Judge, RawFile, Rejects, Share, Sifter, shares, unpacked
 from recsys import columns as c
-from recsys.config import Config, Event, Ids
+from recsys.config import Config
 from recsys.events.histories import Weighting
 from recsys.ids import IdIndex
 from recsys.schemas import QUARANTINE, RAW
+from recsys.sections.events import Event
+from recsys.sections.ids import Ids
 from recsys.window import midnight
 
 AS_OF = date(2026, 1, 10)

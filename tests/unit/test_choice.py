@@ -9,7 +9,6 @@ import pytest
 from scipy import sparse
 
 from recsys.arrays import Ragged
-from recsys.config import Ranking
 from recsys.dataset.training import Descriptions, Training
 from recsys.evaluation.metrics import find_hits, ndcg
 from recsys.generators.factors import FactorModel
@@ -18,6 +17,7 @@ from recsys.ranking.holdout import PLACES, HoldoutCandidates
 from recsys.ranking.policy import BandPolicy, RankingPolicy, Standing, Way, choose, decide
 from recsys.ranking.scoring import Scorer
 from recsys.ranking.stack import Ranker
+from recsys.sections.ranking import Ranking
 
 ITEMS, USERS, GOOD, NOISE = 60, 240, 0, 1
 NAMES = ("good", "noise")

@@ -27,7 +27,8 @@ from data_contracts.losses import as_markdown
 from data_contracts.profiles import BLANK
 from data_contracts.trailing import Trailing, mix_shift
 from recsys import columns as c
-from recsys.config import Contracts, Ids
+from recsys.sections.contracts import Contracts
+from recsys.sections.ids import Ids
 
 AS_OF = date(2026, 1, 2)
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -399,7 +400,7 @@ def test_no_evidence_stops_a_run() -> None:
     faded = table(contract, every(weights=[0.0, 0.0])(good(contract)))
     (violation,) = contract.check(faded, terms(contract)).of("fail")
     assert str(violation).startswith(
-        "interactions: entries with a weight above 0 is 0, allowed is at least 1; see [events]"
+        "histories: entries with a weight above 0 is 0, allowed is at least 1; see [events]"
     )
 
 

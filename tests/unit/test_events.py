@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from recsys import columns as c
-from recsys.config import Event, Ids
 from recsys.events import judging as ev
 from recsys.schemas import RAW_EVENTS
+from recsys.sections.events import Event
+from recsys.sections.ids import Ids
 from recsys.window import Window, midnight
 
 AS_OF = date(2026, 1, 10)

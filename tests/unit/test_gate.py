@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from recsys.config import Gates
 from recsys.evaluation.audit import violations
 from recsys.evaluation.diff import Comparison
+from recsys.sections.gates import Gates
 
 GOOD = Comparison(
     users_before=100,

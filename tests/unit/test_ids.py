@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from recsys.config import IdType
 from recsys.ids import IdIndex, canonical_ids, ids_named, lasting_keys
+from recsys.sections.ids import IdType
 
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 

@@ -13,8 +13,8 @@ from jobs.sandbox.importers.deskdrop import read_deskdrop
 from jobs.sandbox.importers.goodbooks import read_goodbooks
 from jobs.sandbox.importers.movielens import read_movielens
 from jobs.sandbox.importers.pairs import read_pairs
-from recsys.config import Ids
 from recsys.errors import ImportFileError
+from recsys.sections.ids import Ids
 
 DAY: Final = date(2017, 1, 1)
 

@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 
 from recsys import columns as c
-from recsys.config import Ids
 from recsys.dataset.matrices import holdout, training
 from recsys.dataset.training import Descriptions, Training
 from recsys.dataset.trial import DataSet
@@ -15,6 +14,7 @@ from recsys.evaluation.splits import Pairs, temporal
 from recsys.generators.registry import GENERATORS
 from recsys.ranking.features import ItemUserFeatures
 from recsys.schemas import HISTORIES
+from recsys.sections.ids import Ids
 
 USERS, ITEMS, DAY = 80, 30, 86_400_000_000
 SPLIT = 100 * DAY

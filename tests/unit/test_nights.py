@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from recsys import columns as c
-from recsys.config import Ids
 from recsys.dataset.changes import IndexAlignment, aligned_rows, aligned_square, changed
 from recsys.dataset.training import Descriptions, Training
 from recsys.generators import als
@@ -19,6 +18,7 @@ from recsys.generators.contract import Updatable
 from recsys.generators.registry import GENERATORS
 from recsys.nights import Night, decide
 from recsys.schemas import HISTORIES
+from recsys.sections.ids import Ids
 
 DAY = date(2026, 1, 10)
 SAME = "same"

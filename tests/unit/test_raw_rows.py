@@ -6,10 +6,10 @@ import pyarrow as pa
 import pytest
 
 from recsys import columns as c
-from recsys.config import Ids
 from recsys.events.raw_rows import AsRead, as_json, raw_batch
 from recsys.nested import TooDeepError, flatten, parsed
 from recsys.schemas import RAW_EVENTS, RAW_ITEM_PROFILES, RAW_ITEMS, TIMESTAMP
+from recsys.sections.ids import Ids
 
 HOURS = [1_700_000_000_000_000, None]
 

@@ -11,7 +11,7 @@ from jobs.sandbox.market import Market
 from jobs.sandbox.planting import DUPLICATE_EVERY, LATE_EVERY, SHARE_INSIDE
 from jobs.sandbox.seed import DIRTY, MIN_ITEMS, SHARE_VIEWS, make_market, planted_groups
 from jobs.sandbox.vocabulary import GROUPS
-from recsys.config import Ids, IdType
+from recsys.sections.ids import Ids, IdType
 
 USERS, ITEMS, DAYS, EVENTS, SEED = 1000, 400, 30, 20_000, 11
 END = date(2026, 1, 1)

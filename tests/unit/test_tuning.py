@@ -11,7 +11,7 @@ from jobs.app.tuning import Tuned, tune, with_sections
 from jobs.cli.tune import as_toml, keep
 from jobs.run.settings import load_config, tuned_path
 from recsys.arrays import Ragged
-from recsys.config import Config, Ranking
+from recsys.config import Config
 from recsys.dataset.training import Descriptions, Holdout
 from recsys.dataset.trial import DataSet
 from recsys.errors import DataError
@@ -19,6 +19,7 @@ from recsys.evaluation.significance import Gain
 from recsys.evaluation.splits import Pairs
 from recsys.generators import als, graph, trending
 from recsys.generators.registry import GENERATORS, Generators
+from recsys.sections.ranking import Ranking
 
 USERS, ITEMS, DAY = 150, 60, 86_400_000_000
 SHIPPED = Path(__file__).parents[2] / "recsys.toml"

@@ -7,16 +7,9 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.sandbox.importers.tables import (
-    first_true,
-    interactions_table,
-    market_of,
-    read_csv,
-    refuse,
-    repeated,
-    times,
-)
+from jobs.sandbox.importers.tables import interactions_table, market_of, repeated
 from jobs.sandbox.market import EVENTS, Market
+from jobs.sources.column_files import first_true, read_csv, refuse, times
 
 _KINDS: Final[Mapping[str, str]] = {
     "VIEW": "view",

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from jobs.sandbox.importers.tables import interactions_table, market_of, read_csv, repeated
+from jobs.sandbox.importers.tables import interactions_table, market_of, repeated
 from jobs.sandbox.market import Market
+from jobs.sources.column_files import read_csv
 from jobs.sources.documents import Document
 from recsys.schemas import TIMESTAMP
 from recsys.window import midnight

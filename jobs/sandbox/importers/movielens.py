@@ -7,8 +7,9 @@ from typing import Final
 
 import pyarrow as pa
 
-from jobs.sandbox.importers.tables import interactions_table, market_of, read_csv, repeated, times
+from jobs.sandbox.importers.tables import interactions_table, market_of, repeated
 from jobs.sandbox.market import Market
+from jobs.sources.column_files import read_csv, times
 from jobs.sources.documents import Document
 
 _NO_GENRE: Final = "(no genres listed)"

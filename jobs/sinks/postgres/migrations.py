@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from jobs.db.postgres import Connection, connect
 from jobs.db.statements import SQL, names_in, statement
-from recsys.config import Ids
 from recsys.errors import ConfigError, PublishedSideError
+from recsys.sections.ids import Ids
 
 MIGRATIONS: Final = SQL / "migrations"
 

@@ -14,10 +14,10 @@ from jobs.db.liveness import streamed
 from jobs.db.postgres import Connection, connect
 from jobs.db.statements import statement
 from recsys import columns as c
-from recsys.config import Ids, IdType
 from recsys.errors import RunNotThereError
 from recsys.evaluation.audit import RunFacts
 from recsys.schemas import LISTS
+from recsys.sections.ids import Ids, IdType
 
 _WITHOUT_LISTS: Final = {
     "staged": "was never completed",

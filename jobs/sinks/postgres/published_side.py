@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from jobs.db.postgres import Connection, connect
 from jobs.db.statements import statement
 from jobs.sinks.postgres.migrations import applied, other_ids, pending
-from recsys.config import Ids
 from recsys.errors import PublishedSideError, RecsysError
+from recsys.sections.ids import Ids
 
 _TRIES: Final = 3
 """Looks at which server process a pooler gives to a session; more than one may be free."""

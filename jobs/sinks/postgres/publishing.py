@@ -20,9 +20,9 @@ from jobs.db.liveness import streamed
 from jobs.db.postgres import Connection, connect
 from jobs.db.statements import statement
 from jobs.sinks.postgres import clearing
-from recsys.config import Ids, IdType
 from recsys.errors import DataError, HeldError, IncompleteReadError
 from recsys.evaluation.audit import AuditVerdict, Outcome
+from recsys.sections.ids import Ids, IdType
 
 _MODEL: Final = re.compile("[a-z][a-z0-9_]*")
 _ROWS_PER_BATCH: Final = 8_192

@@ -1,0 +1,44 @@
+"""Gates that a run's lists must pass to go live."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from recsys.sections.base import Positive, Section, Share
+
+
+class Gates(Section):
+    """What a run's lists must keep to go live; a limit that is left out takes its default.
+
+    A gate against the live run is passed where none is live. None: there is no such gate.
+    """
+
+    depth: Annotated[int, Field(gt=0, le=10_000)] = 20
+    """Places of a list that are compared."""
+    persistence: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """RBO's p: the chance that a reader of one place goes on to the next."""
+    min_users_kept: Share | None = 0.8
+    """Of the users with a list in the live run, the share that has one in the new run."""
+    min_overlap: Share | None = 0.2
+    """Mean share of a user's items that the live run has too."""
+    min_rbo: Share | None = None
+    """Mean rank-biased overlap with the live run."""
+    max_churn: Share | None = None
+    """Mean share of a user's places that hold another item than in the live run."""
+    min_coverage: Share | None = None
+    """Share of the available items that are in at least one list."""
+    max_gini: Share | None = None
+    """Gini coefficient of the items' exposure."""
+    max_empty_share: Share | None = None
+    """Share of the lists that are empty."""
+    max_fallback_share: Share | None = 0.99
+    """Share of the active users that have no row and get the popular list."""
+    max_score_drift: Positive | None = 3.0
+    """Change of the mean best score, in the live run's standard deviations."""
+    min_ndcg: Share | None = None
+    """NDCG@20 of what orders the lists, on the days that were held back."""
+
+    @classmethod
+    def limits(cls) -> tuple[str, ...]:
+        """Names of the gates, in order."""
+        return tuple(name for name in cls.model_fields if name.startswith(("min_", "max_")))

@@ -1,0 +1,12 @@
+"""Nights between full ones."""
+
+from recsys.sections.base import Count, Section
+
+
+class Nights(Section):
+    """How much of a night is made anew."""
+
+    full_every: Count = 1
+    """Days from one full night to the next. In between the choice and what models know of items are
+    kept, and only users who changed are scored. 1: every night is full, and any date can be made
+    again by itself."""

@@ -1,0 +1,144 @@
+"""Where each source is read, and which of its fields are which of ours."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import model_validator as validator
+
+from recsys.sections.base import Name, Section
+
+
+class Source(Section):
+    """Where one source is read: a Postgres `table` or a MongoDB `collection`."""
+
+    table: Name | None = None
+    collection: Name | None = None
+
+    @validator(mode="after")
+    def one_place(self) -> Self:
+        if (self.table is None) == (self.collection is None):
+            raise ValueError("name either a Postgres table or a MongoDB collection")
+        return self
+
+    @property
+    def place(self) -> str:
+        """The table or collection as messages name it."""
+        return self.table or self.collection or ""
+
+    @property
+    def time(self) -> str | None:
+        """The source's field that says when it came to know of a row."""
+        columns: Any = self.columns  # type: ignore[attr-defined]
+        if isinstance(columns, EventColumns):
+            return columns.arrived_at or columns.occurred_at
+        return columns.created_at  # type: ignore[no-any-return]
+
+    def fields(self) -> Mapping[str, tuple[str, ...]]:
+        """Source fields of each lake column, in order; a column that is not mapped is absent."""
+        mapped = self.columns.model_dump(  # type: ignore[attr-defined]
+            exclude_none=True, exclude={"created_at"}
+        )
+        pairs = ((k, (v,) if isinstance(v, str) else tuple(v)) for k, v in mapped.items())
+        return {column: fields for column, fields in pairs if fields}
+
+
+class EventColumns(Section):
+    """Source fields of an event. Without `arrived_at` it counts as known when it occurred."""
+
+    user_id: Name
+    item_id: Name
+    event_type: Name
+    occurred_at: Name
+    arrived_at: Name | None = None
+    value: Name | None = None
+
+
+class UserColumns(Section):
+    """Source fields of a member. Without `active`, every row is an active member."""
+
+    user_id: Name
+    active: Name | None = None
+    created_at: Name | None = None
+
+
+class ItemColumns(Section):
+    """Source fields of a catalogue item. Without `available`, every row can be recommended."""
+
+    item_id: Name
+    title: Name | None = None
+    available: Name | None = None
+    created_at: Name | None = None
+
+
+class BlockColumns(Section):
+    """Source fields of a user's wish never to see an item."""
+
+    user_id: Name
+    item_id: Name
+    created_at: Name | None = None
+
+
+class ItemProfileColumns(Section):
+    """Source fields that describe an item: free text, tag lists, nested attribute objects."""
+
+    item_id: Name
+    text: tuple[Name, ...] = ()
+    tags: tuple[Name, ...] = ()
+    attributes: tuple[Name, ...] = ()
+    created_at: Name | None = None
+
+
+class UserProfileColumns(Section):
+    """Source fields that describe a user: free text, tag lists, nested attribute objects."""
+
+    user_id: Name
+    text: tuple[Name, ...] = ()
+    tags: tuple[Name, ...] = ()
+    attributes: tuple[Name, ...] = ()
+    created_at: Name | None = None
+
+
+class EventSource(Source):
+    columns: EventColumns
+
+
+class UserSource(Source):
+    columns: UserColumns
+
+
+class ItemSource(Source):
+    columns: ItemColumns
+
+
+class BlockSource(Source):
+    columns: BlockColumns
+
+
+class ItemProfileSource(Source):
+    columns: ItemProfileColumns
+
+
+class UserProfileSource(Source):
+    columns: UserProfileColumns
+
+
+class Sources(Section):
+    """The seven things a run reads. `items` and one of the two event sources are needed."""
+
+    items: ItemSource
+    interactions: EventSource | None = None
+    events: EventSource | None = None
+    users: UserSource | None = None
+    blocks: BlockSource | None = None
+    item_profiles: ItemProfileSource | None = None
+    user_profiles: UserProfileSource | None = None
+
+    @validator(mode="after")
+    def some_events(self) -> Self:
+        if self.interactions is None and self.events is None:
+            raise ValueError("configure sources.interactions, sources.events, or both")
+        return self
+
+    def configured(self) -> Mapping[str, Source]:
+        """The sources that are present, by name, in the order they are read."""
+        return {n: s for n in Sources.model_fields if (s := getattr(self, n)) is not None}
