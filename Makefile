@@ -256,6 +256,11 @@ check: .venv/.ready ## check lint, format, types and layers
 	ruff format --check .
 	mypy recsys data_contracts jobs dags tests
 	lint-imports
+	python -m jobs.app.config_reference --check docs/configuration.md
+
+.PHONY: docs
+docs: .venv/.ready ## write the generated part of docs/configuration.md anew
+	@python -m jobs.app.config_reference docs/configuration.md
 
 .PHONY: fmt
 fmt: .venv/.ready ## format the code and fix what the linter can fix

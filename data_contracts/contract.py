@@ -26,6 +26,10 @@ class RelatedTables:
     """Ids of the items there are; in order of item_row, where the matrix refers to them."""
     available: npt.NDArray[np.bool_] | None = None
     """(items,) whether an item may be recommended."""
+    blocks: pa.Table | None = None
+    """Blocks of the run before, in the columns of `raw/blocks`."""
+    blocks_days: float = 1.0
+    """Days from when those were read to when these were, 1 or more."""
     matrix: pa.Table | None = None
     """The `histories` table, whose rows refer to `items`."""
 

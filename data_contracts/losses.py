@@ -9,6 +9,8 @@ from datetime import date
 from math import ceil, floor
 from typing import Final
 
+import pyarrow as pa
+
 from data_contracts import (
     blocks,
     events,
@@ -21,9 +23,10 @@ from data_contracts import (
     users,
 )
 from data_contracts import measures as m
-from data_contracts.contract import CheckContext, Contract
+from data_contracts.contract import CheckContext, Contract, RelatedTables
 from data_contracts.rules import Rule
 from data_contracts.trailing import Trailing
+from recsys import columns as c
 
 SIZES: Final = (10, 100, 1000)
 _CONTRACTS: Final[Sequence[Contract]] = (
@@ -37,7 +40,7 @@ _CONTRACTS: Final[Sequence[Contract]] = (
     matrix.CONTRACT,
     lists.CONTRACT,
 )
-_FEWER: Final = (m.FEWER_ROWS, events.A_DAY, items.FEWER_AVAILABLE)
+_FEWER: Final = (m.FEWER_ROWS, events.A_DAY, items.FEWER_AVAILABLE, blocks.LOST)
 _MORE: Final = (m.MORE_ROWS, events.A_DAY_MOST)
 _DAYS: Final = (events.AGE, matrix.AT_ONCE)
 _KINDS: Final = 2
@@ -67,12 +70,18 @@ def _rows(contract: Contract) -> Iterable[tuple[str, ...]]:
 def _even(size: int) -> CheckContext:
     """Circumstances of a table that had so many rows in each of fourteen earlier runs."""
     past = Trailing([float(size)] * 14, {"like": 0.5, "view": 0.5}, available=[float(size)] * 14)
-    return CheckContext(as_of=date(2026, 1, 1), trailing=past)
+    pairs = pa.table({name: range(size) for name in blocks.CONTRACT.table.key})
+    related = RelatedTables(
+        blocks=pairs.append_column(c.REJECT_REASON, pa.nulls(size, pa.string()))
+    )
+    return CheckContext(as_of=date(2026, 1, 1), trailing=past, related=related)
 
 
 def catches(rule: Rule, size: int) -> str:
     """The least that breaks a rule in a table of so many rows, in words."""
     low, high = rule.limit if isinstance(rule.limit, tuple) else (None, None)
+    if rule.name == blocks.LOST and high is not None:
+        low = size - high
     if rule.name in _FEWER:
         return f"{size - ceil(low) + 1:,} or more lost" if low else "nothing"
     if rule.name in _MORE and high is not None:

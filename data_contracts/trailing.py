@@ -83,6 +83,13 @@ class Trailing:
         return multiple * usual + _CHANCE * sqrt(usual)
 
 
+def most_lost(rows: int, share: float, days: float = 1.0) -> float:
+    """The most rows that may be gone after some days where each goes with the chance of `share` a
+    day, but for one night of ten thousand."""
+    gone = 1.0 - (1.0 - share) ** days
+    return _whole(bdtrik(1.0 - _RARE, rows, gone)) if rows and gone else 0.0
+
+
 def _whole(quantile: float) -> float:
     """The least count whose chance reaches that of a quantile; 0 where even none has it."""
     return float(ceil(quantile)) if quantile > 0 else 0.0

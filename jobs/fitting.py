@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from jobs.run.settings import Settings, load_settings
+from jobs.stores.warm_start import WarmStart
 from recsys.config import Config
 from recsys.dataset.changes import IndexAlignment
 from recsys.dataset.training import Training
 from recsys.generators import als
 from recsys.generators.contract import GeneratorConfig, Model, Updatable
-from recsys.generators.factors import Factors
 from recsys.generators.registry import GENERATORS
 
 log = logging.getLogger(__name__)
@@ -21,11 +21,11 @@ def fit_generators(
     training: Training,
     config: Config,
     settings: Settings | None = None,
-    start: Factors | None = None,
+    start: WarmStart | None = None,
 ) -> Iterator[tuple[str, Model]]:
     """Fits every generator that the configuration uses; gives each with its name.
 
-    start: item vectors that ALS begins with; None to begin anew.
+    start: where ALS begins; None to begin anew.
     """
     for name, section in config.generators.used().items():
         begin = time.monotonic()
@@ -59,7 +59,7 @@ def fit_generator(
     section: GeneratorConfig,
     seed: int,
     settings: Settings | None = None,
-    start: Factors | None = None,
+    start: WarmStart | None = None,
 ) -> Model:
     """Fits one generator. settings: for engines that need them; None reads the environment.
 
@@ -72,5 +72,6 @@ def fit_generator(
         by_spark = partial(spark_als.factorise, settings or load_settings())
         return als.fit(training, section, seed, by_spark)
     if isinstance(section, als.Config) and start is not None:
-        return als.fit(training, section, seed, partial(als.by_implicit, start=start))
+        fewer = section.model_copy(update={"iterations": start.iterations})
+        return als.fit(training, fewer, seed, partial(als.by_implicit, start=start.item_factors))
     return GENERATORS[name].fit(training, section, seed)

@@ -7,7 +7,7 @@ but in the environment (`jobs.run.settings`).
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import Field, ValidationError
 
@@ -23,6 +23,13 @@ from recsys.sections.nights import Nights
 from recsys.sections.ranking import Ranking
 from recsys.sections.segments import Segments
 from recsys.sections.sources import Sources
+
+MOVED: Final[Mapping[str, str]] = {
+    "gates.max_empty_share": "contracts.max_empty_lists",
+    "segments.smoothing": "generators.segment.smoothing",
+    "generators.als.warm_iterations": "nights.warm_iterations",
+}
+"""Fields of earlier versions, and the ones that took their place."""
 
 
 class Config(Section):
@@ -40,6 +47,7 @@ class Config(Section):
     contracts: Contracts = Contracts()
     gates: Gates = Gates()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 20260101
+    """Of every random choice."""
 
     def fingerprint(self) -> str:
         """SHA-256 of the configuration in a canonical form, to tell runs apart."""
@@ -48,7 +56,9 @@ class Config(Section):
     def lists_fingerprint(self) -> str:
         """SHA-256 of what decides how models are fitted and lists are made, to tell whether those
         of an earlier night can be kept."""
-        return _digest(self.model_dump(mode="json", exclude={"contracts", "nights"}))
+        return _digest(
+            self.model_dump(mode="json", exclude={"contracts": True, "nights": {"full_every"}})
+        )
 
     def source_fingerprint(self, name: str) -> str:
         """SHA-256 of what decides how rows of one source are read."""
@@ -75,6 +85,8 @@ def parse_config(values: Mapping[str, Any], origin: str) -> Config:
 def _explain(error: ValidationError) -> str:
     first, *others = error.errors(include_url=False, include_context=False)
     field = ".".join(str(part) for part in first["loc"]) or "the document"
+    if field in MOVED:
+        return f"field {field}: it is {MOVED[field]} now; write it there"
     message = f"field {field}: {first['msg']} (got {_shorten(first['input'])})"
     return message + (f"; and {len(others)} more" if others else "")
 

@@ -69,12 +69,6 @@ class NoEventsError(DataError):
     exit_code = 21
 
 
-class MissingIdError(DataError):
-    """A document or row that must carry an id has none."""
-
-    exit_code = 22
-
-
 class IncompleteReadError(DataError):
     """A read returned another number of rows than the server counted."""
 

@@ -17,7 +17,7 @@ from jobs.steps import NAMES
 
 START: Final = "start"
 #: What tasks of Spark load in their own processes.
-_OF_TASKS: Final = ("jobs.sources.extraction", "jobs.tasks.histories", "jobs.tasks.lists")
+OF_TASKS: Final = ("jobs.sources.extraction", "jobs.tasks.histories", "jobs.tasks.lists")
 
 
 def run_steps(
@@ -57,7 +57,7 @@ def _start_spark(settings: Settings) -> None:
     spark = session("nightly", settings)
 
     def load(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        _load(_OF_TASKS)
+        _load(OF_TASKS)
         yield from batches
 
     with executor_errors():

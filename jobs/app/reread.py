@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+from jobs.lake.manifests import OBSERVED_AT
 from jobs.run.entrypoint import RunArguments
 from jobs.sources.extraction import PartitionRead
-from jobs.steps.extract_sources import OBSERVED_AT, read_again, snapshots_of
+from jobs.steps.extract_sources import read_again, snapshots_of
 from recsys.errors import ConfigError, MissingPartitionError
 from recsys.schemas import EVENT_SOURCES, LISTS, RAW
 from recsys.window import Window, midnight

@@ -21,10 +21,10 @@ from recsys.generators.contract import GeneratorConfig, Search, Span, Tunable
 from recsys.generators.registry import GENERATORS, Generators
 from recsys.ranking.blend import WeightedSum
 from recsys.ranking.scoring import Scorer
+from recsys.sections.base import READ_PLACES
 
 _USERS: Final = 2000
 """Users that a trial is measured on at most."""
-_PLACES: Final = 20
 _FIRST: Final = 3
 """Passes after which a fit in passes is looked at first; one that is behind ends there."""
 _SHARES: Final = {"als": 3.0}
@@ -56,7 +56,7 @@ class Tuned:
     def outcome(self) -> str:
         """What was decided and on how much evidence, in one line."""
         verdict = "taken" if self.taken else "kept as it was"
-        figures = f"NDCG@{_PLACES} {self.before:.4f} before, {self.after:.4f} after"
+        figures = f"NDCG@{READ_PLACES} {self.before:.4f} before, {self.after:.4f} after"
         trials = f"{self.trials} trials"
         return f"{verdict}: {figures} {trials}, gain {self.gain} on {self.users} users"
 
@@ -142,8 +142,8 @@ class _Measure:
         users = self.held.users[places]
         rows = self.closed[users]
         closed = Ragged.of_matrix(rows)
-        lists = ranked_lists(scorer, {name: WeightedSum((1.0,))}, users, closed, _PLACES)[name]
-        return ndcg(find_hits(lists, self.held.relevant.take(places)), _PLACES)
+        lists = ranked_lists(scorer, {name: WeightedSum((1.0,))}, users, closed, READ_PLACES)[name]
+        return ndcg(find_hits(lists, self.held.relevant.take(places)), READ_PLACES)
 
 
 def _judged(

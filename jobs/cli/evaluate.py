@@ -23,6 +23,7 @@ from recsys.errors import DataError, SettingsError
 from recsys.evaluation.report import ALL, Figures
 from recsys.evaluation.splits import Pairs, Split, at_quantile, given, random_per_user
 from recsys.lists.fallback import segments_of
+from recsys.sections.base import READ_PLACES
 
 _COLUMNS = ("recall", "ndcg", "average_precision", "reciprocal_rank", "hit", "novelty")
 _HEADERS = ("recall", "NDCG", "precision", "MRR", "hit", "novelty", "coverage", "Gini")
@@ -47,7 +48,9 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     split: Annotated[
         How, typer.Option(help="How --train is split where --test lacks.")
     ] = How.TEMPORAL,
-    k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Places that count.")] = 20,
+    k: Annotated[
+        int, typer.Option("--k", min=1, max=1000, help="Places that count.")
+    ] = READ_PLACES,
     out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
     tune_minutes: Annotated[

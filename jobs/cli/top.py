@@ -13,6 +13,7 @@ from jobs.run.settings import load_config, load_settings
 from jobs.sinks.postgres import lookup
 from recsys.errors import DataError
 from recsys.ids import canonical_ids
+from recsys.sections.base import READ_PLACES
 
 _SHOWN: Final = 10
 """Segments that a message names."""
@@ -22,7 +23,7 @@ def top(
     user: Annotated[str, typer.Argument(help="The user's id, as the source has it.")],
     n: Annotated[
         int, typer.Option("--n", "-n", min=1, max=10_000, help="Length of the list.")
-    ] = 20,
+    ] = READ_PLACES,
     segment: Annotated[
         str | None,
         typer.Option(help="Segment, as path=value, whose list answers for a user without one."),

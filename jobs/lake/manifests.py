@@ -13,6 +13,8 @@ from jobs.lake.files import StoredFile, fresh
 from recsys.errors import LakeFileError
 
 MANIFEST: Final = "manifest.json"
+OBSERVED_AT: Final = "observed_at"
+"""Of a source: when it was read."""
 LATE: Final = "late"
 """Of a window that was read again: how many rows came after the read before."""
 _CHECKSUM: Final = "crc32"

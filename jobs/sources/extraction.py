@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,16 +20,13 @@ from jobs.sources import mongo
 from jobs.sources import postgres as postgres_reads
 from jobs.spark.session import executor_errors, in_arrow, numbered_tasks, task_numbers
 from recsys import columns as c
-from recsys.errors import IncompleteReadError, MissingIdError
-from recsys.schemas import RAW_ITEM_PROFILES, RAW_USER_PROFILES, Table
+from recsys.errors import IncompleteReadError
+from recsys.schemas import Table
 from recsys.sections.ids import Ids
 from recsys.sections.sources import Source
 from recsys.window import Window
 
 log = logging.getLogger(__name__)
-
-_REJECTION: Final = [c.REJECT_REASON, c.SOURCE_ROW]
-_MUST_HAVE_IDS: Final = (RAW_ITEM_PROFILES, RAW_USER_PROFILES)
 
 
 @dataclass(frozen=True)
@@ -95,8 +92,7 @@ def extract(
     All tables of Postgres are read in one snapshot, whose rows the server counts meanwhile, and
     Spark is asked for only when it is known that every source can be read. Raises
     IncompleteReadError where a read returned another number of rows than the server counted or a
-    table was replaced meanwhile,
-    MissingIdError for a profile document without its id.
+    table was replaced meanwhile.
     """
     with ExitStack() as stack:
         snapshot = _snapshot(stack, servers, reads)
@@ -114,7 +110,7 @@ def extract(
         if snapshot is not None:
             snapshot.check_kept()
         for read, rows, draft in zip(reads, counted, drafts, strict=True):
-            _check(read, rows, draft, ids)
+            _check(read, rows, draft)
             if read.keeps_rows and read.partition.intact():
                 _keep_rows(read, draft)
 
@@ -184,14 +180,14 @@ def _run(
     return [DataFile(**row.asDict()) for row in files]
 
 
-def _check(read: PartitionRead, expected: int, draft: Draft, ids: Ids) -> None:
+def _check(read: PartitionRead, expected: int, draft: Draft) -> None:
     found = sum(file.rows for file in draft.files)
     if found != expected:
         raise IncompleteReadError(
             f"{read.partition.label}: read {found} rows where {read.source.place} has {expected}; "
             "nothing of it was kept, run the extraction again"
         )
-    rejected = _rejected(read, draft, ids)
+    rejected = _rejected(draft)
     draft.stats |= {"source": read.source.place, "rejected": rejected, **read.facts}
     log.info("%s: %d rows from %s", read.partition.label, found, read.source.place)
 
@@ -214,22 +210,16 @@ def _keep_rows(read: PartitionRead, draft: Draft) -> None:
     draft.stats |= read.facts
 
 
-def _rejected(read: PartitionRead, draft: Draft, ids: Ids) -> Mapping[str, int]:
-    """Rejected rows by reason; raises MissingIdError where the table cannot have any."""
-    columns = read.table.arrow(ids)
-    schema = pa.schema([columns.field(name) for name in _REJECTION])
+def _rejected(draft: Draft) -> Mapping[str, int]:
+    """Rejected rows by reason."""
+    schema = pa.schema({c.REJECT_REASON: pa.string()})
     rejected = pa.concat_tables(
         [schema.empty_table(), *(_rejects(file.below(draft.folder)) for file in draft.files)]
     )
-    if rejected.num_rows and read.table in _MUST_HAVE_IDS:
-        first = rejected.slice(0, 1).to_pylist()[0]
-        raise MissingIdError(
-            f"{read.source.place}: {rejected.num_rows} documents cannot be told apart; the first, "
-            f"{first[c.SOURCE_ROW][:200]}: {first[c.REJECT_REASON]}; give it one or delete it"
-        )
     counts = rejected[c.REJECT_REASON].value_counts().to_pylist()
     return {entry["values"]: entry["counts"] for entry in counts}
 
 
 def _rejects(file: StoredFile) -> pa.Table:
-    return read_table(file, columns=_REJECTION, filters=~pc.field(c.REJECT_REASON).is_null())
+    name = c.REJECT_REASON
+    return read_table(file, columns=[name], filters=~pc.field(name).is_null())

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 import psycopg2
 import pyarrow as pa
@@ -59,7 +59,7 @@ def snapshot(uri: SecretStr, sources: Sequence[Source]) -> Iterator["Snapshot"]:
 
     Raises MappingError, SourceRightsError and SourceEncodingError.
     """
-    before = _storage(uri, sources)
+    files, before = _files(uri), _storage(uri, sources)
     with connect(uri) as asking, connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute(statement("extract/repeatable_read"))
         cursor.execute(statement("extract/export_snapshot"))
@@ -70,7 +70,14 @@ def snapshot(uri: SecretStr, sources: Sequence[Source]) -> Iterator["Snapshot"]:
             share.as_string(connection),
             statement("extract/settings"),
         )
-        yield Snapshot(uri, connection, asking, prologue, before)
+        yield Snapshot(uri, connection, asking, prologue, before, files)
+
+
+def _files(uri: SecretStr) -> Mapping[int, int]:
+    """The file on disk of every table of the database."""
+    with connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute(statement("extract/files"))
+        return dict(cursor.fetchall())
 
 
 Storage = Mapping[Source, tuple[tuple[int, int], ...]]
@@ -84,7 +91,7 @@ def _storage(uri: SecretStr, sources: Sequence[Source]) -> Storage:
         _check_encoding(cursor)
         for source in sources:
             cursor.execute(statement("extract/settings"))
-            relation = _relation(connection, source)
+            relation, _ = _relation(connection, source)
             _run(cursor, source, sql.SQL(statement("extract/no_rows")).format(relation=relation))
             cursor.execute(statement("extract/storage"))
             found[source] = tuple(cursor.fetchall())
@@ -135,6 +142,10 @@ class Snapshot:
     """Reads tables, in transactions of their own."""
     prologue: tuple[str, ...]
     before: Storage
+    files: Mapping[int, int]
+    """The file of every table, before the snapshot was taken."""
+    counted: dict[int, Source] = field(default_factory=dict)
+    """The tables that were read to count the rows of a source, in functions of views too."""
 
     def check_kept(self) -> None:
         """Raises IncompleteReadError where rows of the snapshot may be gone.
@@ -143,9 +154,12 @@ class Snapshot:
         finds it empty, and counts no row either. To lock tables against that would stop the reads
         themselves, which would wait behind whoever waits for the lock.
         """
-        after = _storage(self.uri, list(self.before))
+        after, files = _storage(self.uri, list(self.before)), _files(self.uri)
         for source, storage in self.before.items():
             if after[source] != storage:
+                raise _replaced(source)
+        for table, source in self.counted.items():
+            if table not in self.files or files.get(table) != self.files[table]:
                 raise _replaced(source)
 
     def plan(
@@ -157,7 +171,7 @@ class Snapshot:
         MappingError for a column that does not exist or has a type that is not taken,
         SourceRightsError for one that may not be read.
         """
-        relation, types = self._columns(source)
+        relation, is_view, types = self._columns(source)
         if found := mapping_faults(source, types, ids):
             raise MappingError(found[0])
         layout = _layout(source, types, ids, inside=window is not None and not outside)
@@ -169,8 +183,10 @@ class Snapshot:
         query = sql.SQL(statement(whole)).format(**parts)
         pages = self._pages(relation) if paged else 0
         queries = [query] if pages <= PAGES_PER_READ else _by_pages(paged or whole, parts, pages)
-        self._ask(source, _first(query, 0))
-        count = sql.SQL(statement("extract/count")).format(rows=query)
+        with self._asked(source, _first(query, 0)):
+            pass
+        counting = statement("extract/count_of_view" if is_view else "extract/count")
+        count = sql.SQL(counting).format(rows=query)
         texts = tuple(q.as_string(self.connection) for q in queries)
         return PostgresRead(source, texts, self.prologue, count.as_string(self.connection), layout)
 
@@ -181,32 +197,37 @@ class Snapshot:
 
     def faults(self, source: Source, ids: Ids) -> list[str]:
         """Everything that is wrong with the mapping of a source."""
-        return mapping_faults(source, self._columns(source)[1], ids)
+        *_, types = self._columns(source)
+        return mapping_faults(source, types, ids)
 
     def rows(self, read: PostgresRead) -> int:
         """How many rows the server counts in the snapshot."""
-        (count,) = self._ask(read.source, sql.SQL(read.count)) or (0,)
+        with self._asked(read.source, sql.SQL(read.count)) as cursor:
+            (count,) = cursor.fetchone() or (0,)
+            cursor.execute(statement("extract/tables_read"))
+            self.counted.update((table, read.source) for (table,) in cursor.fetchall())
         return int(count)
 
-    def _ask(self, source: Source, query: sql.Composable) -> tuple[Any, ...] | None:
-        """The first row that a query gives in the snapshot."""
+    @contextmanager
+    def _asked(self, source: Source, query: sql.Composable) -> Iterator[cursor]:
+        """Runs a query in the snapshot, in a transaction of its own."""
         with self.asking.cursor() as cursor:
             for sentence in self.prologue:
                 cursor.execute(sentence)
             _run(cursor, source, query)
-            row = cursor.fetchone()
+            yield cursor
         self.asking.rollback()
-        return row
 
-    def _columns(self, source: Source) -> tuple[sql.Identifier, Mapping[str, "ColumnType"]]:
-        relation = _relation(self.connection, source)
+    def _columns(self, source: Source) -> tuple[sql.Identifier, bool, Mapping[str, "ColumnType"]]:
+        """Its name, whether it is a view, and the types of its columns."""
+        relation, is_view = _relation(self.connection, source)
         with self.connection.cursor() as cursor:
             quoted = relation.as_string(self.connection)
             cursor.execute(statement("extract/columns"), {"relation": quoted})
             types = {name: ColumnType(*rest) for name, *rest in cursor.fetchall()}
         if not types:  # a table that is younger than the snapshot
             raise _replaced(source)
-        return relation, types
+        return relation, is_view, types
 
     def _pages(self, relation: sql.Identifier) -> int:
         with self.connection.cursor() as cursor:
@@ -303,15 +324,16 @@ def _by_pages(name: str, parts: Mapping[str, sql.Composable], pages: int) -> lis
     ]
 
 
-def _relation(connection: Connection, source: Source) -> sql.Identifier:
-    """A source's table with its schema, wherever the login finds it."""
+def _relation(connection: Connection, source: Source) -> tuple[sql.Identifier, bool]:
+    """A source's table with its schema, wherever the login finds it, and whether it is a view."""
     schema, _, name = source.place.rpartition(".")
     with connection.cursor() as cursor:
         cursor.execute(statement("extract/relation"), {"schema": schema or None, "name": name})
         row = cursor.fetchone()
     if row is None:
         raise MappingError(f"table {source.place} does not exist; correct it under [sources]")
-    return sql.Identifier(*row)
+    *path, is_view = row
+    return sql.Identifier(*path), is_view
 
 
 def read_rows(

@@ -8,7 +8,7 @@ import argparse
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import pyarrow as pa
@@ -27,13 +27,21 @@ from data_contracts import measures as m
 from data_contracts.contract import CheckContext, Contract, RelatedTables
 from data_contracts.rules import Verdict
 from data_contracts.trailing import Trailing
+from jobs.lake.manifests import OBSERVED_AT
 from jobs.lake.partitions import Lake
 from jobs.run.entrypoint import RunArguments, job_parser, run
-from jobs.stores.checks import EventCheck, earlier_rows, event_checks, keep, read_present
+from jobs.stores.checks import (
+    EventCheck,
+    earlier_rows,
+    event_checks,
+    keep,
+    passed_days,
+    read_present,
+)
 from jobs.stores.population import available_items
 from jobs.stores.run_stats import no_events
 from recsys import columns as c
-from recsys.schemas import EVENT_SOURCES, ITEMS, RAW, TIMESTAMP
+from recsys.schemas import EVENT_SOURCES, ITEMS, RAW, RAW_BLOCKS, TIMESTAMP
 from recsys.window import Window, midnight
 
 log = logging.getLogger(__name__)
@@ -62,15 +70,17 @@ def main(arguments: RunArguments) -> None:
     configured = arguments.config.sources.configured()
     names = [name for name in _CONTRACTS if name in configured]
     read = {n: _snapshot(arguments, n) for n in names if n not in EVENT_SOURCES}
-    known = RelatedTables(
+    related = RelatedTables(
         users=_ids(read, "users", c.USER_ID), items=_ids(read, "items", c.ITEM_ID)
     )
+    if "blocks" in configured:
+        related = _with_blocks_before(arguments, related)
     verdicts, checks = [], {}
     for name in names:
         if name in EVENT_SOURCES:
-            verdict, checks[name] = _check_events(arguments, name, known)
+            verdict, checks[name] = _check_events(arguments, name, related)
         else:
-            context = _context(arguments, _sizes(arguments, name), known)
+            context = _context(arguments, _sizes(arguments, name), related)
             rows, found = read.pop(name)
             verdict = _CONTRACTS[name].check(rows, context, found)
         verdicts.append(verdict)
@@ -90,6 +100,27 @@ def _ids(read: Mapping[str, SourceRows], name: str, column: str) -> pa.Array | N
     """The ids of users or items; None where there is no such source or it lacks the column."""
     rows = read[name][0] if name in read else pa.table({})
     return pc.drop_null(pc.unique(rows[column])) if column in rows.column_names else None
+
+
+def _with_blocks_before(arguments: RunArguments, related: RelatedTables) -> RelatedTables:
+    """Adds the blocks of the last date before this one whose sources kept to their contracts,
+    where there is one and its ids are of the same types."""
+    lake, ids, as_of = arguments.lake, arguments.config.ids, arguments.as_of
+    for day in reversed(passed_days(lake, "sources", as_of)):
+        partition = lake.as_of(RAW_BLOCKS.name, day)
+        if partition.exists() and partition.intact():
+            rows, found = read_present([partition], RAW_BLOCKS, ids, _UNREAD)
+            if m.type_violations(RAW_BLOCKS, ids, found):
+                return related
+            between = _read_at(lake, as_of) - _read_at(lake, day)
+            return replace(related, blocks=rows, blocks_days=max(1.0, between / A_DAY))
+    return related
+
+
+def _read_at(lake: Lake, day: date) -> datetime:
+    """When the blocks of a date were read; its end where nobody noted it."""
+    noted = lake.as_of(RAW_BLOCKS.name, day).manifest().stats.get(OBSERVED_AT)
+    return datetime.fromisoformat(noted) if noted else midnight(day + A_DAY)
 
 
 def _context(arguments: RunArguments, trailing: Trailing, related: RelatedTables) -> CheckContext:

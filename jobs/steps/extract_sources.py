@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from jobs.lake.manifests import OBSERVED_AT
 from jobs.lake.partitions import Partition
 from jobs.readiness import require_ready
 from jobs.run.entrypoint import RunArguments, job_parser, run
@@ -25,8 +26,6 @@ from recsys.schemas import EVENT_SOURCES, RAW
 from recsys.sections.sources import Source
 from recsys.window import BEGINNING, Window, midnight, missing
 
-OBSERVED_AT: Final = "observed_at"
-"""In a manifest: when the source was read."""
 RECONSTRUCTED: Final = "reconstructed"
 """In a manifest: whether the source was read on another day than the one it stands for."""
 _READS_AT_ONCE: Final = 100

@@ -21,6 +21,7 @@ from jobs.stores.nights import alignment_since, facts, recorded, unavailable_sin
 from jobs.tasks.lists import ListKeeper, ListMaker
 from recsys import columns as c
 from recsys.arrays import Ints, Mask
+from recsys.generators import segment
 from recsys.generators.contract import Model
 from recsys.ids import IdIndex
 from recsys.lists import fallback
@@ -154,13 +155,15 @@ def _write_lists(
 def _fallback(arguments: RunArguments, known: TrainingData) -> pa.Table:
     """Lists for users without their own: everybody's, and one for each segment."""
     config, (numbers, names) = arguments.config, known.segments
+    section = config.generators.section("segment")
+    smoothing = section.smoothing if isinstance(section, segment.Config) else 0.0
     lists = fallback.segment_lists(
         known.training.history,
         numbers,
         names,
         known.available,
         config.lists.fallback_length,
-        config.segments.smoothing,
+        smoothing,
         config.segments.least_users,
     )
     if config.segments.attribute and len(lists) == 1:

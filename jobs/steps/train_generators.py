@@ -44,8 +44,7 @@ def _fitted(arguments: RunArguments, known: TrainingData) -> Made:
     start = warm_start(arguments, known)
     if start is not None:
         log.info("als starts from the item vectors as of %s", start.as_of)
-    vectors = start.item_factors if start else None
-    fitted = fit_generators(known.training, arguments.config, arguments.settings, vectors)
+    fitted = fit_generators(known.training, arguments.config, arguments.settings, start)
     for name, model in fitted:
         yield name, model, {"started_from": f"{start.as_of}"} if start and name == "als" else {}
 

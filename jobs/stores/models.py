@@ -94,10 +94,11 @@ class TrainingData:
         return matrices.holdout(self.histories, self.training, days)
 
     def _profiles(self, table: Table, *, configured: bool) -> pa.Table:
-        """The profile documents in a fixed order; none where no source is configured."""
+        """The usable profile documents in a fixed order; none where no source is configured."""
         if not configured:
             return table.arrow(self._config.ids).empty_table()
         read = self._lake.as_of(table.name, self._as_of).read(table, self._config.ids)
+        read = read.filter(read[c.REJECT_REASON].is_null())
         keys = [(table.key[0], "ascending"), (c.TEXT, "ascending")]
         return read.take(pc.sort_indices(read, sort_keys=keys))
 

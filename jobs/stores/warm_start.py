@@ -21,15 +21,19 @@ class WarmStart:
     """The run that the vectors are from."""
     item_factors: Factors
     """(items, k) in the order of today's item index; zeros for items that run did not know."""
+    iterations: int
+    """Passes from there."""
 
 
 def warm_start(arguments: RunArguments, known: TrainingData) -> WarmStart | None:
-    """The latest earlier item vectors; None where the configuration or the lake has none.
+    """The latest earlier item vectors; None where the configuration or the lake has none,
+    or a full night is asked for: backfilled dates run in any order.
 
     Vectors of another length than configured are none.
     """
+    iterations = arguments.config.nights.warm_iterations
     section = arguments.config.generators.used().get("als")
-    if not isinstance(section, als.Config) or not section.warm_iterations:
+    if not iterations or arguments.full or not isinstance(section, als.Config):
         return None
     if section.engine != "implicit":
         return None
@@ -39,5 +43,5 @@ def warm_start(arguments: RunArguments, known: TrainingData) -> WarmStart | None
         if isinstance(model, FactorModel) and model.item_factors.shape[1] == section.factors:
             theirs = lake.as_of(ITEMS.name, day).read(ITEMS, ids)[c.ITEM_ID]
             earlier = IdIndex(theirs.combine_chunks()).places(known.items[c.ITEM_ID])
-            return WarmStart(day, aligned_rows(model.item_factors, earlier))
+            return WarmStart(day, aligned_rows(model.item_factors, earlier), iterations)
     return None

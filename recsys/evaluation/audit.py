@@ -22,7 +22,6 @@ _FIGURES: Final[Mapping[str, str]] = {
     "max_churn": "churn",
     "min_coverage": "coverage",
     "max_gini": "gini",
-    "max_empty_share": "empty_share",
     "max_fallback_share": "fallback_share",
     "max_score_drift": "score_drift",
 }

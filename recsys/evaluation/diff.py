@@ -18,8 +18,8 @@ from recsys import columns as c
 from recsys.arrays import Floats, Ints, Mask
 from recsys.evaluation.concentration import exposures, gini
 from recsys.ids import IdIndex
+from recsys.sections.base import READ_PLACES
 
-DEPTH: Final = 20
 PERSISTENCE: Final = 0.9
 UNKNOWN_SEGMENT: Final = "unknown"
 _ENOUGH_LISTS: Final = 30
@@ -124,7 +124,7 @@ class Difference:
         before: pa.Table | None,
         after: pa.Table,
         *,
-        depth: int = DEPTH,
+        depth: int = READ_PLACES,
         persistence: float = PERSISTENCE,
     ) -> Self:
         """Numbers users and items of both and cuts the lists at `depth` places."""

@@ -11,13 +11,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from sklearn.preprocessing import normalize
 
 from recsys.arrays import Floats, Ints, Mask, Ragged, offsets_of
 from recsys.errors import DataError
 from recsys.evaluation.concentration import exposures, gini
+from recsys.sections.base import READ_PLACES
 
-PLACES: Final = 20
 SMOOTHING: Final = 0.01
 """Steck's alpha: how much of the history's distribution is mixed into the list's."""
 
@@ -145,7 +144,7 @@ def calibration_error(
     list over items that have categories, q~ = 0.99 q + 0.01 p. In nats: 0 where both agree, and
     ln 100 for a list without any of the history's categories. NaN where the history has none.
     """
-    shares = normalize(categories.astype(np.float64), norm="l1")
+    shares = _shares(categories)
     described = (shares.getnnz(axis=1) > 0).astype(np.float64)
     lists = _membership(ranked, shares.shape[0])
     past, now = (_mean_rows(m, shares, described) for m in (histories, lists))
@@ -208,7 +207,7 @@ def evaluate_lists(
     relevant: Ragged,
     catalogue: Catalogue,
     *,
-    k: int = PLACES,
+    k: int = READ_PLACES,
     histories: sparse.csr_matrix | None = None,
 ) -> Evaluation:
     """All metrics of the lists at k; diversity where the catalogue has vectors.
@@ -298,9 +297,19 @@ def _mean_rows(
     return mean
 
 
+def _shares(categories: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Rows of weights, each divided by its sum; a row of zeros stays."""
+    shares = categories.astype(np.float64)
+    sums = np.asarray(abs(shares).sum(axis=1)).ravel()
+    shares.data /= np.repeat(np.where(sums > 0.0, sums, 1.0), np.diff(shares.indptr))
+    return shares
+
+
 def _unit(vectors: npt.NDArray[np.floating]) -> Floats:
+    """Rows of length 1; a row of zeros stays."""
     rows = vectors.astype(np.float64)
-    return np.asarray(normalize(rows)) if rows.size else rows
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(lengths > 0.0, lengths, 1.0))
 
 
 def _over(sums: Floats, counts: Ints) -> Floats:

@@ -32,15 +32,17 @@ class Config(GeneratorConfig):
     """Confidence is 1 + alpha * discounted weight."""
 
     weight: NonNegative = 1.0
+    """Weight of its standardised scores until better ones are learnt; 0 leaves it out."""
     engine: Literal["implicit", "spark"] = "implicit"
     """What factorises the matrix: `implicit` on one machine, or Spark on its executors."""
     factors: Annotated[int, Field(gt=0, le=4096)] = 64
+    """Length of the vectors."""
     alpha: Positive = 5.0
+    """Confidence is 1 + alpha times the weight."""
     regularization: NonNegative = 5.0
+    """Penalty on long vectors."""
     iterations: Count = 15
-    warm_iterations: Annotated[int, Field(ge=0)] = 0
-    """Passes of a fit that starts from the item vectors of the latest earlier run, of `implicit`
-    alone. 0 starts every fit anew, so that a date does not depend on what was run before it."""
+    """Passes over users and items."""
     popularity_exponent: Annotated[float, Field(ge=0, le=2)] = 0.5
     """Discount of what is liked by many: a weight is divided by users^exponent of its item."""
 
@@ -147,7 +149,7 @@ def by_implicit(
         factors=config.factors,
         regularization=config.regularization,
         alpha=1.0,
-        iterations=config.iterations if start is None else config.warm_iterations,
+        iterations=config.iterations,
         random_state=seed,
     )
     if start is not None:

@@ -29,16 +29,21 @@ class Config(GeneratorConfig):
     """TF-IDF over words, tags and attributes."""
 
     weight: NonNegative = 0.3
+    """Weight of its standardised scores until better ones are learnt; 0 leaves it out."""
     terms: Count = 200
     """Words, tags and attributes kept of each user, the weightiest."""
     dimensions: Annotated[int, Field(gt=0, le=4096)] = 64
     """Of the space, reduced by a truncated SVD, in which ALS places who has no events."""
     max_words: Count = 20_000
+    """Size of the vocabulary."""
     min_items: Count = 2
     """A word, tag or attribute borne by fewer items says nothing about others and is left out."""
     word_weight: NonNegative = 0.3
+    """Share of words."""
     tag_weight: NonNegative = 1.0
+    """Share of tags."""
     attribute_weight: NonNegative = 0.3
+    """Share of attributes."""
     profile_weight: NonNegative = 0.3
     """Share of a user's own profile document against the items touched, each of unit length."""
 

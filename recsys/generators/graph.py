@@ -32,6 +32,7 @@ class Config(GeneratorConfig):
     """similarity = Di^-from_exponent R' Du^-user_exponent R Di^-to_exponent."""
 
     weight: NonNegative = 0.7
+    """Weight of its standardised scores until better ones are learnt; 0 leaves it out."""
     from_exponent: Exponent = 0.5
     """Discount of the popularity of the item that a user has touched."""
     to_exponent: Exponent = 0.4

@@ -29,7 +29,9 @@ class Config(GeneratorConfig):
     """The weights of item i are (G + regularization I)^-1 G_i over the other items, G = R'R."""
 
     weight: NonNegative = 0.0
+    """Weight of its standardised scores until better ones are learnt; 0 leaves it out."""
     regularization: Positive = 200.0
+    """Ridge penalty."""
     max_items: Count = 6000
     """Items up to which all are solved at once, which costs the cube of their number."""
     neighbourhood: Count = 100

@@ -16,6 +16,7 @@ class Config(GeneratorConfig):
     """Nothing to choose: the events' own half-lives say what counts."""
 
     weight: NonNegative = 0.3
+    """Weight of its standardised scores until better ones are learnt; 0 leaves it out."""
 
 
 def fit(training: Training, config: Config, seed: int) -> FactorModel:  # noqa: ARG001

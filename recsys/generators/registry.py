@@ -42,8 +42,13 @@ class _Chosen(Section):
 
     def used(self) -> Mapping[str, GeneratorConfig]:
         """The sections of the generators that take part, by name."""
-        sections = {name: getattr(self, name) for name in GENERATORS}
+        sections = {name: self.section(name) for name in GENERATORS}
         return {name: section for name, section in sections.items() if section.weight > 0}
+
+    def section(self, name: str) -> GeneratorConfig:
+        """The section of one generator, whether it takes part or not."""
+        section: GeneratorConfig = getattr(self, name)
+        return section
 
     def weights(self) -> list[float]:
         """Weights of the generators that take part, in the order of `used`."""

@@ -18,6 +18,7 @@ class Config(GeneratorConfig):
     """How far small segments are drawn towards everybody."""
 
     weight: NonNegative = 0.3
+    """Weight of its standardised scores until better ones are learnt; 0 leaves it out."""
     smoothing: NonNegative = 20.0
     """Users' worth of everybody's taste that each segment's shares are mixed with."""
 

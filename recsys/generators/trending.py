@@ -18,7 +18,9 @@ class Config(GeneratorConfig):
     """How quickly the past is forgotten."""
 
     weight: NonNegative = 0.3
+    """Weight of its standardised scores until better ones are learnt; 0 leaves it out."""
     half_life_days: Positive = 7.0
+    """Days after which a user's interest counts half."""
 
 
 def fit(training: Training, config: Config, seed: int) -> FactorModel:  # noqa: ARG001

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,7 @@ from recsys.ranking.blend import fusion, opinionated
 from recsys.ranking.candidates import candidates, leaders
 from recsys.ranking.features import Features, ItemUserFeatures
 from recsys.ranking.scoring import Scorer
-
-PLACES: Final = 20
+from recsys.sections.base import READ_PLACES
 
 
 @dataclass(frozen=True)
@@ -81,11 +80,11 @@ class HoldoutCandidates:
         )
         before = offsets_of(ahead)
         ranks = 1 + before[bounds[1:]] - before[bounds[:-1]]
-        gained = np.where(ranks <= PLACES, 1.0 / np.log2(1.0 + ranks), 0.0)
+        gained = np.where(ranks <= READ_PLACES, 1.0 / np.log2(1.0 + ranks), 0.0)
         lines = np.searchsorted(self.offsets, hits, side="right") - 1
         gains = np.bincount(lines, gained, len(self))
-        ideal = np.cumsum(1.0 / np.log2(1.0 + np.arange(1, PLACES + 1)))
-        found = np.asarray(gains / ideal[np.minimum(self.relevant, PLACES) - 1])
+        ideal = np.cumsum(1.0 / np.log2(1.0 + np.arange(1, READ_PLACES + 1)))
+        found = np.asarray(gains / ideal[np.minimum(self.relevant, READ_PLACES) - 1])
         check_figures({"ndcg": found})
         return found
 

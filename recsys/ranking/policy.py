@@ -15,9 +15,10 @@ from recsys.evaluation.significance import ERRORS, Gain
 from recsys.ranking.bands import BANDS, UNSEEN, bands_of
 from recsys.ranking.blend import Blend, ByBand, RankFusion, WeightedSum
 from recsys.ranking.features import ItemUserFeatures
-from recsys.ranking.holdout import PLACES, HoldoutCandidates
+from recsys.ranking.holdout import HoldoutCandidates
 from recsys.ranking.learned import DEMOTION, RERANK_DEPTH, Learned, fit_ranker, predicted
 from recsys.ranking.scoring import Scorer
+from recsys.sections.base import READ_PLACES
 from recsys.sections.ranking import Ranking
 
 Method = Literal["learned", "sum", "fusion", "single"]
@@ -246,7 +247,7 @@ def _order(
         name, why = decide({n: ways[n].values for n in allowed}, incumbent, enough=enough)
         shown = sorted(figures, key=lambda n: (-figures[n], n != incumbent, n))
         listed = ", ".join(f"{n} {figures[n]:.4f}" for n in shown)
-        reason = f"{why}; NDCG@{PLACES} of {users} users on what was held back: {listed}"
+        reason = f"{why}; NDCG@{READ_PLACES} of {users} users on what was held back: {listed}"
     way = ways[name]
     return BandPolicy(
         method=way.method,

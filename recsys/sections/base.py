@@ -1,6 +1,6 @@
 """What every part of the configuration is made of."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -11,7 +11,11 @@ Count = Annotated[int, Field(gt=0)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 
 
+READ_PLACES: Final = 20
+"""Places of a list that people look at: figures count no further, and new items stand no lower."""
+
+
 class Section(BaseModel):
     """A frozen part of the configuration that refuses fields it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -22,6 +22,9 @@ class Contracts(Section):
     """Rows of a table that is read or made whole, as a share of the trailing median."""
     max_size: Annotated[float, Field(ge=1)] = 2.0
     """More rows, as a multiple of the trailing median, are warned of."""
+    max_lost_blocks: Share = 0.01
+    """Blocks of the run before that are gone a day, of users and items that are still there; more
+    stop the run, unless they are a handful."""
     max_age_days: Positive = 7.0
     """Age of the newest event on the as-of date."""
     max_rejected: Share = 0.1

@@ -13,6 +13,7 @@ class Event(Section):
     """What one event of a type is worth as evidence of interest."""
 
     weight: NonNegative
+    """What one event is worth."""
     half_life_days: Positive | None = None
     """Days after which it counts half; without it the event never fades."""
     use_value: bool = False

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from recsys.sections.base import Positive, Section, Share
+from recsys.sections.base import READ_PLACES, Positive, Section, Share
 
 
 class Gates(Section):
@@ -13,7 +13,7 @@ class Gates(Section):
     A gate against the live run is passed where none is live. None: there is no such gate.
     """
 
-    depth: Annotated[int, Field(gt=0, le=10_000)] = 20
+    depth: Annotated[int, Field(gt=0, le=10_000)] = READ_PLACES
     """Places of a list that are compared."""
     persistence: Annotated[float, Field(gt=0, lt=1)] = 0.9
     """RBO's p: the chance that a reader of one place goes on to the next."""
@@ -29,8 +29,6 @@ class Gates(Section):
     """Share of the available items that are in at least one list."""
     max_gini: Share | None = None
     """Gini coefficient of the items' exposure."""
-    max_empty_share: Share | None = None
-    """Share of the lists that are empty."""
     max_fallback_share: Share | None = 0.99
     """Share of the active users that have no row and get the popular list."""
     max_score_drift: Positive | None = 3.0

@@ -11,4 +11,6 @@ class Ids(Section):
     """The types of user and item ids, in the sources and in the published tables."""
 
     user: IdType = "bigint"
+    """Type of user ids, in the sources and in the published tables."""
     item: IdType = "bigint"
+    """Type of item ids."""

@@ -1,14 +1,11 @@
 """Published lists."""
 
-from typing import Annotated, Final, Self
+from typing import Annotated, Self
 
 from pydantic import Field
 from pydantic import model_validator as validator
 
-from recsys.sections.base import Positive, Section
-
-LAST_EXPLORE_PLACE: Final = 20
-"""New items stand no lower: few people look further down."""
+from recsys.sections.base import READ_PLACES, Positive, Section
 
 
 class Lists(Section):
@@ -20,9 +17,9 @@ class Lists(Section):
     """Items of the popular list that answers for users without a list."""
     keep_runs: Annotated[int, Field(gt=0)] = 7
     """Published runs that stay in Postgres, the live one among them."""
-    explore_slots: Annotated[int, Field(ge=0, le=LAST_EXPLORE_PLACE)] = 0
+    explore_slots: Annotated[int, Field(ge=0, le=READ_PLACES)] = 0
     """Places of each list that go to new items."""
-    explore_from: Annotated[int, Field(gt=0, le=LAST_EXPLORE_PLACE)] = 5
+    explore_from: Annotated[int, Field(gt=0, le=READ_PLACES)] = 5
     """The first of these places."""
     explore_max_users: Annotated[int, Field(ge=0)] = 3
     """An item that more users have met is not new."""
@@ -31,7 +28,7 @@ class Lists(Section):
 
     @validator(mode="after")
     def explore_places_fit(self) -> Self:
-        last = min(LAST_EXPLORE_PLACE, self.length)
+        last = min(READ_PLACES, self.length)
         if self.explore_slots > max(0, last - self.explore_from + 1):
             raise ValueError(f"explore_slots do not fit between explore_from and place {last}")
         return self
@@ -39,6 +36,6 @@ class Lists(Section):
     @property
     def explore_places(self) -> tuple[int, ...]:
         """The places that go to new items, from `explore_from` to place 20, evenly spread."""
-        reach = min(LAST_EXPLORE_PLACE, self.length) - self.explore_from
+        reach = min(READ_PLACES, self.length) - self.explore_from
         steps = max(self.explore_slots - 1, 1)
         return tuple(self.explore_from + n * reach // steps for n in range(self.explore_slots))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from recsys.sections.base import Name, NonNegative, Section
+from recsys.sections.base import Name, Section
 
 
 class Segments(Section):
@@ -12,7 +12,5 @@ class Segments(Section):
 
     attribute: Name | None = None
     """Path of the user profile's attribute that names the group; without it there are none."""
-    smoothing: NonNegative = 20.0
-    """Users' worth of everybody's taste that each group's shares are mixed with."""
     least_users: Annotated[int, Field(gt=0)] = 10
     """A group of fewer users gets no list."""

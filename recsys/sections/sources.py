@@ -12,7 +12,9 @@ class Source(Section):
     """Where one source is read: a Postgres `table` or a MongoDB `collection`."""
 
     table: Name | None = None
+    """A Postgres table or view, `schema.name`."""
     collection: Name | None = None
+    """A MongoDB collection."""
 
     @validator(mode="after")
     def one_place(self) -> Self:
@@ -46,56 +48,82 @@ class EventColumns(Section):
     """Source fields of an event. Without `arrived_at` it counts as known when it occurred."""
 
     user_id: Name
+    """Id of the user."""
     item_id: Name
+    """Id of the item."""
     event_type: Name
+    """One of the types under `[events]`; others go to quarantine."""
     occurred_at: Name
+    """When it happened."""
     arrived_at: Name | None = None
+    """When the source stored it; without it, an event stored after its day was read is missed."""
     value: Name | None = None
+    """A rating or a quantity."""
 
 
 class UserColumns(Section):
     """Source fields of a member. Without `active`, every row is an active member."""
 
     user_id: Name
+    """Id of the user."""
     active: Name | None = None
+    """Whether the member is active."""
     created_at: Name | None = None
+    """When the source came to know the row, for past dates to be reconstructed."""
 
 
 class ItemColumns(Section):
     """Source fields of a catalogue item. Without `available`, every row can be recommended."""
 
     item_id: Name
+    """Id of the item."""
     title: Name | None = None
+    """Title, for people to read."""
     available: Name | None = None
+    """Whether it can be recommended."""
     created_at: Name | None = None
+    """When the source came to know the row, for past dates to be reconstructed."""
 
 
 class BlockColumns(Section):
     """Source fields of a user's wish never to see an item."""
 
     user_id: Name
+    """Id of the user."""
     item_id: Name
+    """Id of the item."""
     created_at: Name | None = None
+    """When the source came to know the row, for past dates to be reconstructed."""
 
 
 class ItemProfileColumns(Section):
     """Source fields that describe an item: free text, tag lists, nested attribute objects."""
 
     item_id: Name
+    """Id of the item."""
     text: tuple[Name, ...] = ()
+    """Fields of free text."""
     tags: tuple[Name, ...] = ()
+    """Fields of lists of labels."""
     attributes: tuple[Name, ...] = ()
+    """Fields whose leaves are attributes."""
     created_at: Name | None = None
+    """When the source came to know the row, for past dates to be reconstructed."""
 
 
 class UserProfileColumns(Section):
     """Source fields that describe a user: free text, tag lists, nested attribute objects."""
 
     user_id: Name
+    """Id of the user."""
     text: tuple[Name, ...] = ()
+    """Fields of free text."""
     tags: tuple[Name, ...] = ()
+    """Fields of lists of labels."""
     attributes: tuple[Name, ...] = ()
+    """Fields whose leaves are attributes."""
     created_at: Name | None = None
+    """When the source came to know the row, for past dates to be reconstructed."""
 
 
 class EventSource(Source):

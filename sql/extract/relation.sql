@@ -1,7 +1,7 @@
--- Schema and name of a source's table or view; no row where there is none. Sessions have no schema of
+-- Schema and name of a source's table or view, and whether it is a view; no row where there is none. Sessions have no schema of
 -- others in their search_path, so that a name without one is looked for in those of the login's own.
 -- Parameters: schema (null where the name has none), name.
-SELECT n.nspname::text AS schema, c.relname::text AS name
+SELECT n.nspname::text AS schema, c.relname::text AS name, c.relkind = 'v' AS view
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL (

@@ -8,17 +8,15 @@ from typing import Any
 
 import pytest
 import typer
-from pydantic import BaseModel
 
+from jobs.app.config_reference import with_reference
 from jobs.cli.deferred import Deferred
 from jobs.cli.main import app
 from jobs.run import settings
 from jobs.sources import source_types
 from jobs.steps import NAMES
-from recsys import config, errors
+from recsys import errors
 from recsys.errors import RecsysError
-from recsys.sections.events import Event
-from recsys.sections.sources import Sources
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -36,19 +34,8 @@ def test_every_job_is_on_the_way_of_one_row() -> None:
     assert [name for name in NAMES if f"`{name}`" not in README] == []
 
 
-def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Dotted names of the configuration's leaves."""
-    for name, field in model.model_fields.items():
-        kind: Any = field.annotation
-        nested = isinstance(kind, type) and issubclass(kind, BaseModel)
-        yield from fields(kind, f"{prefix}{name}.") if nested else (f"{prefix}{name}",)
-
-
-def test_every_field_is_in_the_configuration_guide() -> None:
-    leaves = [f for f in fields(config.Config) if not f.startswith(("sources.", "events"))]
-    leaves += [f"sources.{name}" for name in Sources.model_fields]
-    leaves += list(Event.model_fields)
-    assert [leaf for leaf in leaves if f"`{leaf}`" not in CONFIGURATION] == []
+def test_the_reference_of_the_configuration_is_what_the_models_say() -> None:
+    assert with_reference(CONFIGURATION) == CONFIGURATION
 
 
 def test_every_environment_variable_is_in_the_configuration_guide() -> None:

@@ -1,4 +1,4 @@
-"""A command loads what it needs when it needs it, and the list of commands needs nothing."""
+"""A command or a task loads what it needs when it needs it; the list of commands needs nothing."""
 
 import re
 import subprocess
@@ -12,6 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from jobs.app.nightly import OF_TASKS
 from jobs.cli.deferred import Deferred
 from jobs.cli.main import app
 
@@ -19,19 +20,30 @@ HEAVY = {
     "adbc_driver_postgresql", "airflow", "faiss", "great_expectations", "implicit", "lightgbm",
     "numpy", "optuna", "pandas", "pyarrow", "pymongo", "pyspark", "scipy", "sklearn",
 }  # fmt: skip
+#: What the driver alone works with; each takes a good part of a second, in every worker of Spark.
+OF_THE_DRIVER = {"airflow", "faiss", "great_expectations", "lightgbm", "optuna", "sklearn"}
 COMMANDS: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
 DEFERRED = {name: c for name, c in COMMANDS.items() if isinstance(c, Deferred)}
 
 
 @pytest.mark.parametrize("module", ["main", "runs"])
 def test_what_reads_no_data_starts_without_any_library_of_the_jobs(module: str) -> None:
+    assert HEAVY & loaded_by(f"jobs.cli.{module}") == set()
+
+
+def test_tasks_of_spark_load_no_library_that_only_the_driver_works_with() -> None:
+    assert OF_THE_DRIVER & loaded_by(*OF_TASKS) == set()
+
+
+def loaded_by(*modules: str) -> set[str]:
+    """Names of all modules that a new process has once it has imported some."""
     said = subprocess.run(
-        [sys.executable, "-c", f"import sys, jobs.cli.{module}; print(*sys.modules)"],
+        [sys.executable, "-c", f"import sys, {', '.join(modules)}; print(*sys.modules)"],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert HEAVY & set(said.stdout.split()) == set()
+    return set(said.stdout.split())
 
 
 def test_every_command_is_one_that_is_loaded_when_called() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,26 @@ def test_a_lost_day_does_not_hide_behind_a_full_one(raw: Raw) -> None:
     raw.night(day + timedelta(days=1))
     with pytest.raises(ContractError, match="raw/interactions: events a day is 0, allowed"):
         check_sources.main(raw.at(day + timedelta(days=1)))
+
+
+@pytest.mark.parametrize("lost", [3, 4])
+def test_blocks_that_are_gone_stop_the_run_though_there_are_as_many(raw: Raw, lost: int) -> None:
+    def blocked(day: date, items: Iterable[int]) -> RunArguments:
+        raw.night(day)
+        raw.snapshot("blocks", day, [{c.USER_ID: n % 10, c.ITEM_ID: n} for n in items])
+        return raw.at(day)
+
+    check_sources.main(blocked(FIRST, range(10)))
+    after = blocked(FIRST + timedelta(days=1), range(lost, 10 + lost))
+    if lost == 3:
+        check_sources.main(after)
+        return
+    for _ in range(2):  # a run that failed is nothing to be compared with
+        with pytest.raises(ContractError, match="run before that are gone is 4, allowed is at m"):
+            check_sources.main(after)
+        after = blocked(FIRST + timedelta(days=2), range(lost, 20))
+    # In a month some are taken back one by one.
+    check_sources.main(blocked(FIRST + timedelta(days=30), range(lost, 20)))
 
 
 def test_events_that_stay_away_stop_the_run(raw: Raw) -> None:

@@ -11,7 +11,9 @@ from bson import Int64, ObjectId
 
 from jobs.sandbox.market import BLOCKS, EVENTS, INTERACTIONS, ITEMS, USERS, Market
 from jobs.sources.mongo import database
-from recsys.errors import ContractError, MissingIdError, NoEventsError, RecsysError
+from jobs.stores.models import TrainingData
+from recsys.errors import ContractError, NoEventsError, RecsysError
+from recsys.nested import MOST_LEVELS
 from recsys.schemas import TIMESTAMP
 from recsys.window import BEGINNING
 from tests.e2e.conftest import OPEN_GATES, Pipeline
@@ -202,11 +204,6 @@ FAILS: Mapping[str, tuple[Inputs, type[RecsysError], str]] = {
         NoEventsError,
         "look into the quarantine",
     ),
-    "a profile of nothing": (
-        replace(USUAL, stray_profiles=[{"title": "lost"}]),
-        MissingIdError,
-        "item_id is null",
-    ),
 }
 
 
@@ -224,6 +221,23 @@ def test_it_works(pipeline: Pipeline, name: str) -> None:
     fill(pipeline, inputs)
     pipeline.run(DAY, gates=OPEN_GATES)
     assert holds(pipeline.lists()), pipeline.lists()
+
+
+def test_a_profile_that_cannot_be_used_is_quarantined_and_nothing_of_it_is_learnt(
+    pipeline: Pipeline,
+) -> None:
+    deep: Any = 1
+    for _ in range(MOST_LEVELS + 1):
+        deep = {"a": deep}
+    odd = [{"title": "lost"}, {"item_id": Int64(11), "title": "odd", "attributes": deep}]
+    fill(pipeline, replace(USUAL, stray_profiles=odd))
+    arguments = pipeline.run(DAY, gates=OPEN_GATES)
+    assert pipeline.query("SELECT item_id, reject_reason FROM recs.quarantine ORDER BY 1") == [
+        ("11", f"attributes nests more than {MOST_LEVELS} levels deep"),
+        (None, "item_id is null"),
+    ]
+    texts = TrainingData(arguments).training.items.text
+    assert [text.strip() for text in texts] == ["a\nb", "", "", ""]
 
 
 @pytest.mark.parametrize("name", FAILS)

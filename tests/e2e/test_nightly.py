@@ -22,10 +22,10 @@ from recsys.arrays import Ragged
 from recsys.errors import HeldError
 from recsys.evaluation.metrics import as_ranked, find_hits, recall
 from recsys.generators.factors import FactorModel
-from recsys.generators.registry import Generators
 from recsys.schemas import ITEMS, LISTS, QUARANTINE
 from recsys.sections.contracts import Contracts
 from recsys.sections.gates import Gates
+from recsys.sections.nights import Nights
 from recsys.sections.ranking import Ranking
 from recsys.window import Window, midnight
 from tests.e2e.conftest import OBSERVED_AT, OPEN_GATES, Pipeline, only
@@ -116,8 +116,7 @@ def test_a_night_end_to_end(market_run: Pipeline, capsys: pytest.CaptureFixture[
 
 
 def check_a_fit_can_begin_where_the_last_ended(pipeline: Pipeline) -> None:
-    warm = Generators.model_validate({"als": {"warm_iterations": 3}})
-    config = pipeline.config.model_copy(update={"generators": warm})
+    config = pipeline.config.model_copy(update={"nights": Nights(warm_iterations=3)})
     arguments = RunArguments(END, config, pipeline.settings, OBSERVED_AT)
     start = warm_start(arguments, TrainingData(arguments))
     assert start is not None

@@ -41,7 +41,7 @@ DAY = date(2026, 1, 1)
 RECORD = RunRecord(DAY, "hash", "1.0", ("als", "popularity"), {"read": {}})
 BIGINT = Ids()
 #: What `held` finds.
-EMPTY = "0.5 is above gates.max_empty_share = 0.2"
+NARROW = "0.02 is below gates.min_coverage = 0.5"
 #: How many tables of lists there are.
 TABLES = "SELECT count(*) FROM pg_class WHERE relname LIKE 'user\\_list\\_run\\_%' AND relkind='r'"
 
@@ -79,8 +79,9 @@ def tables(
 
 
 def judged(live: int | None, gates: Gates, *, promote: bool | None = None) -> AuditVerdict:
-    """What the audit says of a run of two lists, of which one is empty, over a run like it."""
-    facts = RunFacts(DAY, lists(BIGINT, (1, [10]), (2, [])).to_table(), {}, run_id=live)
+    """What the audit says of a run that lists one of fifty items, over a run like it."""
+    table = lists(BIGINT, (1, [10])).to_table()
+    facts = RunFacts(DAY, table, {}, available_items=50, run_id=live)
     return audit(facts, None if live is None else facts, gates, promote=promote)
 
 
@@ -89,7 +90,7 @@ def passed(live: int | None) -> AuditVerdict:
 
 
 def held(live: int | None) -> AuditVerdict:
-    return judged(live, Gates(max_empty_share=0.2))
+    return judged(live, Gates(min_coverage=0.5))
 
 
 def history(live: int | None) -> AuditVerdict:
@@ -353,11 +354,11 @@ def test_history_is_measured_and_not_held_back(postgres_uri: SecretStr) -> None:
     run = go(
         postgres_uri,
         (1, [11]),
-        audit=lambda live: judged(live, Gates(max_empty_share=0.2), promote=False),
+        audit=lambda live: judged(live, Gates(min_coverage=0.5), promote=False),
     )
-    assert list(map(str, run.verdict.violations)) == [EMPTY]
+    assert list(map(str, run.verdict.violations)) == [NARROW]
     states = "SELECT status, audit -> 'violations' ->> 0 FROM recs.run WHERE run_id = 2"
-    assert query(postgres_uri, states) == [("published", EMPTY)]
+    assert query(postgres_uri, states) == [("published", NARROW)]
 
 
 def test_files_that_lost_rows_are_not_published_as_history_either(

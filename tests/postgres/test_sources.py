@@ -163,6 +163,43 @@ def test_a_table_that_is_replaced_while_it_is_read_stops_the_read(
     assert len(rows(bare_postgres_uri, source)) == 15
 
 
+#: Views that read `base` in functions, of which no catalog says what they read.
+HIDDEN = {
+    "rows": "SELECT who, item FROM hidden()",
+    "values": "SELECT 1::bigint AS who, nth(g) AS item FROM generate_series(1, 15) AS g",
+    "condition": "SELECT 1::bigint AS who, g AS item FROM generate_series(1, 15) AS g "
+    "WHERE g = nth(g)",
+}
+
+
+@pytest.mark.parametrize("volatility", ["VOLATILE", "STABLE"])
+@pytest.mark.parametrize("kind", HIDDEN)
+def test_a_table_that_a_function_reads_is_watched_too(
+    bare_postgres_uri: SecretStr, kind: str, volatility: str
+) -> None:
+    execute(
+        bare_postgres_uri,
+        f"""CREATE TABLE base (who bigint, item bigint); {FILL};
+        CREATE TABLE other (n int);
+        CREATE FUNCTION hidden() RETURNS SETOF base LANGUAGE plpgsql {volatility}
+            AS 'BEGIN RETURN QUERY SELECT * FROM public.base; END';
+        CREATE FUNCTION nth(g int) RETURNS bigint LANGUAGE plpgsql {volatility}
+            AS 'BEGIN RETURN (SELECT item FROM public.base WHERE item = g); END';
+        CREATE VIEW blocks AS {HIDDEN[kind]}""",
+    )
+    assert len(rows(bare_postgres_uri, BLOCKS)) == 15
+    for harmless, change in ((True, "TRUNCATE other"), (False, f"TRUNCATE base; {FILL}")):
+        with snapshot(bare_postgres_uri, [BLOCKS]) as state:
+            plan = state.plan(BLOCKS, None, Ids(), outside=False)
+            execute(bare_postgres_uri, change)
+            state.rows(plan)
+            if harmless:
+                state.check_kept()
+            else:
+                with pytest.raises(IncompleteReadError, match="table blocks was emptied"):
+                    state.check_kept()
+
+
 def test_blocks_of_padded_ids_are_those_of_items(bare_postgres_uri: SecretStr) -> None:
     execute(
         bare_postgres_uri,

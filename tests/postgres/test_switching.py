@@ -11,19 +11,19 @@ from jobs.sinks.postgres import lookup, switching
 from jobs.sinks.postgres.migrations import MIGRATIONS, apply, migrate
 from recsys.errors import HeldError, PublishedSideError, RunNotThereError
 from recsys.sections.ids import Ids
-from tests.postgres.test_publishing import EMPTY, go, held, history, items_of, query
+from tests.postgres.test_publishing import NARROW, go, held, history, items_of, query
 
 
 def test_a_run_that_fails_the_audit_is_kept_but_not_live(postgres_uri: SecretStr) -> None:
     go(postgres_uri, (1, [10]))
-    with pytest.raises(HeldError, match=f"run 2 is held back.*{EMPTY}"):
+    with pytest.raises(HeldError, match=f"run 2 is held back.*{NARROW}"):
         go(postgres_uri, (1, [11]), audit=held)
     assert items_of(postgres_uri, 1) == ["10"]
     (run, _) = lookup.runs(postgres_uri, 2)
     assert (run.status, run.live) == ("held", False)
     ((audit,),) = query(postgres_uri, "SELECT audit FROM recs.run WHERE run_id = 2")
     assert audit == held(1).as_dict()
-    assert (audit["outcome"], audit["violations"]) == ("held", [EMPTY])
+    assert (audit["outcome"], audit["violations"]) == ("held", [NARROW])
     assert audit["figures"]["live_run"] == 1
 
 

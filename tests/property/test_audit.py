@@ -60,7 +60,6 @@ GATES = st.builds(
     max_churn=limit(0, 1),
     min_coverage=limit(0, 1),
     max_gini=limit(0, 1),
-    max_empty_share=limit(0, 1),
     max_fallback_share=limit(0, 1),
     max_score_drift=limit(0.01, 9),
     min_ndcg=limit(0, 1),

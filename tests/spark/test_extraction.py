@@ -21,7 +21,7 @@ from jobs.sources import mongo
 from jobs.sources import postgres as postgres_reads
 from jobs.sources.extraction import Part, PartitionRead, Servers, extract, read_part
 from recsys import columns as c
-from recsys.errors import IncompleteReadError, MappingError, MissingIdError, MongoUnavailableError
+from recsys.errors import IncompleteReadError, MappingError, MongoUnavailableError
 from recsys.schemas import RAW_EVENTS, RAW_ITEM_PROFILES, RAW_ITEMS
 from recsys.sections.ids import Ids
 from recsys.sections.sources import (
@@ -257,17 +257,24 @@ def test_every_type_of_id_comes_back_unchanged(
             assert {row[c.ITEM_ID] for row in rows_of(part, ids)} == values
 
 
-def test_a_profile_without_its_id_stops_the_run(
-    spark: SparkSession, lake: Lake, mongo_uri: SecretStr
+def test_a_profile_without_its_id_is_one_row_with_its_reason(
+    spark: SparkSession, lake: Lake, bare_postgres_uri: SecretStr, mongo_uri: SecretStr
 ) -> None:
+    execute(
+        bare_postgres_uri,
+        """CREATE TABLE profiles (item_id bigint, tags text[]);
+        INSERT INTO profiles VALUES (1, '{a}'), (NULL, '{lost}')""",
+    )
     with mongo.database(mongo_uri) as db:
         db["profiles"].insert_many([{"item_id": 1, "tags": ["a"]}, {"tags": ["lost"]}])
     columns = ItemProfileColumns(item_id="item_id", tags=("tags",))
-    source = ItemProfileSource(collection="profiles", columns=columns)
-    part = read(lake, source)
-    with pytest.raises(MissingIdError, match=r"profiles: 1 documents .*lost.*item_id is null"):
-        extract(lambda: spark, Servers(None, mongo_uri), [part], Ids())
-    assert not part.partition.exists()
+    for place in ({"table": "profiles"}, {"collection": "profiles"}):
+        part = read(lake, ItemProfileSource(**place, columns=columns))
+        extract(lambda: spark, Servers(bare_postgres_uri, mongo_uri), [part], Ids())
+        good, bad = sorted(rows_of(part), key=lambda row: row[c.REJECT_REASON] or "")
+        assert (good[c.ITEM_ID], good[c.TAGS], good[c.REJECT_REASON]) == (1, ["a"], None)
+        assert (bad[c.ITEM_ID], bad[c.REJECT_REASON]) == (None, "item_id is null")
+        assert "lost" in bad[c.SOURCE_ROW]
 
 
 @pytest.mark.parametrize("change", ["place", "column"])

@@ -13,10 +13,11 @@ from recsys.dataset.training import Descriptions, Training
 from recsys.evaluation.metrics import find_hits, ndcg
 from recsys.generators.factors import FactorModel
 from recsys.ranking.bands import BANDS, bands_of
-from recsys.ranking.holdout import PLACES, HoldoutCandidates
+from recsys.ranking.holdout import HoldoutCandidates
 from recsys.ranking.policy import BandPolicy, RankingPolicy, Standing, Way, choose, decide
 from recsys.ranking.scoring import Scorer
 from recsys.ranking.stack import Ranker
+from recsys.sections.base import READ_PLACES
 from recsys.sections.ranking import Ranking
 
 ITEMS, USERS, GOOD, NOISE = 60, 240, 0, 1
@@ -60,10 +61,10 @@ def test_candidates_are_measured_as_lists_are() -> None:
     found = made(3)
     scores = np.round(found.scores[:, GOOD], 1)
     by_user = scores.reshape(USERS, ITEMS)
-    ranked = np.argsort(-by_user, axis=1, kind="stable")[:, :PLACES]
+    ranked = np.argsort(-by_user, axis=1, kind="stable")[:, :READ_PLACES]
     rows = np.flatnonzero(found.labels)
     relevant = Ragged.of_lengths(found.relevant, rows % ITEMS)
-    assert found.ndcg(scores) == pytest.approx(ndcg(find_hits(ranked, relevant), PLACES))
+    assert found.ndcg(scores) == pytest.approx(ndcg(find_hits(ranked, relevant), READ_PLACES))
 
 
 def test_what_some_users_are_measured_by_is_theirs() -> None:

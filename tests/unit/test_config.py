@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from recsys.config import parse_config
+from recsys.config import MOVED, parse_config
 from recsys.errors import ConfigError
 from recsys.generators.registry import GENERATORS
 
@@ -92,3 +92,9 @@ def test_only_a_changed_mapping_makes_old_reads_useless() -> None:
 )
 def test_explore_places_are_spread_evenly(lists: dict[str, int], places: tuple[int, ...]) -> None:
     assert parse_config(changed("lists", lists), "x").lists.explore_places == places
+
+
+@pytest.mark.parametrize(("old", "new"), MOVED.items())
+def test_a_field_of_an_earlier_version_is_told_its_present_name(old: str, new: str) -> None:
+    with pytest.raises(ConfigError, match=f"{old}: it is {new} now"):
+        parse_config(changed(old, 1), "recsys.toml")

@@ -25,7 +25,7 @@ from data_contracts import (
 from data_contracts.contract import CheckContext, Contract, RelatedTables
 from data_contracts.losses import as_markdown
 from data_contracts.profiles import BLANK
-from data_contracts.trailing import Trailing, mix_shift
+from data_contracts.trailing import Trailing, mix_shift, most_lost
 from recsys import columns as c
 from recsys.sections.contracts import Contracts
 from recsys.sections.ids import Ids
@@ -100,6 +100,7 @@ def terms(contract: Contract, count: int | None = None) -> CheckContext:
         users=ids,
         items=pa.array([f"i{n}" for n in range(ROWS)]),
         available=np.arange(ROWS) != 5,
+        blocks=table(blocks.CONTRACT, good(blocks.CONTRACT)),
         matrix=table(matrix.CONTRACT, good(matrix.CONTRACT)) if of_lists else None,
     )
     return CheckContext(
@@ -192,7 +193,14 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
         items.AVAILABLE: every(available=False),
         items.FEWER_AVAILABLE: lambda rows: [*every(available=False)(rows[:30]), *rows[30:]],
     },
-    "raw/blocks": {**SIZES, **RAW, **UNKNOWN_USER, **UNKNOWN_ITEM},
+    "raw/blocks": {
+        **SIZES,
+        **RAW,
+        **UNKNOWN_USER,
+        **UNKNOWN_ITEM,
+        # As many as before, five of them others.
+        blocks.LOST: lambda rows: [*every(item_id="i5")(rows[:5]), *rows[5:]],
+    },
     "raw/item_profiles": {**SIZES, **RAW, **UNKNOWN_ITEM, BLANK: every(text=" ", tags=[])},
     "raw/user_profiles": {**SIZES, **RAW, **UNKNOWN_USER, BLANK: every(text="", tags=[])},
     "histories": {
@@ -361,6 +369,29 @@ def test_tables_that_vanish_are_caught_unless_a_few_rows_may_go(
     least = Trailing([usual] * 5).least_rows(0.8)
     assert least is not None
     assert (left < least) is caught
+
+
+@pytest.mark.parametrize(
+    ("before", "lost", "caught"),
+    [(10, 4, True), (10, 3, False), (1, 1, False), (3, 3, True), (1000, 25, True)],
+)
+def test_lost_blocks_are_caught_unless_they_are_a_handful(
+    before: int, lost: int, *, caught: bool
+) -> None:
+    assert (lost > most_lost(before, 0.01)) is caught
+    assert (most_lost(before, 0.0), most_lost(before, 1.0)) == (0, before)
+    assert most_lost(before, 0.01, days=30.0) >= most_lost(before, 0.25)
+
+
+def test_blocks_of_users_and_items_that_are_gone_are_not_lost() -> None:
+    rows = good(blocks.CONTRACT)
+    circumstances = terms(blocks.CONTRACT)
+    left = [row for row in rows if row[c.USER_ID] >= 8 and row[c.ITEM_ID] != "i0"]
+    there = replace(
+        circumstances.related, users=pa.array(range(8, ROWS), pa.int64()), items=pa.array(["i1"])
+    )
+    found = blocks.figures(table(blocks.CONTRACT, left), replace(circumstances, related=there))
+    assert found[blocks.LOST] == 0
 
 
 def test_growth_is_a_multiple_and_what_chance_does() -> None:

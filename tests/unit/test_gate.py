@@ -31,7 +31,6 @@ LIMITS = {
     "max_churn": 0.6,
     "min_coverage": 0.2,
     "max_gini": 0.9,
-    "max_empty_share": 0.1,
     "max_fallback_share": 0.2,
     "max_score_drift": 1.0,
     "min_ndcg": 0.05,
@@ -44,7 +43,6 @@ BAD = [
     ("max_churn", "churn", 0.61),
     ("min_coverage", "coverage", 0.19),
     ("max_gini", "gini", 0.91),
-    ("max_empty_share", "empty_share", 0.11),
     ("max_fallback_share", "fallback_share", 0.21),
     ("max_score_drift", "score_drift", -1.01),
 ]

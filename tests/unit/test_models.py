@@ -246,12 +246,13 @@ def test_als_goes_on_from_earlier_item_vectors() -> None:
     """Two passes from where many have led stay there; two passes from nowhere do not get there."""
     confidence = sparse.random(60, 30, 0.2, "csr", np.float32, random_state=4)
     confidence.data = 1.0 + 5.0 * confidence.data
-    config = als.Config(factors=4, iterations=200, warm_iterations=2)
+    config = als.Config(factors=4, iterations=200)
     led = als.by_implicit(confidence, config, 1)
+    few = config.model_copy(update={"iterations": 2})
     start = led.item_factors.copy()
     start[3] = 0.0
-    on = als.by_implicit(confidence, config, 2, start)
-    anew = als.by_implicit(confidence, config.model_copy(update={"iterations": 2}), 2)
+    on = als.by_implicit(confidence, few, 2, start)
+    anew = als.by_implicit(confidence, few, 2)
     wanted = scores(led, 60)
     assert np.abs(scores(on, 60) - wanted).mean() < 0.05 * np.abs(scores(anew, 60) - wanted).mean()
     assert not start[3].any()
