@@ -16,9 +16,13 @@ from pydantic import SecretStr
 from jobs.lake.files import parquet
 from jobs.lake.partitions import Partition
 from jobs.run.entrypoint import RunArguments, job_parser, run
+from jobs.sinks.base import RunRecord, RunTables
+from jobs.sinks.following import follow_all
 from jobs.sinks.postgres.published import run_facts
 from jobs.sinks.postgres.published_side import require_publishable
-from jobs.sinks.postgres.publishing import Published, RunRecord, RunTables, publish
+from jobs.sinks.postgres.sink import PostgresSink
+from jobs.sinks.publishing import Published, publish
+from jobs.sinks.registry import open_sinks
 from jobs.stores.models import read_policy
 from jobs.stores.population import active_users, available_items
 from jobs.stores.run_stats import run_stats
@@ -40,7 +44,7 @@ def main(arguments: RunArguments) -> None:
     partition = lake.as_of(LISTS.name, as_of)
     for file in partition.files():
         LISTS.check(parquet(file).schema_arrow, config.ids)
-    record = RunRecord(
+    facts = RunRecord(
         as_of=as_of,
         config_hash=config.fingerprint(),
         code_version=version("recsys"),
@@ -55,7 +59,10 @@ def main(arguments: RunArguments) -> None:
     )
     require_publishable(uri, config.ids)
     auditor = partial(_audit, arguments, uri)
-    _say(publish(uri, config.ids, record, tables, auditor, config.lists.keep_runs), as_of)
+    record = PostgresSink(uri, config.ids)
+    sinks = open_sinks(config.sinks, uri)
+    _say(publish(record, facts, tables, auditor, config.lists.keep_runs), as_of)
+    follow_all(record, sinks, config.lists.keep_runs)
 
 
 def lists_of(partition: Partition, ids: Ids) -> ds.Dataset:

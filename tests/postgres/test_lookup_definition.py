@@ -13,7 +13,8 @@ from pglast.parser import parse_sql_json
 from pydantic import SecretStr
 
 from jobs.db.postgres import connect
-from jobs.sinks.postgres.publishing import publish
+from jobs.sinks.postgres.sink import PostgresSink
+from jobs.sinks.publishing import publish
 from recsys.sections.ids import Ids
 from tests.postgres.test_publishing import RECORD, go, lists, passed, popular, query, tables
 
@@ -81,7 +82,13 @@ def fill(uri: SecretStr, made: Published) -> None:
     segments = {name[2:]: items for name, items in made.fallback.items() if name != "all"}
     fallback = popular(Ids(), *made.fallback["all"], **segments)
     query(uri, f"SELECT recs.forget_user({before})", "recsys_moderator")
-    publish(uri, Ids(), RECORD, tables(Ids(), lists(Ids(), *made.own.items()), fallback), passed, 3)
+    publish(
+        PostgresSink(uri, Ids()),
+        RECORD,
+        tables(Ids(), lists(Ids(), *made.own.items()), fallback),
+        passed,
+        3,
+    )
     query(uri, f"SELECT recs.forget_user({after})", "recsys_moderator")
     with connect(uri) as connection, connection.cursor() as cursor:
         cursor.executemany("INSERT INTO recs.blocked VALUES (%s, %s)", list(made.blocked))

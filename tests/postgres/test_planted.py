@@ -13,6 +13,7 @@ from jobs.sinks.postgres import lookup, switching
 from jobs.sinks.postgres.migrations import MIGRATIONS, apply, migrate
 from jobs.sinks.postgres.published import read_lists, run_facts
 from jobs.sinks.postgres.published_side import published_problems
+from jobs.sinks.postgres.sink import PostgresSink
 from recsys.config import Config
 from recsys.sections.ids import Ids
 from tests.postgres.test_publishing import go, query
@@ -104,7 +105,7 @@ def test_nothing_planted_is_called(planted: SecretStr, config: Config, tmp_path:
         read_lists(planted, 3, Ids(), 5)
         lookup.runs(planted, 5)
         assert [i.item_id for i in lookup.top_n(planted, "1", 5)] == ["12"]
-        assert erase(planted, Lake(UPath(tmp_path)), config, 1).left == 0
+        assert erase(PostgresSink(planted, Ids()), [], Lake(UPath(tmp_path)), config, 1).left == 0
         assert not calls(planted)
         with connect(planted) as connection, connection.cursor() as cursor:
             cursor.execute("SET search_path = pg_catalog, public; SELECT pg_advisory_xact_lock(1)")

@@ -17,10 +17,12 @@ from pydantic import SecretStr
 from jobs.db.postgres import connect
 from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import Settings
+from jobs.sinks.base import RunRecord, RunTables
 from jobs.sinks.postgres import lookup
 from jobs.sinks.postgres.migrations import MIGRATIONS, migrate
 from jobs.sinks.postgres.published import run_facts
-from jobs.sinks.postgres.publishing import Auditor, Published, RunRecord, RunTables, publish
+from jobs.sinks.postgres.sink import PostgresSink
+from jobs.sinks.publishing import Auditor, Published, publish
 from jobs.steps import publish_lists
 from recsys.config import Config
 from recsys.errors import (
@@ -106,7 +108,7 @@ def go(
 ) -> Published:
     fallback = popular(BIGINT, 70, 71, de=[80, 71, 81], fr=[90])
     made = tables(BIGINT, lists(BIGINT, *rows), fallback, *refused)
-    return publish(uri, BIGINT, RECORD, made, audit, keep)
+    return publish(PostgresSink(uri, BIGINT), RECORD, made, audit, keep)
 
 
 def query(uri: SecretStr, text: str, role: str | None = None) -> list[tuple[Any, ...]]:
@@ -168,7 +170,7 @@ def test_a_lookup_needs_neither_length_nor_segment(postgres_uri: SecretStr) -> N
 def test_a_segment_is_of_the_live_run(postgres_uri: SecretStr) -> None:
     go(postgres_uri, (1, [10]))
     made = tables(BIGINT, lists(BIGINT, (1, [10])), popular(BIGINT, 72))
-    publish(postgres_uri, BIGINT, RECORD, made, passed, 7)
+    publish(PostgresSink(postgres_uri, BIGINT), RECORD, made, passed, 7)
     assert items_of(postgres_uri, 999, 10, "c=de") == ["72"]
 
 
@@ -193,7 +195,7 @@ def test_ids_of_every_type_come_back_unchanged(
 ) -> None:
     migrate(bare_postgres_uri, ids)
     made = tables(ids, lists(ids, (user, items)), popular(ids, items[0]))
-    publish(bare_postgres_uri, ids, RECORD, made, passed, 7)
+    publish(PostgresSink(bare_postgres_uri, ids), RECORD, made, passed, 7)
     assert items_of(bare_postgres_uri, user) == [str(item) for item in items]
     (kind,) = query(
         bare_postgres_uri, "SELECT pg_typeof(item_id)::text FROM recs.list_item LIMIT 1"
@@ -211,7 +213,10 @@ def test_equal_lists_have_equal_checksums(postgres_uri: SecretStr) -> None:
     place = table.schema.get_field_index("propensities")
     likelier = ds.dataset(table.set_column(place, table.schema.field(place), certain))
     made = tables(BIGINT, likelier, popular(BIGINT, 70))
-    assert publish(postgres_uri, BIGINT, RECORD, made, passed, 7).list_hash != first.list_hash
+    assert (
+        publish(PostgresSink(postgres_uri, BIGINT), RECORD, made, passed, 7).list_hash
+        != first.list_hash
+    )
 
 
 def test_a_failed_load_leaves_the_live_lists_and_nothing_else(postgres_uri: SecretStr) -> None:
@@ -235,7 +240,7 @@ def test_lists_of_several_files_are_published_as_a_whole_or_not_at_all(
         pq.write_table(lists(BIGINT, (2 * n, [10 + n]), (2 * n + 1, [20 + n])).to_table(), file)
     dataset = ds.dataset(files, schema=LISTS.arrow(BIGINT))
     made = tables(BIGINT, dataset, popular(BIGINT, 70))
-    assert publish(postgres_uri, BIGINT, RECORD, made, passed, 7).users == 6
+    assert publish(PostgresSink(postgres_uri, BIGINT), RECORD, made, passed, 7).users == 6
     assert [items_of(postgres_uri, user)[0] for user in range(6)] == [
         "10", "20", "11", "21", "12", "22",
     ]  # fmt: skip
@@ -243,7 +248,7 @@ def test_lists_of_several_files_are_published_as_a_whole_or_not_at_all(
     pq.write_table(more, files[0])
     Path(files[1]).unlink()
     with pytest.raises(PostgresUnavailableError, match=files[1]):
-        publish(postgres_uri, BIGINT, RECORD, made, passed, 7)
+        publish(PostgresSink(postgres_uri, BIGINT), RECORD, made, passed, 7)
     assert items_of(postgres_uri, 0) == ["10"]
     go(postgres_uri, (0, [40]))
     assert query(postgres_uri, TABLES) == [(2,)]
@@ -330,7 +335,7 @@ def publish_of(uri: SecretStr, day: int, item: int, promote: bool | None = None)
         return audit(new, before, Gates(min_overlap=0), promote=promote)
 
     made = tables(BIGINT, rows, popular(BIGINT, 70))
-    return publish(uri, BIGINT, of_date(day), made, auditor, 7)
+    return publish(PostgresSink(uri, BIGINT), of_date(day), made, auditor, 7)
 
 
 def test_a_run_of_an_older_date_is_history_unless_it_is_asked_to_go_live(
@@ -404,7 +409,7 @@ def test_the_longest_text_ids_fit_into_every_key(bare_postgres_uri: SecretStr) -
     user, item = ("".join(random.choices(ascii_letters, k=MOST_BYTES)) for _ in range(2))
     migrate(bare_postgres_uri, ids)
     made = tables(ids, lists(ids, (user, [item])), popular(ids, item))
-    publish(bare_postgres_uri, ids, RECORD, made, passed, 7)
+    publish(PostgresSink(bare_postgres_uri, ids), RECORD, made, passed, 7)
     assert items_of(bare_postgres_uri, user) == [item]
     query(bare_postgres_uri, f"SELECT recs.block('{user}', '{item}')", "recsys_moderator")
     query(bare_postgres_uri, f"SELECT recs.remove_item('{item}')", "recsys_moderator")

@@ -33,7 +33,7 @@ def run_facts(uri: SecretStr, run_id: int, ids: Ids, depth: int) -> RunFacts:
     """
     lists = read_lists(uri, run_id, ids, depth)
     with connect(uri) as connection:
-        row = _kept(connection, run_id)
+        row = kept_run(connection, run_id)
     return RunFacts(
         as_of=row.as_of,
         lists=lists,
@@ -51,10 +51,10 @@ def read_lists(uri: SecretStr, run_id: int, ids: Ids, depth: int) -> pa.Table:
     Raises RunNotThereError where the lists are not there.
     """
     with connect(uri) as connection:
-        _kept(connection, run_id)
+        kept_run(connection, run_id)
         query = sql.SQL(statement("audit/lists")).format(
-            user_type=sql.SQL(_readable(ids.user)),
-            item_type=sql.SQL(_readable(ids.item)),
+            user_type=sql.SQL(readable(ids.user)),
+            item_type=sql.SQL(readable(ids.item)),
             depth=sql.Literal(depth),
             run_id=sql.Literal(run_id),
         )
@@ -71,7 +71,7 @@ def _fetched(uri: SecretStr, text: str, run_id: int) -> Iterator[pa.Table]:
 
 
 @dataclass(frozen=True)
-class _KeptRun:
+class KeptRun:
     """The row of `sql/audit/run.sql`."""
 
     run_id: int
@@ -83,7 +83,8 @@ class _KeptRun:
     active_users: int | None
 
 
-def _kept(connection: Connection, run_id: int) -> _KeptRun:
+def kept_run(connection: Connection, run_id: int) -> KeptRun:
+    """Raises RunNotThereError where there is no such run, or no lists of it."""
     with connection.cursor() as cursor:
         cursor.execute(statement("audit/run"), {"run_id": run_id})
         row = cursor.fetchone()
@@ -91,7 +92,7 @@ def _kept(connection: Connection, run_id: int) -> _KeptRun:
         raise RunNotThereError(
             f"there is no run {run_id}; `recsys runs` lists those that there are"
         )
-    run = _KeptRun(*row)
+    run = KeptRun(*row)
     if run.status in _WITHOUT_LISTS:
         raise RunNotThereError(
             f"run {run_id} {_WITHOUT_LISTS[run.status]}, so its lists are not there; `recsys runs` "
@@ -100,6 +101,6 @@ def _kept(connection: Connection, run_id: int) -> _KeptRun:
     return run
 
 
-def _readable(id_type: IdType) -> IdType:
-    """Arrow carries uuids as text."""
+def readable(id_type: IdType) -> IdType:
+    """The type that ids are read as: Arrow carries uuids as text."""
     return "text" if id_type == "uuid" else id_type
