@@ -8,7 +8,7 @@ by the next publication.
 import hashlib
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
@@ -149,7 +149,7 @@ class FilesSink:
         with _answering(self.root):
             try:
                 return Pointer.model_validate_json(fresh(self.root / POINTER).read_bytes())
-            except (FileNotFoundError, NotADirectoryError):
+            except FileNotFoundError:
                 return Pointer()
             except ValidationError:
                 log.warning("%s is damaged; the runs are copied anew", self.root / POINTER)
@@ -202,7 +202,9 @@ class FilesSink:
             if lakes:
                 raise ConfigError(f"sinks.files.path: {self.root} is within the lake {lakes[0]}")
             make_folder(self.root)
-        with self.locks(self.root) as check_held:
+        with ExitStack() as stack:
+            with _answering(self.root):
+                check_held = stack.enter_context(self.locks(self.root))
             yield check_held
 
 

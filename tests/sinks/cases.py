@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from io import BytesIO
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from types import CodeType, FrameType
@@ -162,42 +163,47 @@ def publish(
 # --- processes that are killed ------------------------------------------------------------------
 
 
-def killed_at(case: Case, number: int, calls: int) -> None:
-    """Publishes in another process, which dies at that call of a function of `jobs`."""
-    process = _PROCESSES.Process(target=_publish, args=(case.as_json, number, calls, ""))
-    process.start()
-    process.join(120)
-    assert process.exitcode in {0, KILLED}, process.exitcode
+def killed_at(case: Case, number: int, step: str, call: int) -> None:
+    """Publishes in another process, which dies within a step, at that call of a function."""
+    assert _published_apart(case, number, step, call, "") in {0, KILLED}
 
 
-def steps_of(case: Case, number: int, folder: Path) -> dict[str, int]:
-    """Publishes in another process; gives the calls of functions of `jobs` before each step."""
+def calls_of_steps(case: Case, number: int, folder: Path) -> dict[str, int]:
+    """Publishes in another process; gives the calls of functions of `jobs` within each step."""
     told = folder / "steps.json"
-    process = _PROCESSES.Process(target=_publish, args=(case.as_json, number, -1, str(told)))
+    assert _published_apart(case, number, "", 0, str(told)) == 0
+    before: dict[str, int] = json.loads(told.read_bytes())
+    return {name: before[later] - before[name] for name, later in pairwise(before)}
+
+
+def _published_apart(case: Case, number: int, step: str, call: int, told: str) -> int | None:
+    arguments = (case.as_json, number, step, call, told)
+    process = _PROCESSES.Process(target=_publish, args=arguments)
     process.start()
     process.join(120)
-    found: dict[str, int] = json.loads(told.read_bytes())
-    return found
+    return process.exitcode
 
 
-def _publish(told: str, number: int, calls: int, steps: str) -> None:
-    sink = Case(**json.loads(told)).open()
-    counter, seen = _Counter(calls), {}
+def _publish(case: str, number: int, deadly_step: str, call: int, told: str) -> None:
+    sink = Case(**json.loads(case)).open()
+    counter, seen = _Counter(), {}
 
     def step(name: str) -> None:
         seen[name] = counter.calls
+        if name == deadly_step:
+            counter.deadly = counter.calls + call
 
     with counter.counting():
         publish(sink, number, step=step)
-    if steps:
-        Path(steps).write_text(json.dumps(seen), encoding="utf-8")
+    if told:
+        Path(told).write_text(json.dumps(seen), encoding="utf-8")
 
 
 class _Counter:
     """Counts calls of functions of `jobs` in all threads, and ends the process at one of them."""
 
-    def __init__(self, deadly: int) -> None:
-        self.calls, self._deadly = 0, deadly
+    def __init__(self) -> None:
+        self.calls, self.deadly = 0, 0
 
     def counting(self) -> Any:
         return _Profiled(self)
@@ -205,7 +211,7 @@ class _Counter:
     def __call__(self, frame: FrameType, event: str, _: Any) -> None:
         if event == "call" and _of_jobs(frame.f_code):
             self.calls += 1
-            if self.calls == self._deadly:
+            if self.calls == self.deadly:
                 os._exit(KILLED)
 
 

@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from recsys.errors import RecsysError, RunNotThereError
-from tests.sinks.cases import RECORD, USERS, Case, killed_at, lists_of, steps_of, tables_of
+from tests.sinks.cases import RECORD, USERS, Case, calls_of_steps, killed_at, lists_of, tables_of
 
 #: At how many calls of functions each step of a publication is killed.
-KILLS = {"stage": 4, "complete": 9, "retire": 2}
+KILLS = {"stage": 3, "complete": 8, "retire": 2}
 
 
 def test_a_run_is_live_as_a_whole_or_not_at_all(case: Case) -> None:
@@ -41,12 +40,12 @@ def test_history_is_kept_and_not_live(case: Case) -> None:
 
 def test_a_killed_publication_leaves_one_run_or_the_other(case: Case, tmp_path: Path) -> None:
     case.publish(1)
-    steps = steps_of(case, 2, tmp_path)
+    calls = calls_of_steps(case, 2, tmp_path)
     seen, live = set(), 2
-    for number, calls in enumerate(instants(steps), 10):
-        killed_at(case, number, calls)
+    for number, (step, call) in enumerate(instants(calls), 10):
+        killed_at(case, number, step, call)
         found = case.read()
-        assert found in (lists_of(live), lists_of(number)), (steps, calls)
+        assert found in (lists_of(live), lists_of(number)), (step, call)
         seen.add("new" if found == lists_of(number) else "old")
         live = number if found == lists_of(number) else live
     assert seen == {"old", "new"}
@@ -55,13 +54,12 @@ def test_a_killed_publication_leaves_one_run_or_the_other(case: Case, tmp_path: 
     check_nothing_is_left_over(case)
 
 
-def instants(steps: Mapping[str, int]) -> list[int]:
-    """Numbers of calls, evenly spread over each step; the first and the last of it among them."""
-    ends = dict(pairwise(steps))
+def instants(calls: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Calls evenly spread over each step, the first and the last of it among them."""
     return [
-        int(call)
-        for name, kills in KILLS.items()
-        for call in np.linspace(steps[name] + 1, steps[ends[name]], kills)
+        (step, int(call))
+        for step, kills in KILLS.items()
+        for call in np.linspace(1, calls[step], kills)
     ]
 
 
