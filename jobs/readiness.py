@@ -1,4 +1,4 @@
-"""Whether a night could begin: everything that is wrong with sources and published side, at once.
+"""Check of everything that could stop a night: sources, rights, settings, published side.
 
 It takes no Spark and less than a second: some rows of each source are read as a night reads them.
 """

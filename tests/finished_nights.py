@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pyarrow as pa
@@ -12,12 +12,14 @@ from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import Settings
 from jobs.steps import publish_lists
 from jobs.stores.models import model_partition, write_policy
+from recsys.as_of import AsOf
 from recsys.config import Config
+from recsys.nights import Night
 from recsys.ranking.bands import BANDS
 from recsys.ranking.policy import BandPolicy, RankingPolicy
 from recsys.schemas import FALLBACK, HISTORIES, ITEMS, LISTS, QUARANTINE, RAW, RAW_USERS, Table
 
-DAY: Final = date(2026, 1, 1)
+DAY: Final = AsOf.parse("2026-01-01")
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class FinishedNight:
     """What a night has made."""
 
     lists: Mapping[int, Sequence[int]]
-    as_of: date = DAY
+    as_of: AsOf = DAY
     best: float = 1.0
     """The score of each first place; the others are lower."""
     method: str = "sum"
@@ -68,7 +70,7 @@ class Publisher:
 
     config: Config
     settings: Settings
-    _ready: set[date] = field(default_factory=set)
+    _ready: set[AsOf] = field(default_factory=set)
 
     def publish(self, night: FinishedNight, *, promote: bool | None = None, **changes: Any) -> None:
         """Fills the lake and publishes; `changes` replace sections of the configuration."""
@@ -108,6 +110,6 @@ class Publisher:
         members = [{"user_id": user, "active": True} for user in range(night.members)]
         schema = RAW_USERS.arrow(config.ids)
         write(lake.as_of(RAW_USERS.name, as_of), pa.Table.from_pylist(members, schema))
-        write_policy(lake, as_of, night.policy, {})
+        write_policy(lake, as_of, night.policy, Night(fingerprint=config.lists_fingerprint()))
         write(lake.as_of(LISTS.name, as_of), night.table(config), models=["popularity"])
         return arguments

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Erasure:
-    """What was done, and what a search of everything still finds afterwards."""
+    """Everything that was erased, and what a search still finds afterwards."""
 
     rewritten: int
     """Partitions that lost rows."""

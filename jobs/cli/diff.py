@@ -1,7 +1,6 @@
 """`recsys diff`: what one run's lists change for users, against another's."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date
 from typing import Annotated, Final
 
 import typer
@@ -14,6 +13,7 @@ from jobs.run.entrypoint import lake_of
 from jobs.run.settings import load_config, load_settings
 from jobs.sinks.postgres.published import run_facts
 from jobs.stores.population import activity
+from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.errors import MissingPartitionError
 from recsys.evaluation.audit import AuditVerdict, Outcome, RunFacts, audit
@@ -54,7 +54,7 @@ def diff(
 
 
 def _by_segment(
-    difference: Difference, lake: Lake, as_of: date, config: Config
+    difference: Difference, lake: Lake, as_of: AsOf, config: Config
 ) -> Mapping[str, Change]:
     """By how much users had done; where the lake lacks the date, by the length of their lists."""
     try:

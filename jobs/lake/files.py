@@ -29,7 +29,7 @@ _OWNERS: Final = stat.S_IRWXU
 
 
 def is_local(path: UPath) -> bool:
-    """Whether the operating system knows it by this path."""
+    """True if the operating system knows it by this path."""
     return isinstance(path, Path)
 
 
@@ -109,7 +109,7 @@ def dataset(files: Sequence[StoredFile], schema: pa.Schema) -> ds.Dataset:
 
 
 def _source(file: StoredFile) -> str | pa.BufferReader:
-    """What Arrow reads a verified file from: a file elsewhere comes once, and whole."""
+    """A verified file as Arrow reads it; one that lies elsewhere comes once, and whole."""
     if not is_local(file.path):
         return pa.BufferReader(content(file))
     verify(file)
@@ -125,7 +125,7 @@ def _counted(path: UPath) -> "_Counted":
 
 
 class _Counted:
-    """How many bytes there were, and their checksum."""
+    """Number of bytes, and their checksum."""
 
     def __init__(self) -> None:
         self.bytes = 0

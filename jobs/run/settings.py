@@ -41,7 +41,7 @@ _REMEDY: Final = 'set it, or start the embedded servers: eval "$(recsys sandbox 
 
 
 class Settings(BaseModel):
-    """What differs between machines. Relative paths start at the working directory."""
+    """Settings that differ between machines. Relative paths start at the working directory."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -128,7 +128,7 @@ def folder_path(place: str, name: str) -> UPath:
 
 
 def tuned_path(config: Path) -> Path:
-    """Where tuned parameters are kept, beside a configuration."""
+    """Path of the tuned parameters beside a configuration."""
     return config.with_name(f"{config.stem}.tuned.toml")
 
 

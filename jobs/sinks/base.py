@@ -9,13 +9,13 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final, Protocol
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 from pydantic import SecretStr
 
+from recsys.as_of import AsOf
 from recsys.errors import DataError
 from recsys.ids import UserId
 from recsys.sections.base import Section
@@ -27,7 +27,7 @@ _MODEL: Final = re.compile("[a-z][a-z0-9_]*")
 class RunRecord:
     """What is known of a run from its start."""
 
-    as_of: date
+    as_of: AsOf
     config_hash: str
     code_version: str
     models: Sequence[str]

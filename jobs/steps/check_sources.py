@@ -8,7 +8,7 @@ import argparse
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import pyarrow as pa
@@ -27,22 +27,22 @@ from data_contracts import measures as m
 from data_contracts.contract import CheckContext, Contract, RelatedTables
 from data_contracts.rules import Verdict
 from data_contracts.trailing import Trailing
-from jobs.lake.manifests import OBSERVED_AT
+from jobs.lake.facts import EventCheck, ReadFacts
 from jobs.lake.partitions import Lake
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.stores.checks import (
-    EventCheck,
     earlier_rows,
     event_checks,
     keep,
-    passed_days,
+    passed_before,
     read_present,
 )
 from jobs.stores.population import available_items
 from jobs.stores.run_stats import no_events
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.schemas import EVENT_SOURCES, ITEMS, RAW, RAW_BLOCKS, TIMESTAMP
-from recsys.window import Window, midnight
+from recsys.window import Window
 
 log = logging.getLogger(__name__)
 
@@ -103,24 +103,24 @@ def _ids(read: Mapping[str, SourceRows], name: str, column: str) -> pa.Array | N
 
 
 def _with_blocks_before(arguments: RunArguments, related: RelatedTables) -> RelatedTables:
-    """Adds the blocks of the last date before this one whose sources kept to their contracts,
+    """Adds the blocks of the last run before this one whose sources kept to their contracts,
     where there is one and its ids are of the same types."""
     lake, ids, as_of = arguments.lake, arguments.config.ids, arguments.as_of
-    for day in reversed(passed_days(lake, "sources", as_of)):
-        partition = lake.as_of(RAW_BLOCKS.name, day)
+    for earlier in reversed(passed_before(lake, "sources", as_of)):
+        partition = lake.as_of(RAW_BLOCKS.name, earlier)
         if partition.exists() and partition.intact():
             rows, found = read_present([partition], RAW_BLOCKS, ids, _UNREAD)
             if m.type_violations(RAW_BLOCKS, ids, found):
                 return related
-            between = _read_at(lake, as_of) - _read_at(lake, day)
+            between = _read_at(lake, as_of) - _read_at(lake, earlier)
             return replace(related, blocks=rows, blocks_days=max(1.0, between / A_DAY))
     return related
 
 
-def _read_at(lake: Lake, day: date) -> datetime:
-    """When the blocks of a date were read; its end where nobody noted it."""
-    noted = lake.as_of(RAW_BLOCKS.name, day).manifest().stats.get(OBSERVED_AT)
-    return datetime.fromisoformat(noted) if noted else midnight(day + A_DAY)
+def _read_at(lake: Lake, as_of: AsOf) -> datetime:
+    """Instant of the read of a run's blocks; a day after its as-of where nobody noted it."""
+    noted = ReadFacts.of(lake.as_of(RAW_BLOCKS.name, as_of)).observed_at
+    return noted or (as_of + A_DAY).instant
 
 
 def _context(arguments: RunArguments, trailing: Trailing, related: RelatedTables) -> CheckContext:
@@ -145,7 +145,9 @@ def _sizes(arguments: RunArguments, name: str) -> Trailing:
 def _available(arguments: RunArguments) -> Sequence[int]:
     """Items that could be recommended on the last dates before this one, oldest first."""
     lake, limits = arguments.lake, arguments.config.contracts
-    days = [day for day in lake.days(ITEMS.name) if day < arguments.as_of][-limits.trailing_runs :]
+    days = [day for day in lake.instants(ITEMS.name) if day < arguments.as_of][
+        -limits.trailing_runs :
+    ]
     return [available_items(lake, day) for day in days]
 
 
@@ -162,7 +164,7 @@ def _check_events(
     trailing = _trailing(arguments, place, windows, others)
     partitions = [lake.window(place, window) for window in windows]
     rows, found = read_present(partitions, RAW[name], config.ids, _UNREAD)
-    if any(window.end > midnight(as_of) for window in windows):
+    if any(window.end > as_of.instant for window in windows):
         rows = _known_before(rows, as_of)
     context = replace(
         _context(arguments, trailing, related),
@@ -172,8 +174,10 @@ def _check_events(
     verdict = _CONTRACTS[name].check(rows, context, found)
     names = tuple(_label(lake, place, window) for window in windows)
     if m.type_violations(RAW[name], config.ids, found):
-        return verdict, EventCheck(names, {}, trailing.newest)
-    return verdict, EventCheck(names, events.mix(rows), events.newest(rows, context))
+        return verdict, EventCheck(windows=names, mix={}, newest=trailing.newest)
+    return verdict, EventCheck(
+        windows=names, mix=events.mix(rows), newest=events.newest(rows, context)
+    )
 
 
 def _unchecked(arguments: RunArguments, place: str, others: Iterable[EventCheck]) -> list[Window]:
@@ -197,10 +201,10 @@ def _trailing(
     arguments: RunArguments,
     place: str,
     new: Collection[Window],
-    others: Mapping[date, EventCheck],
+    others: Mapping[AsOf, EventCheck],
 ) -> Trailing:
     lake, limits, as_of = arguments.lake, arguments.config.contracts, arguments.as_of
-    end = midnight(as_of)
+    end = as_of.instant
     bounded = [w for w in lake.windows(place) if w.end < end and w not in new and not w.unbounded]
     last = bounded[-limits.trailing_runs :]
     earlier = [check for day, check in others.items() if day < as_of][-limits.trailing_runs :]
@@ -225,7 +229,7 @@ def _a_day(
 
     rows: of all windows before the date; a window that the date cuts has what the others leave.
     """
-    end, counts = midnight(arguments.as_of), {}
+    end, counts = arguments.as_of.instant, {}
     for window in windows:
         if window.end <= end:
             counts[window] = arguments.lake.window(place, window).manifest().rows
@@ -239,19 +243,19 @@ def _a_day(
     ]
 
 
-def _undated(lake: Lake, place: str, as_of: date) -> int:
+def _undated(lake: Lake, place: str, as_of: AsOf) -> int:
     """Events whose time cannot be used, beyond those that the run before had."""
     table = f"{place}/undated"
     before = sum(earlier_rows(lake, table, as_of, 1))
     return max(0, lake.as_of(table, as_of).manifest().rows - before)
 
 
-def _known_before(rows: pa.Table, as_of: date) -> pa.Table:
+def _known_before(rows: pa.Table, as_of: AsOf) -> pa.Table:
     """The events that the source knew of before a date."""
     if not {c.ARRIVED_AT, c.OCCURRED_AT} <= set(rows.column_names):
         return rows
     known_at = pc.coalesce(rows[c.ARRIVED_AT], rows[c.OCCURRED_AT])
-    before = pc.less(known_at, pa.scalar(midnight(as_of), TIMESTAMP))
+    before = pc.less(known_at, pa.scalar(as_of.instant, TIMESTAMP))
     return rows.filter(pc.fill_null(before, True))
 
 

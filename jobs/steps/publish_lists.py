@@ -6,13 +6,13 @@ One process streams the Parquet files through binary COPY: it is faster than sta
 
 import argparse
 import logging
-from datetime import date
 from functools import partial
 from importlib.metadata import version
 
 import pyarrow.dataset as ds
 from pydantic import SecretStr
 
+from jobs.lake.facts import ListsFacts
 from jobs.lake.files import parquet
 from jobs.lake.partitions import Partition
 from jobs.run.entrypoint import RunArguments, job_parser, run
@@ -26,6 +26,7 @@ from jobs.sinks.registry import open_sinks
 from jobs.stores.models import read_policy
 from jobs.stores.population import active_users, available_items
 from jobs.stores.run_stats import run_stats
+from recsys.as_of import AsOf
 from recsys.errors import IncompleteReadError
 from recsys.evaluation.audit import AuditVerdict, RunFacts, audit
 from recsys.schemas import FALLBACK, LISTS, QUARANTINE
@@ -48,7 +49,7 @@ def main(arguments: RunArguments) -> None:
         as_of=as_of,
         config_hash=config.fingerprint(),
         code_version=version("recsys"),
-        models=partition.manifest().stats["models"],
+        models=ListsFacts.of(partition).models,
         stats=run_stats(arguments),
     )
     refused = lake.as_of(QUARANTINE.name, as_of)
@@ -76,7 +77,7 @@ def lists_of(partition: Partition, ids: Ids) -> ds.Dataset:
     return lists
 
 
-def _say(published: Published, as_of: date) -> None:
+def _say(published: Published, as_of: AsOf) -> None:
     state = "live" if published.live else "published as history"
     message = "run %d is %s: %d lists, checksum %s"
     log.info(message, published.run_id, state, published.users, published.list_hash)

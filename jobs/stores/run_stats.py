@@ -1,8 +1,9 @@
-"""What a run read, trained and made, gathered from the manifests of its partitions."""
+"""Statistics of a run, gathered from the manifests of its partitions."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from jobs.lake.facts import HistoriesFacts, ItemsFacts, QuarantineFacts
 from jobs.lake.partitions import Partition
 from jobs.run.entrypoint import RunArguments
 from jobs.stores.models import CHOICE, model_partition
@@ -19,12 +20,12 @@ def run_stats(arguments: RunArguments) -> dict[str, Any]:
     items = lake.as_of(ITEMS.name, as_of).manifest()
     return {
         "read": read,
-        "rejected": lake.as_of(QUARANTINE.name, as_of).manifest().stats["rejected"],
+        "rejected": dict(QuarantineFacts.of(lake.as_of(QUARANTINE.name, as_of)).rejected),
         "matrix": {
             "users": histories.rows,
             "items": items.rows,
-            "available_items": items.stats["available"],
-            **histories.stats,
+            "available_items": ItemsFacts.of(lake.as_of(ITEMS.name, as_of)).available,
+            **HistoriesFacts.of(lake.as_of(HISTORIES.name, as_of)).model_dump(),
         },
         "models": _models(arguments),
         "active_users": active_users(lake, as_of, arguments.config),

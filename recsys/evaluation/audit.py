@@ -6,12 +6,12 @@ decides.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
 from enum import StrEnum
 from typing import Any, Final
 
 import pyarrow as pa
 
+from recsys.as_of import AsOf
 from recsys.evaluation.diff import Comparison, Difference
 from recsys.sections.gates import Gates
 
@@ -32,7 +32,7 @@ _FIGURES: Final[Mapping[str, str]] = {
 class RunFacts:
     """What the audit knows of a run."""
 
-    as_of: date
+    as_of: AsOf
     lists: pa.Table
     """Columns user_id, item_ids (best first) and scores, in any order of rows; places beyond
     `gates.depth` may be missing."""
@@ -83,7 +83,7 @@ class AuditVerdict:
     they hold nothing back."""
     live_run: int | None
     """The run that it was compared with; None where there was none."""
-    live_as_of: date | None
+    live_as_of: AsOf | None
     older: bool
     """Whether it is history because the live run is of a later date."""
     difference: Difference = field(compare=False, repr=False)

@@ -1,4 +1,4 @@
--- One run: its date, whether its lists are still there, how each band of users was ordered, the NDCG of
+-- One run: its as-of, whether its lists are still there, how each band of users was ordered, the NDCG of
 -- that, and how many items and users its lists could have reached. Parameter: run_id.
 SELECT
     r.run_id, r.as_of, r.status, r.stats -> 'models' -> 'choice' -> 'orders' AS orders,

@@ -1,4 +1,4 @@
--- Dates of which a configuration has published a run, and whether one of the date's runs is live.
+-- Instants that a configuration has published a run of, and whether one of the instant's runs is live.
 -- Parameters: config_hash, first, last.
 SELECT r.as_of, bool_or(EXISTS (SELECT FROM recs.live AS l WHERE l.run_id = r.run_id)) AS live
 FROM recs.run AS r

@@ -2,6 +2,7 @@
 -- `settable`: null where there is no role recsys_writer.
 SELECT
     session_user::text AS login,
+    (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = session_user) AS superuser,
     pg_is_in_recovery() AS standby,
     current_setting('transaction_read_only') = 'on' AS only_reads,
     EXISTS (

@@ -17,9 +17,9 @@ from jobs.fitting import fit_generator
 from jobs.run.settings import load_config
 from recsys import columns as c
 from recsys.dataset.training import Training
-from recsys.dataset.trial import ranked_lists
 from recsys.evaluation.diff import Difference
 from recsys.generators import als
+from recsys.lists.ranker import ranked_lists
 from recsys.ranking.blend import WeightedSum
 from recsys.ranking.scoring import Scorer
 from recsys.ranking.stack import seen

@@ -42,6 +42,7 @@ from jobs.sinks.publishing import publish
 from recsys.schemas import LISTS
 from recsys.sections.ids import Ids
 from recsys.sections.lists import Lists
+from tests.logins import as_admin
 from tests.postgres.test_publishing import RECORD, passed, popular, tables
 
 OUTPUT: Final = Path(__file__).parents[2] / "build" / "bench" / "lookup.json"
@@ -182,7 +183,13 @@ class Bench:
             command = [str(servers.pgbench_path()), "-n", "-M", setting.protocol, "-f", str(script)]
             command += ["-c", str(setting.clients), "-T", str(self.seconds)]
             done = subprocess.run(
-                [*command, "-l", "--log-prefix", f"{folder}/log", self.uri.get_secret_value()],
+                [
+                    *command,
+                    "-l",
+                    "--log-prefix",
+                    f"{folder}/log",
+                    as_admin(self.uri).get_secret_value(),
+                ],
                 env=os.environ | {"PGOPTIONS": f"-c role={role}"},
                 check=True,
                 capture_output=True,

@@ -12,7 +12,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +36,14 @@ from jobs.sinks.postgres.sink import PostgresSink
 from jobs.sinks.publishing import publish
 from jobs.sources import extraction
 from jobs.sources.mongo import ROWS_PER_BATCH, database
+from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.errors import MongoUnavailableError, PostgresUnavailableError
 from recsys.schemas import LISTS
 from recsys.sections.ids import Ids
 from tests.postgres.test_publishing import RECORD, passed, popular, tables
 
-DAY = date(2026, 1, 1)
+DAY = AsOf.parse("2026-01-01")
 REPOSITORY = Path(__file__).parents[2]
 #: Bytes of a Parquet file before its first batch.
 PARQUET_HEAD = 4

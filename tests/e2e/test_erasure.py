@@ -6,7 +6,6 @@ import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,12 @@ from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import make_market
 from jobs.sinks.postgres.sink import PostgresSink
 from jobs.sources.mongo import database
+from recsys.as_of import AsOf
 from recsys.errors import DataError
 from recsys.sections.ids import Ids
 from tests.e2e.conftest import OBSERVED_AT, Pipeline
 
-DAY = date(2026, 1, 1)
+DAY = AsOf.parse("2026-01-01")
 
 
 def somebody(pipeline: Pipeline) -> int:

@@ -1,15 +1,14 @@
 """A past date that is run again by hand does not go back in time."""
 
-from datetime import date
-
 from typer.testing import CliRunner
 
 from jobs.cli.main import app
 from jobs.sandbox.seed import make_market
 from jobs.sinks.postgres import lookup
+from recsys.as_of import AsOf
 from tests.e2e.conftest import Pipeline
 
-PAST, NEWEST = date(2025, 12, 30), date(2026, 1, 1)
+PAST, NEWEST = AsOf.parse("2025-12-30"), AsOf.parse("2026-01-01")
 
 
 def test_a_past_night_becomes_history(pipeline: Pipeline, environment: dict[str, str]) -> None:

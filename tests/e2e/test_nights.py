@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from jobs.lake.files import remove
+from jobs.listing import Listing
 from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import make_market
 from jobs.steps import (
@@ -18,18 +19,18 @@ from jobs.steps import (
     rank_lists,
     train_generators,
 )
-from jobs.steps.rank_lists import list_maker
 from jobs.stores.models import CHOICE, TrainingData, model_partition, read_policy
 from jobs.stores.nights import decided, recorded
 from recsys import columns as c
+from recsys.as_of import AsOf
+from recsys.lists.registry import ListSteps
 from recsys.nights import Night
 from recsys.schemas import HISTORIES, LISTS
 from recsys.sections.lists import Lists
 from recsys.sections.nights import Nights
-from recsys.window import midnight
 from tests.e2e.conftest import OPEN_GATES, Pipeline
 
-FULL = date(2026, 1, 1)
+FULL = AsOf.parse("2026-01-01")
 SECOND, THIRD, FOURTH = (FULL + timedelta(days=n) for n in (1, 2, 3))
 NEW_USER, NEW_ITEM = 1_000_000, 2_000_000
 MODELLING = (train_generators, choose_ranking, rank_lists)
@@ -43,7 +44,8 @@ def market(pipeline: Pipeline) -> Pipeline:
     sections = {
         "gates": OPEN_GATES,
         "nights": Nights(full_every=3),
-        "lists": Lists(length=10, explore_slots=1),
+        "lists": Lists(length=10),
+        "list_steps": ListSteps.model_validate({"explore": {"slots": 1}}),
     }
     return Pipeline(pipeline.settings, pipeline.config.model_copy(update=sections))
 
@@ -59,7 +61,8 @@ def made(run: RunArguments) -> Made:
 def made_of_all(run: RunArguments) -> Made:
     """The lists of everybody with the models and the choice of a night."""
     known = TrainingData(run)
-    maker = list_maker(run, known, read_policy(run.lake, run.as_of))
+    listing = Listing(run, known, read_policy(run.lake, run.as_of))
+    maker = listing.lists(listing.pools(known.histories[c.ACTIVE].to_numpy()))
     active = known.histories.filter(known.histories[c.ACTIVE])
     batches = active.combine_chunks().to_batches()
     return by_user(pa.Table.from_batches([part for b in batches for part in maker.lists(b)]))
@@ -79,7 +82,7 @@ def test_users_who_changed_get_a_full_runs_lists_and_others_keep_theirs(market: 
     gone = before[regulars[0]][c.ITEM_IDS][0]
     lost = {user for user, row in before.items() if gone in row[c.ITEM_IDS]}
     newly, again, blocker, later, *_ = (user for user in regulars if user not in lost)
-    noon = midnight(FULL) + NOON
+    noon = FULL.instant + NOON
     item = before[newly][c.ITEM_IDS][2]
     act(market, [(newly, item), (again, touched[again][0]), (NEW_USER, item)], noon)
     act(market, [(NEW_USER, NEW_ITEM)], noon)
@@ -133,7 +136,7 @@ def histories(run: RunArguments) -> dict[Any, list[Any]]:
 
 
 def check_manifests(
-    run: RunArguments, *, base: date, previous: date, scored: int, kept: int
+    run: RunArguments, *, base: AsOf, previous: AsOf, scored: int, kept: int
 ) -> None:
     night = Night(fingerprint=run.config.lists_fingerprint(), base=base, previous=previous)
     names = (*run.config.generators.used(), CHOICE)

@@ -29,7 +29,6 @@ from jobs.steps import extract_sources
 from recsys.config import Config, parse_config
 from recsys.errors import MappingError
 from recsys.sections.ids import Ids
-from recsys.window import midnight
 from tests.architecture.test_docs import commands
 from tests.conftest import REPOSITORY
 from tests.postgres.test_publishing import (
@@ -178,7 +177,7 @@ def test_no_name_of_the_configuration_is_more_than_a_name(
         described = changed["sources"][source]
         place = described if name in described else described["columns"]
         place[name] = [value] if isinstance(place[name], list) else value
-        arguments = RunArguments(DAY, parse_config(changed, ""), settings, midnight(DAY))
+        arguments = RunArguments(DAY, parse_config(changed, ""), settings, DAY.instant)
         with pytest.raises(MappingError, match="correct"):
             extract_sources.main(arguments)
         assert query(uri, CATALOGUE) == before, (source, name)

@@ -33,6 +33,7 @@ def drawn_lists() -> pa.Table:
         item_rows=np.tile(np.arange(ORDINARY), USERS),
         scores=np.tile(-np.arange(ORDINARY, dtype=np.float32), USERS),
         sources=np.zeros(USERS * ORDINARY, np.int16),
+        propensities=np.ones(USERS * ORDINARY, np.float32),
     )
     preferences = np.tile(np.array([0.0, 0.5, 1.5], np.float32), (USERS, 1))
     nothing = Ragged.of_lengths(np.zeros(USERS, np.int64), np.empty(0, np.int64))

@@ -22,6 +22,7 @@ from recsys.errors import (
     SettingsError,
 )
 from recsys.sections.ids import Ids
+from tests.logins import as_admin
 
 UUID = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
 RUN = """
@@ -47,7 +48,7 @@ def add_run(uri: SecretStr, lists: dict[str, list[str]], item: str, status: str)
 
 
 def acting_as(uri: SecretStr, role: str) -> SecretStr:
-    return SecretStr(f"{uri.get_secret_value()}&options=-c%20role%3D{role}")
+    return SecretStr(f"{as_admin(uri).get_secret_value()}&options=-c%20role%3D{role}")
 
 
 @pytest.fixture

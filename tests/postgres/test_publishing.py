@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from string import ascii_letters
@@ -24,6 +24,7 @@ from jobs.sinks.postgres.published import run_facts
 from jobs.sinks.postgres.sink import PostgresSink
 from jobs.sinks.publishing import Auditor, Published, publish
 from jobs.steps import publish_lists
+from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.errors import (
     ConfigError,
@@ -38,8 +39,9 @@ from recsys.ids import MOST_BYTES
 from recsys.schemas import FALLBACK, LISTS, QUARANTINE
 from recsys.sections.gates import Gates
 from recsys.sections.ids import Ids
+from tests.logins import as_admin
 
-DAY = date(2026, 1, 1)
+DAY = AsOf.parse("2026-01-01")
 RECORD = RunRecord(DAY, "hash", "1.0", ("als", "popularity"), {"read": {}})
 BIGINT = Ids()
 #: What `held` finds.
@@ -112,7 +114,8 @@ def go(
 
 
 def query(uri: SecretStr, text: str, role: str | None = None) -> list[tuple[Any, ...]]:
-    with connect(uri) as connection, connection.cursor() as cursor:
+    """What the server's superuser finds, or with the rights of a role."""
+    with connect(as_admin(uri)) as connection, connection.cursor() as cursor:
         if role:
             cursor.execute(f"SET ROLE {role}")
         cursor.execute(text)
@@ -272,8 +275,8 @@ def test_analysts_see_one_row_an_item(postgres_uri: SecretStr) -> None:
     columns = "run_id, as_of, live, user_id, rank, item_id, score, source, propensity"
     rows = query(postgres_uri, f"SELECT {columns} FROM recs.list_item ORDER BY rank")  # noqa: S608
     assert rows == [
-        (run.run_id, DAY, True, 1, 1, 10, 1.0, "als", 1.0),
-        (run.run_id, DAY, True, 1, 2, 11, 0.5, "popularity", 0.5),
+        (run.run_id, DAY.instant, True, 1, 1, 10, 1.0, "als", 1.0),
+        (run.run_id, DAY.instant, True, 1, 2, 11, 0.5, "popularity", 0.5),
     ]
 
 
@@ -322,13 +325,13 @@ def test_lists_that_older_code_made_are_refused_before_anything_is_loaded(
 
 
 def of_date(day: int) -> RunRecord:
-    return replace(RECORD, as_of=date(2026, 1, day))
+    return replace(RECORD, as_of=AsOf.parse(f"2026-01-0{day}"))
 
 
 def publish_of(uri: SecretStr, day: int, item: int, promote: bool | None = None) -> Published:  # noqa: FBT001
     """Publishes a run of a day of January, audited as the step does."""
     rows = lists(BIGINT, (1, [item]))
-    new = RunFacts(date(2026, 1, day), rows.to_table(), {})
+    new = RunFacts(of_date(day).as_of, rows.to_table(), {})
 
     def auditor(live: int | None) -> AuditVerdict:
         before = None if live is None else run_facts(uri, live, BIGINT, 20)
@@ -344,7 +347,7 @@ def test_a_run_of_an_older_date_is_history_unless_it_is_asked_to_go_live(
     publish_of(postgres_uri, 2, 10)
     older = publish_of(postgres_uri, 1, 11)
     assert (older.live, older.verdict.older) == (False, True)
-    assert (older.verdict.live_run, older.verdict.live_as_of) == (1, date(2026, 1, 2))
+    assert (older.verdict.live_run, older.verdict.live_as_of) == (1, AsOf.parse("2026-01-02"))
     assert items_of(postgres_uri, 1) == ["10"]
     assert publish_of(postgres_uri, 2, 12).live
     assert not publish_of(postgres_uri, 3, 13, promote=False).live

@@ -41,7 +41,7 @@ def test_an_analyst_sees_every_row_as_it_was_read(postgres_uri: SecretStr) -> No
         (*rule, None, None, "unknown event_type", "x" * 1_000_000),
         (*rule, None, None, "unknown event_type", None),
     ]
-    assert query(postgres_uri, "SELECT DISTINCT as_of FROM recs.quarantine") == [(DAY,)]
+    assert query(postgres_uri, "SELECT DISTINCT as_of FROM recs.quarantine") == [(DAY.instant,)]
 
 
 @pytest.mark.parametrize(

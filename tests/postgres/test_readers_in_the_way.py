@@ -11,17 +11,21 @@ from pydantic import SecretStr
 
 from jobs.db.postgres import connect
 from jobs.db.statements import statement
+from jobs.sandbox.postgres_server import LOGIN, SUPERUSER
 from jobs.sinks.postgres import lookup, switching
 from recsys.errors import HeldError, PostgresLockedError
+from tests.logins import as_login
 from tests.postgres.test_publishing import TABLES, go, held, history, items_of, passed, query
 
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
 @contextmanager
-def session(uri: SecretStr, *texts: str) -> Iterator[psycopg2.extensions.connection]:
+def session(
+    uri: SecretStr, *texts: str, login: str = SUPERUSER
+) -> Iterator[psycopg2.extensions.connection]:
     """An open session of somebody else that has run some statements."""
-    other = psycopg2.connect(uri.get_secret_value(), application_name="somebody")
+    other = psycopg2.connect(as_login(uri, login).get_secret_value(), application_name="somebody")
     try:
         with other.cursor() as cursor:
             for text in texts:
@@ -162,14 +166,14 @@ def test_a_second_publication_waits_and_says_for_whom(
 ) -> None:
     monkeypatch.setattr("jobs.db.liveness.PROBE_EVERY", 0.1)
     lock = "SET ROLE recsys_writer", "SELECT FROM recs.id_types FOR UPDATE"
-    with ThreadPoolExecutor(1) as pool, session(postgres_uri, *lock) as other:
+    with ThreadPoolExecutor(1) as pool, session(postgres_uri, *lock, login=LOGIN) as other:
         publishing = pool.submit(go, postgres_uri, (1, [10]))
         while "waiting for" not in caplog.text:
             assert not publishing.done()
         pid = other.info.backend_pid
         other.rollback()
         assert publishing.result().run_id == 1
-    assert f"waiting for pid {pid} of login postgres (somebody, " in caplog.text
+    assert f"waiting for pid {pid} of login recsys (somebody, " in caplog.text
 
 
 def test_a_switch_that_waits_for_too_long_names_who_is_in_the_way(
@@ -178,10 +182,10 @@ def test_a_switch_that_waits_for_too_long_names_who_is_in_the_way(
     monkeypatch.setattr("jobs.db.liveness.PROBE_EVERY", 0.1)
     for item in (10, 11):
         go(postgres_uri, (1, [item]))
-    query(postgres_uri, "ALTER ROLE postgres SET lock_timeout = '1s'; SELECT 1")
+    query(postgres_uri, "ALTER ROLE recsys SET lock_timeout = '1s'; SELECT 1")
     monkeypatch.setattr("jobs.db.postgres.statement", short_waits)
     with (
-        session(postgres_uri, "LOCK TABLE recs.live IN SHARE MODE") as other,
+        session(postgres_uri, "LOCK TABLE recs.live IN SHARE MODE", login=LOGIN) as other,
         pytest.raises(
             PostgresLockedError, match=rf"pid {other.info.backend_pid} of login \w+ \(somebody"
         ),

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -23,7 +23,7 @@ from recsys.config import Config
 from recsys.errors import HeldError
 from recsys.evaluation.audit import Outcome, RunFacts, audit
 from recsys.sections.gates import Gates
-from tests.finished_nights import FinishedNight, Publisher
+from tests.finished_nights import DAY, FinishedNight, Publisher
 
 DEPTH = 4
 NDCG = st.none() | st.floats(0, 1)
@@ -38,7 +38,7 @@ MANY_LISTS = st.builds(
 NIGHTS = st.builds(
     FinishedNight,
     lists=LISTS | MANY_LISTS,
-    as_of=st.dates(date(2026, 1, 1), date(2026, 1, 4)),
+    as_of=st.integers(0, 9).map(lambda n: DAY + timedelta(hours=6 * n)),
     best=st.floats(-50, 50),
     method=st.sampled_from(["sum", "fusion"]),
     ndcg=NDCG,

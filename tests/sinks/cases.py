@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from datetime import date
 from io import BytesIO
 from itertools import pairwise
 from multiprocessing import get_context
@@ -28,6 +27,7 @@ import jobs.sinks
 from jobs.sinks.base import RunRecord, RunTables, Sink
 from jobs.sinks.postgres.sink import PostgresSink
 from jobs.sinks.registry import open_sinks
+from recsys.as_of import AsOf
 from recsys.schemas import FALLBACK, LISTS
 from recsys.sections.ids import Ids
 
@@ -35,7 +35,7 @@ ADDED: Final = str(Path(__file__).parent / "added")
 PACKAGE: Final = str(Path(jobs.__file__).parent)
 KILLED: Final = 9
 USERS: Final = 30
-RECORD: Final = RunRecord(date(2026, 1, 1), "hash", "1", ("als",), {})
+RECORD: Final = RunRecord(AsOf.parse("2026-01-01"), "hash", "1", ("als",), {})
 #: Clean processes are forked from one that has loaded these and has no threads.
 _PROCESSES = get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["tests.sinks.cases"])

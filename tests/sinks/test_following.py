@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from jobs.readiness import problems
 from jobs.run.entrypoint import lake_of
 from jobs.sinks.postgres.sink import PostgresSink
 from jobs.sinks.registry import open_sinks
+from recsys.as_of import AsOf
 from recsys.errors import ConfigError, HeldError
 from recsys.sections.gates import Gates
 from tests.finished_nights import FinishedNight, Publisher
@@ -30,7 +30,7 @@ OPEN = Gates(min_overlap=None, min_users_kept=None, max_score_drift=None)
 def night(shift: int, day: int = 1) -> FinishedNight:
     """A night whose lists tell which it is."""
     lists = {user: [item + shift for item in items] for user, items in LISTS.items()}
-    return FinishedNight(lists, as_of=date(2026, 1, day))
+    return FinishedNight(lists, as_of=AsOf.parse(f"2026-01-0{day}"))
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ def migrate(uri: SecretStr, ids: Ids, *, recreate: bool = False) -> list[str]:
     """Applies the migrations that have not run yet, in one transaction, and gives their names.
 
     A database without the published side gets `sql/schema.sql`, which is what all of them come to.
+    The lookup is installed anew in any case.
     recreate: first removes the published side with all its runs.
     Raises ConfigError where the database was set up for other id types, PublishedSideError where
     the login lacks a right.
@@ -54,6 +55,7 @@ def _migrate(connection: Connection, ids: Ids, *, recreate: bool) -> list[str]:
             apply(connection, path, ids)
         else:
             _record(connection, path)
+    install_lookup(connection, ids)
     return [path.stem for path in todo]
 
 
@@ -131,7 +133,7 @@ def pending(numbers: Collection[int]) -> tuple[list[str], list[int]]:
 
 
 def other_ids(published: Ids, ids: Ids) -> str | None:
-    """Why a database cannot take ids of these types; None where it can."""
+    """Reason why a database cannot take ids of these types; None where it can."""
     if published == ids:
         return None
     return (
@@ -139,6 +141,11 @@ def other_ids(published: Ids, ids: Ids) -> str | None:
         f"says {ids.user} and {ids.item}; correct [ids], or drop what is published and start over "
         "with `recsys migrate --recreate`"
     )
+
+
+def install_lookup(connection: Connection, ids: Ids) -> None:
+    """Replaces the functions of the lookup by their one present form."""
+    _execute(connection, statement("repeatable/lookup"), ids)
 
 
 def apply(connection: Connection, path: Path, ids: Ids) -> None:

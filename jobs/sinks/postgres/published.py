@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 
 import pyarrow as pa
@@ -14,6 +13,7 @@ from jobs.db.liveness import streamed
 from jobs.db.postgres import Connection, connect
 from jobs.db.statements import statement
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.errors import RunNotThereError
 from recsys.evaluation.audit import RunFacts
 from recsys.schemas import LISTS
@@ -75,7 +75,7 @@ class KeptRun:
     """The row of `sql/audit/run.sql`."""
 
     run_id: int
-    as_of: date
+    as_of: AsOf
     status: str
     orders: Mapping[str, Any] | None
     ndcg: float | None
@@ -92,7 +92,8 @@ def kept_run(connection: Connection, run_id: int) -> KeptRun:
         raise RunNotThereError(
             f"there is no run {run_id}; `recsys runs` lists those that there are"
         )
-    run = KeptRun(*row)
+    number, instant, *others = row
+    run = KeptRun(number, AsOf(instant), *others)
     if run.status in _WITHOUT_LISTS:
         raise RunNotThereError(
             f"run {run_id} {_WITHOUT_LISTS[run.status]}, so its lists are not there; `recsys runs` "

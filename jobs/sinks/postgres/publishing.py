@@ -121,7 +121,12 @@ def live_run(connection: Connection) -> int | None:
 
 
 def _open_run(connection: Connection, record: RunRecord) -> int:
-    values = {**record.__dict__, "models": list(record.models), "stats": json.dumps(record.stats)}
+    values = {
+        **record.__dict__,
+        "as_of": record.as_of.instant,
+        "models": list(record.models),
+        "stats": json.dumps(record.stats),
+    }
     with connection.cursor() as cursor:
         cursor.execute(statement("publish/new_run"), values)
         (run_id,) = cursor.fetchone() or (0,)

@@ -19,6 +19,7 @@ from jobs.sinks.postgres import erasing, switching
 from jobs.sinks.postgres.forgotten import forgotten
 from jobs.sinks.postgres.published import kept_run, readable
 from jobs.sinks.postgres.publishing import PostgresPublication, live_run, publication
+from recsys.as_of import AsOf
 from recsys.ids import UserId
 from recsys.schemas import FALLBACK, LISTS
 from recsys.sections.ids import Ids
@@ -67,7 +68,7 @@ class PostgresSink:
         ((as_of, config_hash, code_version, models, stats),) = self._rows(
             "follow/run", {"run_id": run_id}
         )
-        return RunRecord(as_of, config_hash, code_version, tuple(models), stats)
+        return RunRecord(AsOf(as_of), config_hash, code_version, tuple(models), stats)
 
     def tables(self, run_id: int) -> RunTables:
         """The lists of a run, as a stream that is read once, and its fallback lists."""
