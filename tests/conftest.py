@@ -22,6 +22,7 @@ from jobs.sinks.postgres.migrations import migrate
 from jobs.spark.session import session
 from recsys.config import Config
 from recsys.sections.ids import Ids
+from tests.finished_nights import Publisher
 from tests.logins import as_admin
 from tests.mongo_servers import EMBEDDED, FERRETDB, SERVERS, emptied, ferretdb, named_server
 from tests.object_store import ObjectStore, started
@@ -123,6 +124,12 @@ def settings(postgres_uri: SecretStr, mongo_uri: SecretStr, tmp_path: Path) -> S
         config=REPOSITORY / "recsys.toml",
         submitted=False,
     )
+
+
+@pytest.fixture
+def publisher(settings: Settings, config: Config) -> Publisher:
+    """Publishes nights that were never run, into this test's own database."""
+    return Publisher(config, settings)
 
 
 @pytest.fixture(scope="session")

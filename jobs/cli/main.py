@@ -33,7 +33,11 @@ _COMMANDS: Final = (
     Deferred(
         "rollback", "jobs.cli.switch:rollback", "Let lookups answer from an older run at once."
     ),
-    Deferred("publish", "jobs.cli.switch:publish", "Let a run go live that the audit held back."),
+    Deferred(
+        "publish",
+        "jobs.cli.switch:publish",
+        "Let a run go live that the audit held back, or bring a sink up to date.",
+    ),
     Deferred(
         "backfill",
         "jobs.cli.backfill:backfill_command",

@@ -165,7 +165,7 @@ def _compare(file: StoredFile, found: _Counted) -> None:
 # --- writing --------------------------------------------------------------------------------------
 
 
-class Sink(io.RawIOBase):
+class CountingWriter(io.RawIOBase):
     """A file that is written from start to end; counts what goes in."""
 
     def __init__(self, out: IO[bytes]) -> None:
@@ -191,14 +191,14 @@ class Sink(io.RawIOBase):
 
 
 @contextmanager
-def create(file: UPath) -> Iterator[Sink]:
+def create(file: UPath) -> Iterator[CountingWriter]:
     """A new file, which is on the disk when the context ends."""
     if not is_local(file):
         with file.open("wb") as out:
-            yield Sink(out)
+            yield CountingWriter(out)
         return
     with open_closed(Path(file.path)) as out:
-        yield Sink(out)
+        yield CountingWriter(out)
         out.flush()
         os.fsync(out.fileno())
 

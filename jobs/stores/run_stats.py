@@ -7,12 +7,13 @@ from jobs.lake.facts import HistoriesFacts, ItemsFacts, QuarantineFacts
 from jobs.lake.partitions import Partition
 from jobs.run.entrypoint import RunArguments
 from jobs.stores.models import CHOICE, model_partition
+from jobs.stores.population import active_users
 from recsys.errors import NoEventsError
 from recsys.schemas import EVENT_SOURCES, HISTORIES, ITEMS, LISTS, QUARANTINE, RAW
 
 
 def run_stats(arguments: RunArguments) -> dict[str, Any]:
-    """Rows read by source, rows refused by reason, sizes of matrix, models and lists."""
+    """Rows read by source, rows refused by reason, sizes of matrix, models and lists, members."""
     lake, as_of = arguments.lake, arguments.as_of
     read = {name: _read_rows(arguments, name) for name in arguments.config.sources.configured()}
     histories = lake.as_of(HISTORIES.name, as_of).manifest()
@@ -27,6 +28,7 @@ def run_stats(arguments: RunArguments) -> dict[str, Any]:
             **HistoriesFacts.of(lake.as_of(HISTORIES.name, as_of)).model_dump(),
         },
         "models": _models(arguments),
+        "active_users": active_users(lake, as_of, arguments.config),
         "lists": lake.as_of(LISTS.name, as_of).manifest().rows,
     }
 

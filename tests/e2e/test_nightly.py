@@ -104,7 +104,7 @@ def test_a_night_end_to_end(market_run: Pipeline, capsys: pytest.CaptureFixture[
     drift_alone = OPEN_GATES.model_copy(update={"max_score_drift": Gates().max_score_drift})
     market_run.run(END, gates=drift_alone, ranking=Ranking(method="fusion"))
     audit = market_run.query(
-        "SELECT audit -> 'score_drift' FROM recs.run ORDER BY run_id DESC LIMIT 1"
+        "SELECT audit -> 'figures' -> 'score_drift' FROM recs.run ORDER BY run_id DESC LIMIT 1"
     )
     assert audit == [(None,)]
     everything = planted_groups(USERS, ITEMS_MADE, SEED).blocks_everything
