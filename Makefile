@@ -226,7 +226,7 @@ check-readme: setup ## run every command of README and docs in a fresh clone
 .PHONY: chaos
 chaos: setup ## kill drivers and servers at many instants (KILLS, SEED), look up under load, backfill DAYS
 	@pytest -q --chaos --chaos-kills $(KILLS) --chaos-seed $(SEED) --chaos-days $(DAYS) \
-	    tests/e2e/test_chaos.py tests/e2e/test_faults.py tests/lake/test_power_cut.py \
+	    tests/e2e/test_chaos.py tests/e2e/test_faults.py tests/e2e/test_forced_shutdowns.py tests/lake/test_power_cut.py \
 	    tests/postgres/test_lookups_under_load.py tests/e2e/test_backfill.py \
 	    tests/e2e/test_airflow_backfill.py tests/property/test_sources.py
 

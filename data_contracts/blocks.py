@@ -40,19 +40,19 @@ def _lost_rule(context: CheckContext) -> list[Rule]:
     return [Rule(LOST, "fail", (None, most), remedy)]
 
 
-def _before(known: RelatedTables) -> pa.Table | None:
+def _before(related: RelatedTables) -> pa.Table | None:
     """The distinct blocks of the run before, of users and items that are still there."""
-    if known.blocks is None:
+    if related.blocks is None:
         return None
-    rows = m.usable(known.blocks)
-    for column, there in ((c.USER_ID, known.users), (c.ITEM_ID, known.items)):
+    rows = m.usable(related.blocks)
+    for column, there in ((c.USER_ID, related.users), (c.ITEM_ID, related.items)):
         if there is not None and rows[column].type == there.type:
             rows = rows.filter(pc.is_in(rows[column], value_set=there))
     return rows.select(RAW_BLOCKS.key).group_by(RAW_BLOCKS.key).aggregate([])
 
 
-def _lost(good: pa.Table, known: RelatedTables) -> Figures:
-    before = _before(known)
+def _lost(good: pa.Table, related: RelatedTables) -> Figures:
+    before = _before(related)
     if before is None:
         return {}
     gone = before.join(good.select(RAW_BLOCKS.key), RAW_BLOCKS.key, join_type="left anti")
@@ -64,7 +64,7 @@ def figures(rows: pa.Table, context: CheckContext) -> Figures:
     good, known = m.usable(rows), context.related
     return {
         **m.sizes(rows.num_rows),
-        **_lost(good, known),
+        **_lost(good, context.related),
         m.REJECTED: m.rejected_share(rows),
         m.DUPLICATES: m.duplicate_share(good, RAW_BLOCKS.key),
         **m.unknown_shares(good, [(c.USER_ID, known.users), (c.ITEM_ID, known.items)]),

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ import pyarrow as pa
 from data_contracts import measures as m
 from data_contracts.rules import Figures, Rule, Verdict, judge
 from data_contracts.trailing import Trailing
+from recsys.as_of import AsOf
 from recsys.schemas import Table
 from recsys.sections.contracts import Contracts
 from recsys.sections.ids import Ids
@@ -18,7 +18,7 @@ from recsys.sections.ids import Ids
 
 @dataclass(frozen=True)
 class RelatedTables:
-    """What other tables say; None where there is no such table, and nothing is compared."""
+    """Other tables that a check compares with; None where there is no such table."""
 
     users: pa.Array | None = None
     """Ids of the users there are."""
@@ -38,7 +38,7 @@ class RelatedTables:
 class CheckContext:
     """The circumstances of a check."""
 
-    as_of: date
+    as_of: AsOf
     limits: Contracts = field(default_factory=Contracts)
     ids: Ids = field(default_factory=Ids)
     trailing: Trailing = field(default_factory=Trailing)

@@ -14,7 +14,6 @@ from data_contracts.rules import Figures, Rule
 from data_contracts.trailing import mix_shift
 from recsys import columns as c
 from recsys.schemas import RAW_EVENTS, TIMESTAMP
-from recsys.window import midnight
 
 A_DAY: Final = "events a day"
 A_DAY_MOST: Final = "events a day, against growth"
@@ -104,9 +103,9 @@ def mix(rows: pa.Table) -> dict[str, float]:
 
 
 def newest(rows: pa.Table, context: CheckContext) -> datetime | None:
-    """The newest event before the as-of date, of these or of an earlier run."""
+    """The newest event before the as-of, of these or of an earlier run."""
     occurred = rows[c.OCCURRED_AT]
-    past = occurred.filter(pc.less(occurred, _instant(midnight(context.as_of))))
+    past = occurred.filter(pc.less(occurred, _instant(context.as_of.instant)))
     known = (pc.max(past).as_py(), context.trailing.newest)
     return max((time for time in known if time is not None), default=None)
 
@@ -118,11 +117,11 @@ def _volume(context: CheckContext) -> Figures:
 
 def _times(rows: pa.Table, context: CheckContext) -> Figures:
     occurred, arrived = rows[c.OCCURRED_AT], rows[c.ARRIVED_AT]
-    end = _instant(midnight(context.as_of))
+    end = _instant(context.as_of.instant)
     late = pc.add(arrived, pa.scalar(_SKEW, pa.duration("us")))
     ancient = m.true_share(pc.less(occurred, _instant(_ANCIENT)))
     last = newest(rows, context)
-    age = {} if last is None else {AGE: (midnight(context.as_of) - last) / timedelta(days=1)}
+    age = {} if last is None else {AGE: (context.as_of.instant - last) / timedelta(days=1)}
     return {
         IN_FUTURE: m.true_share(pc.greater_equal(occurred, end)),
         ANCIENT: ancient,
@@ -157,7 +156,7 @@ def _shift(shares: Mapping[str, float], rows: int, context: CheckContext) -> Fig
 
 
 def chance_of_shift(kinds: int, rows: int) -> float:
-    """What chance may do to the mix of so many events of some types."""
+    """Shift of the mix that chance alone can make of so many events of some types."""
     return sqrt(kinds / rows)
 
 

@@ -5,7 +5,6 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from math import ceil, floor
 from typing import Final
 
@@ -27,6 +26,7 @@ from data_contracts.contract import CheckContext, Contract, RelatedTables
 from data_contracts.rules import Rule
 from data_contracts.trailing import Trailing
 from recsys import columns as c
+from recsys.as_of import AsOf
 
 SIZES: Final = (10, 100, 1000)
 _CONTRACTS: Final[Sequence[Contract]] = (
@@ -71,10 +71,9 @@ def _even(size: int) -> CheckContext:
     """Circumstances of a table that had so many rows in each of fourteen earlier runs."""
     past = Trailing([float(size)] * 14, {"like": 0.5, "view": 0.5}, available=[float(size)] * 14)
     pairs = pa.table({name: range(size) for name in blocks.CONTRACT.table.key})
-    related = RelatedTables(
-        blocks=pairs.append_column(c.REJECT_REASON, pa.nulls(size, pa.string()))
-    )
-    return CheckContext(as_of=date(2026, 1, 1), trailing=past, related=related)
+    usable = pairs.append_column(c.REJECT_REASON, pa.nulls(size, pa.string()))
+    related = RelatedTables(blocks=usable)
+    return CheckContext(as_of=AsOf.parse("2026-01-01"), trailing=past, related=related)
 
 
 def catches(rule: Rule, size: int) -> str:

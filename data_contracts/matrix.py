@@ -81,7 +81,7 @@ def figures(rows: pa.Table, context: CheckContext) -> Figures:
 def days_since_all(ages: npt.NDArray[Any]) -> float:
     """Days since the newest of ten or more pairs that all began within one day; else 0.
 
-    ages: (entries,) days from each pair's first event to the as-of date.
+    ages: (entries,) days from each pair's first event to the as-of.
     """
     known = ages[np.isfinite(ages)]
     if len(known) < _A_FEW or known.max() - known.min() >= _A_DAY:
@@ -106,7 +106,7 @@ def _outside(items: npt.NDArray[Any], context: CheckContext) -> float:
 
 
 def _falling(lengths: npt.NDArray[np.int64], values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """(entries - 1,) whether a value is not above the one before it in the same list."""
+    """(entries - 1,) True where a value is not above the one before it in the same list."""
     line = np.repeat(np.arange(len(lengths)), lengths)
     falling: npt.NDArray[np.bool_] = (line[1:] == line[:-1]) & (values[1:] <= values[:-1])
     return falling

@@ -6,7 +6,7 @@ Great Expectations judges the one row of figures that comes out.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final, Literal
 
 import great_expectations as gx
@@ -28,7 +28,7 @@ from great_expectations.expectations.core.expect_column_values_to_be_in_set impo
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 
-from recsys.window import midnight
+from recsys.as_of import AsOf
 
 Severity = Literal["fail", "warn"]
 #: The figures of one table, by the name of the rule that limits them.
@@ -100,7 +100,7 @@ class RuleViolation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came out of a table's contract."""
+    """Outcome of a table's contract."""
 
     table: str
     figures: Figures
@@ -124,11 +124,11 @@ def suite(table: str, rules: Sequence[Rule]) -> gx.ExpectationSuite:
     return gx.ExpectationSuite(name=name, expectations=[rule.expectation() for rule in rules])
 
 
-def judge(table: str, rules: Sequence[Rule], figures: Figures, as_of: date) -> Verdict:
+def judge(table: str, rules: Sequence[Rule], figures: Figures, as_of: AsOf) -> Verdict:
     """Validates the figures of a table; a rule without a figure cannot be judged and is left out.
 
     The result holds nothing that differs between two checks of the same data: its time is the
-    as-of date, and what the library adds of clock and identity is taken out.
+    as-of, and what the library adds of clock and identity is taken out.
     """
     judged = [rule for rule in rules if rule.name in figures]
     frame = pd.DataFrame({rule.name: [figures[rule.name]] for rule in judged})
@@ -157,14 +157,14 @@ def quiet_context() -> EphemeralDataContext:
     return gx.get_context(mode="ephemeral", project_config=config)
 
 
-def run_time(as_of: date) -> datetime:
+def run_time(as_of: AsOf) -> datetime:
     """The instant that results of a date carry instead of the clock's."""
-    return midnight(as_of)
+    return as_of.instant
 
 
-def _stable(result: dict[str, Any], as_of: date) -> dict[str, Any]:
+def _stable(result: dict[str, Any], as_of: AsOf) -> dict[str, Any]:
     version, asset = result["meta"]["great_expectations_version"], result["suite_name"]
-    run = {"run_name": f"as_of={as_of:%Y-%m-%d}", "run_time": run_time(as_of).isoformat()}
+    run = {"run_name": f"as_of={as_of}", "run_time": run_time(as_of).isoformat()}
     result["meta"] = {
         "great_expectations_version": version,
         "run_id": run,

@@ -53,7 +53,7 @@ class Ragged(NamedTuple):
 
 
 def offsets_of(lengths: npt.NDArray[np.integer]) -> Ints:
-    """(n + 1,) where lists of these lengths begin and end, from 0."""
+    """(n + 1,) offsets of lists of these lengths, from 0."""
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets

@@ -53,6 +53,9 @@ class Config(Section):
     nights: Nights = Nights()
     contracts: Contracts = Contracts()
     gates: Gates = Gates()
+    sinks: Mapping[Name, Mapping[str, Any]] = {}
+    """Places beside Postgres that lists are published to, `[sinks.<name>]` each
+    ([operations](operations.md#lists-as-files))."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 20260101
     """Of every random choice."""
 
@@ -73,13 +76,15 @@ class Config(Section):
 
     def fingerprint(self) -> str:
         """SHA-256 of the configuration in a canonical form, to tell runs apart."""
-        return _digest(self.model_dump(mode="json"))
+        return _digest(self.model_dump(mode="json", exclude={"sinks"}))
 
     def lists_fingerprint(self) -> str:
         """SHA-256 of what decides how models are fitted and lists are made, to tell whether those
         of an earlier night can be kept."""
         return _digest(
-            self.model_dump(mode="json", exclude={"contracts": True, "nights": {"full_every"}})
+            self.model_dump(
+                mode="json", exclude={"contracts": True, "sinks": True, "nights": {"full_every"}}
+            )
         )
 
     def source_fingerprint(self, name: str) -> str:

@@ -1,22 +1,24 @@
-"""How much of a night is new: everything, or what changed since nights that are kept."""
+"""Extent of a night: everything anew, or what changed since nights that are kept."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import timedelta
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from recsys.as_of import AsOf
+
 
 class Night(BaseModel):
-    """What a night takes over from earlier ones, as the manifests of its partitions record it."""
+    """Earlier nights that a night builds on, as the manifests of its partitions record them."""
 
     model_config = ConfigDict(frozen=True)
 
     fingerprint: str
     """Of the configuration, see `Config.lists_fingerprint`."""
-    base: date | None = None
+    base: AsOf | None = None
     """The full night whose item sides of models and choice are taken over; None: a full night."""
-    previous: date | None = None
+    previous: AsOf | None = None
     """The latest night on that base, or the base itself: who has not changed since keeps its list.
     """
 
@@ -27,27 +29,26 @@ class Night(BaseModel):
         return self
 
 
-def decide(as_of: date, full_every: int, fingerprint: str, earlier: Mapping[date, Night]) -> Night:
-    """The night of a date: full, unless one that was full is less than `full_every` days before.
+def decide(as_of: AsOf, full_every: int, fingerprint: str, earlier: Mapping[AsOf, Night]) -> Night:
+    """The night of an instant: full, unless a full one is less than `full_every` days before.
 
-    earlier: nights by date, of which models, choice and lists are all there. Those of another
-    fingerprint and those that are not before the date do not count.
+    earlier: nights by instant, of which models, choice and lists are all there. Those of another
+    fingerprint and those that are not before the instant do not count.
     """
     same = {
-        day: night
-        for day, night in earlier.items()
-        if day < as_of and night.fingerprint == fingerprint
+        other: night
+        for other, night in earlier.items()
+        if other < as_of and night.fingerprint == fingerprint
     }
-    full = [
-        day for day, night in same.items() if night.base is None and (as_of - day).days < full_every
-    ]
+    recent = timedelta(days=full_every)
+    full = [at for at, night in same.items() if night.base is None and as_of - at < recent]
     if not full:
         return Night(fingerprint=fingerprint)
     base = max(full)
-    previous = max(day for day, night in same.items() if base in (day, night.base))
+    previous = max(at for at, night in same.items() if base in (at, night.base))
     return Night(fingerprint=fingerprint, base=base, previous=previous)
 
 
-def night_seed(seed: int, as_of: date) -> int:
+def night_seed(seed: int, as_of: AsOf) -> int:
     """The seed of one night's draws: the same night draws the same, the next night anew."""
-    return seed << 32 | as_of.toordinal()
+    return seed << 32 | as_of.minute_of_day << 21 | as_of.instant.toordinal()

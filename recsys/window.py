@@ -1,19 +1,17 @@
-"""Dates and half-open windows `[start, end)` in UTC."""
+"""Half-open windows `[start, end)` of time, in UTC."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Self
+
+from recsys.as_of import AsOf
 
 #: Earlier than any event: the start of a window without a start.
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 #: Later than any row: the end of a window without an end.
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
-
-
-def midnight(day: date) -> datetime:
-    """The first instant of a day, the exclusive bound that an as-of date stands for."""
-    return datetime.combine(day, time(), UTC)
 
 
 @dataclass(frozen=True, order=True)
@@ -28,19 +26,19 @@ class Window:
             raise ValueError(f"window is empty: {self.start} .. {self.end}")
 
     @classmethod
-    def before(cls, as_of: date) -> Self:
-        """Everything that happened before a day."""
-        return cls(BEGINNING, midnight(as_of))
+    def before(cls, as_of: AsOf) -> Self:
+        """Everything that happened before an instant."""
+        return cls(BEGINNING, as_of.instant)
 
     @classmethod
-    def since(cls, day: date) -> Self:
-        """Everything from the first instant of a day on."""
-        return cls(midnight(day), END_OF_TIME)
+    def since(cls, as_of: AsOf) -> Self:
+        """Everything from an instant on."""
+        return cls(as_of.instant, END_OF_TIME)
 
     @classmethod
-    def of_day(cls, day: date) -> Self:
-        """One UTC day."""
-        return cls(midnight(day), midnight(day) + timedelta(days=1))
+    def day_from(cls, as_of: AsOf) -> Self:
+        """The 24 hours from an instant on."""
+        return cls(as_of.instant, as_of.instant + timedelta(days=1))
 
     def __contains__(self, instant: datetime) -> bool:
         return self.start <= instant < self.end
@@ -85,3 +83,20 @@ def missing(wanted: Window, covered: list[Window]) -> list[Window]:
     if start < wanted.end:
         gaps.append(Window(start, wanted.end))
     return gaps
+
+
+def by_day(windows: Sequence[Window], end: datetime) -> list[list[Window]]:
+    """Windows in order, up to an instant, in groups that each last a day or longer.
+
+    They are brought together from the last one back; what is left of less than a day at the
+    beginning is in no group. Whole days stay by themselves.
+    """
+    groups: list[list[Window]] = []
+    group, length = list[Window](), timedelta()
+    for window in reversed(windows):
+        group.insert(0, window)
+        length += min(window.end, end) - window.start
+        if length >= timedelta(days=1):
+            groups.insert(0, group)
+            group, length = [], timedelta()
+    return groups

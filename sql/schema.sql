@@ -1,5 +1,6 @@
 -- The published side as all migrations together leave it; a test compares the two. Runs, their lists,
--- the pointer to the live run, tombstones, the quarantine, the lookup, and who may do what. The schema
+-- the pointer to the live run, tombstones, the quarantine, and who may do what; sql/repeatable/ has the
+-- lookup. The schema
 -- is there already; whoever runs this acts as recsys_writer, to whom everything belongs then.
 -- `:user_id_type` and `:item_id_type` are the configured id types: bigint, uuid or text.
 
@@ -18,7 +19,7 @@ INSERT INTO recs.id_types (user_id, item_id) VALUES (':user_id_type', ':item_id_
 
 CREATE TABLE recs.run (
     run_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    as_of date NOT NULL,
+    as_of timestamptz NOT NULL,
     status text NOT NULL DEFAULT 'staged' CHECK (status IN ('staged', 'held', 'published', 'retired')),
     config_hash text NOT NULL,
     code_version text NOT NULL,
@@ -31,7 +32,7 @@ CREATE TABLE recs.run (
     audit jsonb
 );
 COMMENT ON TABLE recs.run IS 'One row a run of the pipeline; kept after its lists are gone.';
-COMMENT ON COLUMN recs.run.as_of IS 'Exclusive UTC bound: the run knows only what was known before this day.';
+COMMENT ON COLUMN recs.run.as_of IS 'Exclusive bound: the run knows only what was known before this instant.';
 COMMENT ON COLUMN recs.run.models IS 'Names of the models; the lists refer to them by position, from 0.';
 COMMENT ON COLUMN recs.run.list_hash IS 'Checksum of all lists; equal for runs that published the same.';
 COMMENT ON COLUMN recs.run.audit IS 'Figures against the run that was live, and the gates that were not passed.';
@@ -126,6 +127,12 @@ CREATE INDEX ON recs.quarantined_row (run_id);
 ALTER TABLE recs.quarantined_row REPLICA IDENTITY FULL;
 COMMENT ON TABLE recs.quarantined_row IS 'One source row that a run could not use; analysts see recs.quarantine.';
 
+-- A number of an advisory lock could be taken by any login; nobody but the writer can lock a row.
+CREATE TABLE recs.lake_folder (
+    folder text PRIMARY KEY
+);
+COMMENT ON TABLE recs.lake_folder IS 'Folders of lakes outside of this machine; a job that writes to one locks its row.';
+
 CREATE VIEW recs.quarantine AS
 SELECT r.run_id, r.as_of, q.source, q.user_id, q.item_id, q.reject_reason, q.source_row
 FROM recs.quarantined_row AS q
@@ -201,141 +208,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION recs.forget_user IS 'Deletes the user''s lists and quarantined rows; later lists are not used.';
 
--- The lookup names the live run's table, because to find it among the partitions is a tenth of the
--- cost. It answers from the user's own list, else from the segment's if there is one, else from
--- everybody's. A user whose own list is empty gets nothing: everything was seen, blocked or
--- unavailable, and popular items would be too.
-CREATE FUNCTION recs.write_lookup(run bigint) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $write$
-DECLARE
-    -- unnest gives places in their order, and only as many as the limit asks for; each is looked for
-    -- among the removed items by key, where NOT EXISTS would read all of them.
-    own CONSTANT text := $own$
-        RETURN QUERY
-        SELECT e.item_id, e.score, (%3$s)[e.source OPERATOR(pg_catalog.+) 1]
-        FROM (
-            SELECT
-                pg_catalog.unnest(l.item_ids) AS item_id,
-                pg_catalog.unnest(l.scores) AS score,
-                pg_catalog.unnest(l.sources) AS source
-            FROM %1$s AS l
-            WHERE l.run_id OPERATOR(pg_catalog.=) %2$s
-                AND l.user_id OPERATOR(pg_catalog.=) for_user
-        ) AS e
-        WHERE (
-                SELECT true FROM recs.removed_item AS x
-                WHERE x.item_id OPERATOR(pg_catalog.=) e.item_id
-            ) IS NULL
-            AND e.item_id OPERATOR(pg_catalog.<>) ALL (
-                ARRAY(
-                    SELECT b.item_id FROM recs.blocked AS b
-                    WHERE b.user_id OPERATOR(pg_catalog.=) for_user
-                )
-            )
-        LIMIT n;
-        IF NOT FOUND THEN
-            PERFORM FROM %1$s AS l
-            WHERE l.run_id OPERATOR(pg_catalog.=) %2$s
-                AND l.user_id OPERATOR(pg_catalog.=) for_user;
-        END IF;
-    $own$;
-    -- It runs with its owner's rights and the caller's search_path, as to set one takes time at every
-    -- call: so all it uses is named with its schema, operators too.
-    body CONSTANT text := $body$
-DECLARE
-    live_run bigint;
-BEGIN
-    SELECT p.run_id INTO live_run FROM recs.live AS p;
-    IF live_run OPERATOR(pg_catalog.=) %1$s THEN
-        %2$s
-    ELSE
-        %3$s
-    END IF;
-    IF FOUND THEN
-        RETURN;
-    END IF;
-
-    RETURN QUERY
-    SELECT e.item_id, e.score, e.source
-    FROM (
-        SELECT
-            pg_catalog.unnest(chosen.item_ids) AS item_id,
-            pg_catalog.unnest(chosen.scores) AS score,
-            CASE WHEN chosen.own THEN 'segment' ELSE 'popular' END AS source
-        FROM (
-            SELECT f.item_ids, f.scores, f.segment OPERATOR(pg_catalog.<>) 'all' AS own
-            FROM recs.fallback_list AS f
-            WHERE f.run_id OPERATOR(pg_catalog.=) live_run
-                AND f.segment OPERATOR(pg_catalog.=) ANY (ARRAY['all', listed.segment])
-            ORDER BY f.segment OPERATOR(pg_catalog.=) 'all'
-            LIMIT 1
-        ) AS chosen
-    ) AS e
-    WHERE (
-            SELECT true FROM recs.removed_item AS x
-            WHERE x.item_id OPERATOR(pg_catalog.=) e.item_id
-        ) IS NULL
-        AND e.item_id OPERATOR(pg_catalog.<>) ALL (
-            ARRAY(
-                SELECT b.item_id FROM recs.blocked AS b
-                WHERE b.user_id OPERATOR(pg_catalog.=) for_user
-            )
-        )
-    LIMIT n;
-END
-    $body$;
-    named CONSTANT text := to_regclass('recs.user_list_run_' || run);
-    names CONSTANT text[] := (SELECT r.models FROM recs.run AS r WHERE r.run_id = run);
-    -- The limit keeps subplans from being copied into every partition.
-    found CONSTANT text := '(SELECT p.* FROM recs.user_list AS p
-            WHERE p.run_id OPERATOR(pg_catalog.=) live_run
-                AND p.user_id OPERATOR(pg_catalog.=) for_user LIMIT 1)';
-    odd CONSTANT text := (SELECT m FROM unnest(names) AS m WHERE m !~ '^[a-z][a-z0-9_]*$' LIMIT 1);
-BEGIN
-    IF odd IS NOT NULL THEN
-        RAISE EXCEPTION 'run % names a model %, which is no identifier', run, quote_literal(odd);
-    END IF;
-    -- The body is a literal, not between dollar signs, which what is put into it could end.
-    EXECUTE format(
-        'CREATE OR REPLACE FUNCTION recs.listed(for_user :user_id_type, n integer, segment text) '
-        'RETURNS TABLE (item_id :item_id_type, score real, source text) '
-        'LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 20 AS %L',
-        format(
-            body,
-            run,
-            format(own, coalesce(named, found), run, format('%L::pg_catalog.text[]', names)),
-            format(
-                own,
-                found,
-                'live_run',
-                'SELECT r.models FROM recs.run AS r WHERE r.run_id OPERATOR(pg_catalog.=) live_run'
-            )
-        )
-    );
-END
-$write$;
-COMMENT ON FUNCTION recs.write_lookup IS 'Writes the table of a run into the lookup; where another run is live, it finds that one''s.';
--- No run has the number 0.
-SELECT recs.write_lookup(0);
-COMMENT ON FUNCTION recs.listed IS 'What recs.top_n gives, without the rank.';
-
--- Not SECURITY DEFINER and without SET, so that Postgres puts it into the caller's statement.
-CREATE FUNCTION recs.top_n(
-    for_user :user_id_type, n integer DEFAULT 20, segment text DEFAULT NULL
-)
-RETURNS TABLE (rank integer, item_id :item_id_type, score real, source text)
-LANGUAGE sql STABLE ROWS 20
-BEGIN ATOMIC
-    SELECT l.rank::integer, l.item_id, l.score, l.source
-    FROM recs.listed(for_user, greatest(coalesce(n, 20), 0), segment)
-        WITH ORDINALITY AS l (item_id, score, source, rank);
-END;
-COMMENT ON FUNCTION recs.top_n IS 'The n best items for a user, best first; the only thing an app calls.';
-
-REVOKE ALL ON FUNCTION recs.write_lookup, recs.listed, recs.top_n FROM public;
 GRANT USAGE ON SCHEMA recs TO recsys_analyst, recsys_app;
-GRANT EXECUTE ON FUNCTION recs.listed, recs.top_n TO recsys_analyst, recsys_app;
 GRANT SELECT ON recs.run, recs.user_list, recs.fallback_list, recs.live, recs.list_item
     TO recsys_analyst;
 REVOKE ALL ON FUNCTION recs.block, recs.remove_item, recs.forget_user, recs.delete_lists

@@ -14,15 +14,20 @@ from pydantic import SecretStr
 from pyspark.sql import SparkSession
 from upath import UPath
 
+from jobs.run.openmp import let_idle_threads_sleep
 from jobs.run.settings import Settings, load_config
 from jobs.sandbox import servers
+from jobs.sandbox.postgres_server import LOGIN
 from jobs.sinks.postgres.migrations import migrate
 from jobs.spark.session import session
 from recsys.config import Config
 from recsys.sections.ids import Ids
+from tests.finished_nights import Publisher
+from tests.logins import as_admin
 from tests.mongo_servers import EMBEDDED, FERRETDB, SERVERS, emptied, ferretdb, named_server
 from tests.object_store import ObjectStore, started
 
+let_idle_threads_sleep()
 REPOSITORY = Path(__file__).parents[1]
 _TEMPLATE = "recsys_template"
 _numbers = itertools.count()
@@ -43,7 +48,7 @@ def endpoints() -> Iterator[servers.Endpoints]:
 @pytest.fixture(scope="session")
 def template(endpoints: servers.Endpoints) -> str:
     """A database with the published side installed, to be cloned."""
-    _execute(endpoints, "CREATE DATABASE {}", _TEMPLATE)
+    _execute(endpoints, "CREATE DATABASE {} OWNER {}", _TEMPLATE, LOGIN)
     migrate(_database(endpoints, _TEMPLATE), Ids())
     return _TEMPLATE
 
@@ -121,6 +126,12 @@ def settings(postgres_uri: SecretStr, mongo_uri: SecretStr, tmp_path: Path) -> S
     )
 
 
+@pytest.fixture
+def publisher(settings: Settings, config: Config) -> Publisher:
+    """Publishes nights that were never run, into this test's own database."""
+    return Publisher(config, settings)
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """The one Spark session; jobs run within a test get the same."""
@@ -151,7 +162,7 @@ def shared_data() -> Path:
 
 def _cloned(endpoints: servers.Endpoints, template: str) -> Iterator[SecretStr]:
     name = f"test_{next(_numbers)}"
-    _execute(endpoints, "CREATE DATABASE {} TEMPLATE {}", name, template)
+    _execute(endpoints, "CREATE DATABASE {} TEMPLATE {} OWNER {}", name, template, LOGIN)
     yield _database(endpoints, name)
     _execute(endpoints, "DROP DATABASE {} WITH (FORCE)", name)
 
@@ -161,7 +172,8 @@ def _database(endpoints: servers.Endpoints, name: str) -> SecretStr:
 
 
 def _execute(endpoints: servers.Endpoints, text: str, *names: str) -> None:
-    connection = psycopg2.connect(endpoints.postgres_uri)
+    admin = as_admin(SecretStr(endpoints.postgres_uri))
+    connection = psycopg2.connect(admin.get_secret_value())
     connection.autocommit = True
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL(text).format(*map(sql.Identifier, names)))

@@ -1,7 +1,7 @@
-"""Runs a range of dates as history: each publishes what the nightly run of that date would have.
+"""Makes the runs of a stretch of time as history: each publishes what it would have in its time.
 
-Events of all dates are read first and once; then dates are independent of each other, because each
-is a full night, so they run in parallel, in any order, and a broken-off backfill goes on where it
+Events of all runs are read first and once; then runs are independent of each other, because each
+is a full night, so they go in parallel, in any order, and a broken-off backfill goes on where it
 ended.
 """
 
@@ -11,17 +11,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
 from jobs.run.entrypoint import RunArguments
 from jobs.sinks.postgres import lookup
 from jobs.steps.extract_sources import check_date, extract_events
+from recsys.as_of import AsOf
 
 
 class State(StrEnum):
-    """How far a date is."""
+    """How far a run is."""
 
     REMAINING = "remaining"
     RUNNING = "running"
@@ -31,10 +32,10 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Day:
-    """One date of a backfill."""
+class PlannedRun:
+    """One run of a backfill."""
 
-    as_of: date
+    as_of: AsOf
     promote: bool = False
     """Whether the run goes live."""
     state: State = State.REMAINING
@@ -46,66 +47,70 @@ class Day:
 
 @dataclass(frozen=True)
 class Ended:
-    """How the run of one date ended."""
+    """How a run ended."""
 
     exit_code: int = 0
     error: str = ""
 
 
-RunDay = Callable[[Day], Ended]
+Make = Callable[[PlannedRun], Ended]
 
 
-def plan(arguments: RunArguments, first: date, *, promote: bool) -> list[Day]:
-    """The dates from `first` to the arguments' own, oldest first; those already published skipped.
+def plan(
+    arguments: RunArguments, first: AsOf, every: timedelta, *, promote: bool
+) -> list[PlannedRun]:
+    """A run of each instant from `first` to the arguments' as-of, oldest first; those already
+    published skipped.
 
-    With `promote` the last date goes live, and counts as done only if it is.
-    Raises FutureDateError where the last date has not begun.
+    With `promote` the last run goes live, and counts as done only if it is.
+    Raises FutureDateError where the arguments' as-of has not come.
     """
-    last = arguments.as_of
+    steps = (arguments.as_of - first) // every
+    instants = [first + n * every for n in range(steps + 1)]
+    last = instants[-1]
     check_date(arguments)
     uri, config_hash = arguments.settings.require_postgres(), arguments.config.fingerprint()
     published = lookup.published(uri, config_hash, first, last)
-    dates = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    return [_planned(day, published, promote=promote and day == last) for day in dates]
+    return [_planned(at, published, promote=promote and at == last) for at in instants]
 
 
-def _planned(day: date, published: Mapping[date, bool], *, promote: bool) -> Day:
-    done = published.get(day, False) if promote else day in published
-    return Day(day, promote, State.SKIPPED if done else State.REMAINING)
+def _planned(as_of: AsOf, published: Mapping[AsOf, bool], *, promote: bool) -> PlannedRun:
+    done = published.get(as_of, False) if promote else as_of in published
+    return PlannedRun(as_of, promote, State.SKIPPED if done else State.REMAINING)
 
 
-def remaining(days: Sequence[Day]) -> list[Day]:
-    """Those that have to be run."""
-    return [day for day in days if day.state is State.REMAINING]
+def remaining(planned: Sequence[PlannedRun]) -> list[PlannedRun]:
+    """Those that have to be made."""
+    return [run for run in planned if run.state is State.REMAINING]
 
 
 def backfill(
-    arguments: RunArguments, days: Sequence[Day], parallel: int, run_day: RunDay
-) -> Iterator[Day]:
-    """Runs the remaining days, `parallel` at a time, in their order; yields each that has changed.
+    arguments: RunArguments, planned: Sequence[PlannedRun], parallel: int, make: Make
+) -> Iterator[PlannedRun]:
+    """Makes the remaining runs, `parallel` at a time, in their order; yields each that has changed.
 
-    A date that fails does not keep the others from running.
+    One that fails does not keep the others from being made.
     """
-    todo = remaining(days)
+    todo = remaining(planned)
     if not todo:
         return
-    extract_events(arguments, [day.as_of for day in todo])
+    extract_events(arguments, [run.as_of for run in todo])
     pool = ThreadPoolExecutor(parallel)
     try:
-        yield from _run_all(pool, todo, parallel, run_day)
+        yield from _make_all(pool, todo, parallel, make)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _run_all(
-    pool: ThreadPoolExecutor, todo: list[Day], parallel: int, run_day: RunDay
-) -> Iterator[Day]:
+def _make_all(
+    pool: ThreadPoolExecutor, todo: list[PlannedRun], parallel: int, make: Make
+) -> Iterator[PlannedRun]:
     waiting = iter(todo)
-    running: dict[Future[Day], Day] = {}
+    running: dict[Future[PlannedRun], PlannedRun] = {}
     while True:
-        for day in waiting:
-            running[pool.submit(_timed, run_day, day)] = day
-            yield replace(day, state=State.RUNNING)
+        for run in waiting:
+            running[pool.submit(_timed, make, run)] = run
+            yield replace(run, state=State.RUNNING)
             if len(running) == parallel:
                 break
         if not running:
@@ -115,19 +120,19 @@ def _run_all(
         yield ended.result()
 
 
-def _timed(run_day: RunDay, day: Day) -> Day:
+def _timed(make: Make, run: PlannedRun) -> PlannedRun:
     begin = time.monotonic()
-    ended = run_day(day)
+    ended = make(run)
     seconds = time.monotonic() - begin
     state = State.FAILED if ended.exit_code else State.DONE
-    return replace(day, state=state, seconds=seconds, exit_code=ended.exit_code, error=ended.error)
+    return replace(run, state=state, seconds=seconds, exit_code=ended.exit_code, error=ended.error)
 
 
-def run_in_process_of_its_own(day: Day, config: Path | None = None) -> Ended:
-    """Runs a date with `recsys nightly`; its log goes nowhere but for the error."""
-    command = [sys.executable, "-m", "jobs.cli.main", "nightly", "--as-of", f"{day.as_of}"]
+def make_in_process_of_its_own(run: PlannedRun, config: Path | None = None) -> Ended:
+    """Makes a run with `recsys nightly`; its log goes nowhere but for the error."""
+    command = [sys.executable, "-m", "jobs.cli.main", "nightly", "--as-of", f"{run.as_of}"]
     command += ["--full"]
-    command += ["--promote" if day.promote else "--no-promote"]
+    command += ["--promote" if run.promote else "--no-promote"]
     command += [] if config is None else ["--config", str(config)]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False

@@ -30,8 +30,8 @@ def main(lake: Lake) -> UPath:
     found = [
         result
         for stage in STAGES
-        for day in lake.days(f"{CONTRACTS}/{stage}")[-1:]
-        for result in results(stage_partition(lake, stage, day))
+        for at in lake.instants(f"{CONTRACTS}/{stage}")[-1:]
+        for result in results(stage_partition(lake, stage, at))
     ]
     if not found:
         message = f"no contract check is in {lake.root}; run check_sources first"

@@ -1,9 +1,10 @@
-"""`recsys backfill`: run a range of dates as history, with a table of how far it is."""
+"""`recsys backfill`: make the runs of a stretch of time as history, with a table of progress."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
@@ -14,13 +15,23 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from jobs.app.backfill import Day, State, backfill, plan, remaining, run_in_process_of_its_own
+from jobs.app.backfill import (
+    PlannedRun,
+    State,
+    backfill,
+    make_in_process_of_its_own,
+    plan,
+    remaining,
+)
+from jobs.cli.as_of import as_of_option
 from jobs.readiness import require_ready
 from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import load_config, load_settings
 from jobs.steps.extract_sources import missing_events, snapshots
+from recsys.as_of import AsOf
 
-_DAY: Final = ["%Y-%m-%d"]
+_SPAN: Final = re.compile(r"([1-9]\d{0,3})(m|h|d)", re.ASCII)
+_UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _STYLES: Final = {
     State.REMAINING: "dim",
     State.RUNNING: "cyan",
@@ -30,81 +41,94 @@ _STYLES: Final = {
 }
 
 
+def _span(text: str) -> timedelta:
+    """A span of time as it is typed; raises BadParameter for other text."""
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        raise typer.BadParameter(
+            f"{text!r} is no span of time like 90m, 6h or 1d", param_hint="--every"
+        )
+    return int(found[1]) * _UNITS[found[2]]
+
+
 def backfill_command(
-    first: Annotated[datetime, typer.Option("--from", formats=_DAY, help="The first date.")],
-    last: Annotated[datetime, typer.Option("--to", formats=_DAY, help="The last date; it counts.")],
+    first: Annotated[AsOf, as_of_option("As-of of the first run.", "--from")],
+    last: Annotated[AsOf, as_of_option("As-of of the last run; it counts.", "--to")],
+    every: Annotated[
+        str, typer.Option(metavar="SPAN", help="From one run to the next, as 90m, 6h or 1d.")
+    ] = "1d",
     config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
     *,
-    parallel: Annotated[int, typer.Option(min=1, max=64, help="Dates that run at a time.")] = 1,
+    parallel: Annotated[int, typer.Option(min=1, max=64, help="Runs at a time.")] = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done.")
     ] = False,
     promote: Annotated[bool, typer.Option("--promote", help="Let the last date go live.")] = False,
 ) -> None:
-    """Publish the runs of past dates as history; the live run stays live.
+    """Publish the runs of the past as history; the live run stays live.
 
-    Each date gets the lists that its own night would have made: only what was
-    known before it counts. Dates that this configuration has already published
+    Each run makes the lists that it would have made in its time: only what was
+    known before its as-of counts. Runs that this configuration has already published
     are skipped, so a backfill that broke off is started again as it was. Ends
-    with the exit code of the first date that failed.
+    with the exit code of the first run that failed.
 
     Example: recsys backfill --from 2025-12-19 --to 2026-01-01 --parallel 2
+
+    Example: recsys backfill --from 2025-12-31 --to 2026-01-01 --every 6h
     """
     if first > last:
-        raise typer.BadParameter(f"{first:%F} lies after {last:%F}", param_hint="--from")
-    arguments = RunArguments(
-        last.date(), load_config(config), load_settings(), datetime.now(UTC), promote
-    )
+        raise typer.BadParameter(f"{first} lies after {last}", param_hint="--from")
+    arguments = RunArguments(last, load_config(config), load_settings(), datetime.now(UTC), promote)
     require_ready(arguments.config, arguments.settings)
-    days = plan(arguments, first.date(), promote=promote)
+    planned = plan(arguments, first, _span(every), promote=promote)
     if dry_run:
-        _say_what_would_be_done(arguments, days)
+        _say_what_would_be_done(arguments, planned)
         return
-    known = _follow(arguments, days, parallel, config)
-    codes = [day.exit_code for day in known if day.exit_code]
+    ended = _follow(arguments, planned, parallel, config)
+    codes = [run.exit_code for run in ended if run.exit_code]
     if codes:
         raise typer.Exit(codes[0])
 
 
 def _follow(
-    arguments: RunArguments, days: Sequence[Day], parallel: int, config: Path | None
-) -> list[Day]:
-    """Runs the days and keeps the table on the screen up to date."""
-    known, console = {day.as_of: day for day in days}, Console()
-    run_day = partial(run_in_process_of_its_own, config=config)
-    with Live(_progress(days), console=console, auto_refresh=False, transient=True) as live:
-        for day in backfill(arguments, days, parallel, run_day):
-            known[day.as_of] = day
+    arguments: RunArguments, planned: Sequence[PlannedRun], parallel: int, config: Path | None
+) -> list[PlannedRun]:
+    """Makes the runs and keeps the table on the screen up to date."""
+    known, console = {run.as_of: run for run in planned}, Console()
+    make = partial(make_in_process_of_its_own, config=config)
+    with Live(_progress(planned), console=console, auto_refresh=False, transient=True) as live:
+        for run in backfill(arguments, planned, parallel, make):
+            known[run.as_of] = run
             live.update(_progress(list(known.values())), refresh=True)
     console.print(_progress(list(known.values())))
     return list(known.values())
 
 
-def _progress(days: Sequence[Day]) -> Table:
-    counts = Counter(day.state for day in days)
+def _progress(runs: Sequence[PlannedRun]) -> Table:
+    counts = Counter(run.state for run in runs)
     caption = ", ".join(f"{counts[state]} {state}" for state in State)
     table = Table("as of", "state", "seconds", "exit code", "error", caption=caption)
-    for day in days:
-        seconds = f"{day.seconds:.0f}" if day.seconds else ""
-        code = str(day.exit_code or "")
-        state = f"[{_STYLES[day.state]}]{day.state}[/]"
-        table.add_row(str(day.as_of), state, seconds, code, Text(day.error))
+    for run in runs:
+        seconds = f"{run.seconds:.0f}" if run.seconds else ""
+        code = str(run.exit_code or "")
+        state = f"[{_STYLES[run.state]}]{run.state}[/]"
+        table.add_row(str(run.as_of), state, seconds, code, Text(run.error))
     return table
 
 
-def _say_what_would_be_done(arguments: RunArguments, days: Sequence[Day]) -> None:
-    console, dates = Console(), [day.as_of for day in remaining(days)]
-    for read in missing_events(arguments, dates):
+def _say_what_would_be_done(arguments: RunArguments, planned: Sequence[PlannedRun]) -> None:
+    console, instants = Console(), [run.as_of for run in remaining(planned)]
+    for read in missing_events(arguments, instants):
         console.print(f"read {read.partition.label} from {read.source.place}", highlight=False)
     table = Table("as of", "would be", "sources read as they are now")
-    for day in days:
-        what = f"run{' and go live' if day.promote else ''}"
-        skipped = day.state is State.SKIPPED
-        now = "" if skipped else _read_now(arguments, day.as_of)
-        table.add_row(str(day.as_of), "skipped" if skipped else what, now)
+    for run in planned:
+        what = f"run{' and go live' if run.promote else ''}"
+        skipped = run.state is State.SKIPPED
+        now = "" if skipped else _read_now(arguments, run.as_of)
+        table.add_row(str(run.as_of), "skipped" if skipped else what, now)
     console.print(table)
 
 
-def _read_now(arguments: RunArguments, day: date) -> str:
-    reads = snapshots(replace(arguments, as_of=day))
+def _read_now(arguments: RunArguments, as_of: AsOf) -> str:
+    reads = snapshots(replace(arguments, as_of=as_of))
     return ", ".join(read.table.name.removeprefix("raw/") for read in reads)

@@ -18,11 +18,11 @@ from jobs.run.settings import load_config
 from jobs.sources.pair_files import read_descriptions, read_ids, read_numbered
 from recsys.arrays import Ints
 from recsys.config import Config
+from recsys.dataset.segments import segments_of
 from recsys.dataset.trial import DataSet
 from recsys.errors import DataError, SettingsError
 from recsys.evaluation.report import ALL, Figures
 from recsys.evaluation.splits import Pairs, Split, at_quantile, given, random_per_user
-from recsys.lists.fallback import segments_of
 from recsys.sections.base import READ_PLACES
 
 _COLUMNS = ("recall", "ndcg", "average_precision", "reciprocal_rank", "hit", "novelty")
@@ -32,7 +32,7 @@ _WIDE = 200
 
 
 class How(StrEnum):
-    """How one file of pairs is cut in two."""
+    """Split of one file of pairs."""
 
     TEMPORAL = "temporal"
     RANDOM = "random"
@@ -110,7 +110,7 @@ def _check_writable(out: Path | None) -> None:
 
 
 def _known(test: Path, role: str, wanted: Ints, learnt: Ints, described: Path | None) -> str:
-    """How many of the users or items to be found are known from the training part.
+    """Share of the wanted users or items that the training part has.
 
     Raises DataError where none is, and no file describes them: their ids have another form.
     """

@@ -26,7 +26,7 @@ from jobs.sandbox.replacing import check_replaceable, mark_demo
 from jobs.sandbox.seed import DIRTY, MIN_ITEMS, make_market
 from jobs.sinks.postgres.migrations import migrate
 from jobs.sources.mongo import database
-from recsys.window import midnight
+from recsys.as_of import AsOf
 
 _HELP: Final = """Load a public data set into the source databases.
 
@@ -96,7 +96,10 @@ def goodbooks(
 
     Example: recsys import goodbooks ../shared/data/goodbooks --date 2017-01-01
     """
-    _load(read_goodbooks(folder, day.date()), replace_published=replace_published)
+    _load(
+        read_goodbooks(folder, AsOf.midnight(day.date()).instant),
+        replace_published=replace_published,
+    )
 
 
 @import_app.command()
@@ -115,7 +118,10 @@ def pairs(
 
     Example: recsys import pairs ../shared/data/amazon-cds/train.parquet
     """
-    _load(read_pairs(file, load_config().ids, day.date()), replace_published=replace_published)
+    _load(
+        read_pairs(file, load_config().ids, AsOf.midnight(day.date()).instant),
+        replace_published=replace_published,
+    )
 
 
 def seed(
@@ -142,7 +148,7 @@ def seed(
     Example: recsys seed --users 2000 --items 800 --events 60000 --seed 7
     """
     ids = load_config().ids
-    market = make_market(users, items, days, events, seed, end.date(), ids)
+    market = make_market(users, items, days, events, seed, AsOf.midnight(end.date()), ids)
     _load(market, replace_published=replace_published)
     planted = ", ".join(f"{count} {what}" for what, count in DIRTY.items())
     Console().print(f"planted rows that cannot be used: {planted}")
@@ -193,8 +199,8 @@ def _summary(market: Market) -> Table:
 
 
 def _details(table: pa.Table, kind: str, time: str, market: Market) -> tuple[str, str]:
-    """The kinds with their counts, and the days of those that lie before the as-of date."""
+    """The kinds with their counts, and the days of those that lie before the as-of."""
     counts = sorted(table[kind].value_counts().to_pylist(), key=lambda entry: -entry["counts"])
-    times = table[time].filter(pc.less(table[time], pa.scalar(midnight(market.as_of))))
+    times = table[time].filter(pc.less(table[time], pa.scalar(market.as_of.instant)))
     days = [f"{bound.as_py():%F}" for bound in pc.min_max(times).values() if bound.is_valid]
     return "\n".join(f"{each['counts']:,} {each['values']}" for each in counts), " … ".join(days)

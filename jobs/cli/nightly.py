@@ -8,23 +8,22 @@ import typer
 from rich.console import Console
 
 from jobs.app.nightly import run_steps
+from jobs.cli.as_of import as_of_option
 from jobs.run.entrypoint import RunArguments
 from jobs.run.reporting import start_log
 from jobs.run.settings import load_config, load_settings
+from recsys.as_of import AsOf
 
 
 def nightly(
-    as_of: Annotated[
-        datetime,
-        typer.Option(formats=["%Y-%m-%d"], help="Exclusive UTC bound of what the run knows."),
-    ],
+    as_of: Annotated[AsOf, as_of_option("Exclusive UTC bound of what the run knows.")],
     config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
     *,
     promote: Annotated[
         bool | None,
         typer.Option(
             help="Go live whatever is live, or leave the live run alone.",
-            show_default="go live unless the live run is of a later date",
+            show_default="go live unless the live run is of a later instant",
         ),
     ] = None,
     full: Annotated[
@@ -37,7 +36,7 @@ def nightly(
     """
     start_log()
     arguments = RunArguments(
-        as_of.date(), load_config(config), load_settings(), datetime.now(UTC), promote, full
+        as_of, load_config(config), load_settings(), datetime.now(UTC), promote, full
     )
     console = Console(stderr=True)
     with console.status("starting") as status:

@@ -1,6 +1,6 @@
 """`recsys reread`: read again what a source held wrongly when it was read."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,6 +10,8 @@ from jobs.app.reread import carry_out, plan
 from jobs.run.entrypoint import RunArguments
 from jobs.run.reporting import start_log
 from jobs.run.settings import load_config, load_settings
+from recsys.as_of import AsOf
+from recsys.window import Window
 
 _DAY: Final = ["%Y-%m-%d"]
 
@@ -34,8 +36,9 @@ def reread(
     if first > last:
         raise typer.BadParameter(f"{first:%F} lies after {last:%F}", param_hint="--from")
     start_log()
-    arguments = RunArguments(last.date(), load_config(config), load_settings(), datetime.now(UTC))
-    chosen = plan(arguments, source, first.date())
+    begin, end = AsOf.midnight(first.date()), AsOf.midnight(last.date()) + timedelta(days=1)
+    arguments = RunArguments(end, load_config(config), load_settings(), datetime.now(UTC))
+    chosen = plan(arguments, source, Window(begin.instant, end.instant))
     for read in chosen.reads:
         rows = read.partition.manifest().rows
         typer.echo(f"{read.partition.label}: {rows:,} rows, from {read.source.place}")

@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.app.tuning import Tuned, tune
+from jobs.cli.as_of import as_of_option
 from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import load_config, load_settings, tuned_generators, tuned_path
 from jobs.stores.models import TrainingData
+from recsys.as_of import AsOf
 from recsys.config import Config
 
 _KEPT: Final = {"weight", "engine"}
@@ -20,9 +22,7 @@ _KEPT: Final = {"weight", "engine"}
 
 
 def tune_command(
-    as_of: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], help="Date whose matrix is in the lake.")
-    ],
+    as_of: Annotated[AsOf, as_of_option("As-of whose matrix is in the lake.")],
     minutes: Annotated[float, typer.Option(min=0.1, max=1440, help="Time to search.")] = 10.0,
     config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
 ) -> None:
@@ -37,7 +37,7 @@ def tune_command(
     Example: recsys tune --as-of 2026-01-01 --minutes 10
     """
     settings, chosen = load_settings(), load_config(config)
-    run = RunArguments(as_of.date(), chosen, settings, datetime.now(UTC))
+    run = RunArguments(as_of, chosen, settings, datetime.now(UTC))
     known, console = TrainingData(run), Console(stderr=True)
     with console.status("starting") as status:
 
@@ -47,13 +47,13 @@ def tune_command(
         found = list(tune(known.holdout(), known.available, chosen, minutes, heard))
     path = tuned_path(config or settings.config)
     Console().print(_table(found))
-    if keep(found, path, f"{as_of:%Y-%m-%d}", chosen):
+    if keep(found, path, as_of, chosen):
         typer.echo(f"written to {path}")
     else:
         typer.echo("nothing gained enough to be taken, so nothing was written")
 
 
-def keep(found: Sequence[Tuned], path: Path, as_of: str, config: Config) -> bool:
+def keep(found: Sequence[Tuned], path: Path, as_of: AsOf, config: Config) -> bool:
     """Writes what was taken, and what was tuned before; gives whether anything was taken."""
     if not any(each.taken for each in found):
         return False
@@ -63,7 +63,7 @@ def keep(found: Sequence[Tuned], path: Path, as_of: str, config: Config) -> bool
     return True
 
 
-def as_toml(found: Sequence[Tuned], as_of: str, config: Config) -> str:
+def as_toml(found: Sequence[Tuned], as_of: AsOf, config: Config) -> str:
     """The sections that were tuned, with what is known of how."""
     lines = [f"# Tuned as of {as_of}, seed {config.seed}, checked on days the search did not see."]
     for each in found:

@@ -1,4 +1,4 @@
-"""Who may write to a folder of the lake: one writer at a time, whatever becomes of the others."""
+"""Locks on folders of the lake: one writer at a time, whatever becomes of the others."""
 
 import fcntl
 from collections.abc import Callable, Iterator
@@ -36,18 +36,21 @@ def by_file(folder: UPath, *, shared: bool = False) -> Iterator[Callable[[], Non
 
 
 def by_postgres(uri: Callable[[], SecretStr]) -> Locks:
-    """By a session of Postgres, for a lake that several machines write to.
+    """By a transaction of Postgres, for a lake that several machines write to.
 
     uri: asked for when something is to be locked. Raises PostgresUnavailableError where the session
-    cannot be had or has ended, and with it the lock.
+    cannot be had or has ended, and with it the lock; PublishedSideError where the login may not act
+    as the writer, who alone can lock, or `recsys migrate` has not run.
     """
 
     @contextmanager
     def held(folder: UPath, *, shared: bool = False) -> Iterator[Callable[[], None]]:
         with connect(uri()) as connection, connection.cursor() as cursor:
-            connection.autocommit = True  # so that no transaction is open for as long
-            lock = statement("lake/lock_shared" if shared else "lake/lock")
-            cursor.execute(lock, {"folder": str(folder)})
+            place = {"folder": str(folder)}
+            cursor.execute(statement("publish/become_writer"))
+            cursor.execute(statement("lake/folder"), place)
+            connection.commit()
+            cursor.execute(statement("lake/lock_shared" if shared else "lake/lock"), place)
             yield lambda: cursor.execute(statement("lake/locked"))
 
     return held

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
@@ -40,13 +39,13 @@ from jobs.lake.files import (
 )
 from jobs.lake.locks import Locks, by_file
 from jobs.lake.manifests import MANIFEST, DataFile, Manifest, read_manifest
+from recsys.as_of import AsOf
 from recsys.errors import LakeFileError, MissingPartitionError, SchemaError
 from recsys.schemas import Table
 from recsys.sections.ids import Ids
 from recsys.window import Window
 
 ARRAYS: Final = "arrays.npz"
-_DAY: Final = "%Y-%m-%d"
 _DOOR: Final = ".door"
 _JOBS: Final = ".jobs"
 
@@ -116,7 +115,7 @@ class Partition:
         return fresh(self.path / MANIFEST).is_file()
 
     def intact(self) -> bool:
-        """Whether it is complete and nothing of it is damaged; says in the log what is."""
+        """True if it is complete and nothing of it is damaged; logs what is."""
         try:
             for file in self.files():
                 verify(file)
@@ -171,7 +170,7 @@ class Partition:
         return self._of_one_manifest(named)
 
     def _of_one_manifest(self, read: Callable[[Manifest], T]) -> T:
-        """What is read by the files of a manifest: by the next where that one was replaced."""
+        """Read by the files of a manifest; by those of the next where it was replaced."""
         manifest = self.manifest()
         try:
             return read(manifest)
@@ -266,15 +265,15 @@ class Lake:
         with self.held(self.root / _DOOR), self.held(self.root / _JOBS):
             yield
 
-    def as_of(self, table: str, day: date) -> Partition:
-        """The partition of a table that belongs to one run date."""
-        label = f"{table} as of {day:%Y-%m-%d}"
-        return Partition(self.root / table / f"as_of={day:%Y-%m-%d}", label, self)
+    def as_of(self, table: str, as_of: AsOf) -> Partition:
+        """The partition of a table that belongs to one as-of."""
+        folder = self.root / table / f"as_of={as_of.folder}"
+        return Partition(folder, f"{table} as of {as_of}", self)
 
     def window(self, table: str, window: Window) -> Partition:
-        """The partition of raw events that arrived within a window of whole days."""
-        start = "" if window.unbounded else window.start.strftime(_DAY)
-        span = f"{start}..{window.end.strftime(_DAY)}"
+        """The partition of raw events that arrived within a window of whole minutes."""
+        start = "" if window.unbounded else AsOf(window.start).folder
+        span = f"{start}..{AsOf(window.end).folder}"
         return Partition(self.root / table / f"window={span}", f"{table} {span}", self)
 
     def partitions(self) -> list[Partition]:
@@ -287,10 +286,10 @@ class Lake:
         """A path as seen from the root."""
         return str(path.relative_to(self.root))
 
-    def days(self, table: str) -> list[date]:
-        """The dates for which a table is complete, in order."""
+    def instants(self, table: str) -> list[AsOf]:
+        """Every as-of for which a table is complete, in order."""
         found = fresh(self.root / table).glob(f"as_of=*/{MANIFEST}")
-        return sorted(date.fromisoformat(path.parent.name.removeprefix("as_of=")) for path in found)
+        return sorted(AsOf.parse(path.parent.name.removeprefix("as_of=")) for path in found)
 
     def events_of(self, table: str, mapping: str) -> str:
         """Name of the part of a raw table that was read under one mapping of the source.
@@ -313,10 +312,8 @@ def _discard(generation: UPath) -> None:
 
 def _parse_window(folder: str) -> Window:
     start, _, end = folder.removeprefix("window=").partition("..")
-    last = datetime.strptime(f"{end}+0000", f"{_DAY}%z")
-    if not start:
-        return Window.before(last.date())
-    return Window(datetime.strptime(f"{start}+0000", f"{_DAY}%z"), last)
+    last = AsOf.parse(end)
+    return Window(AsOf.parse(start).instant, last.instant) if start else Window.before(last)
 
 
 def write_part(

@@ -1,10 +1,10 @@
-"""What every job's command line shares: its arguments, its log, its exit code."""
+"""The command line of every job: arguments, log, exit code."""
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal, get_args
@@ -14,24 +14,26 @@ from jobs.lake.files import fresh, is_local
 from jobs.lake.locks import by_postgres
 from jobs.lake.partitions import Lake
 from jobs.run.interruptions import interruptible
+from jobs.run.openmp import let_idle_threads_sleep
 from jobs.run.reporting import report, start_log
 from jobs.run.settings import Settings, load_config, load_settings
+from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.errors import LakeUnavailableError, RecsysError
 
 
 @dataclass(frozen=True)
 class RunArguments:
-    """What a job is run with: date, configuration, places, and the one clock reading."""
+    """Arguments of a run: as-of, configuration, places, and the one clock reading."""
 
-    as_of: date
+    as_of: AsOf
     config: Config
     settings: Settings
     observed_at: datetime
     """When the sources are read; a timestamp at or after it lies in the future."""
     promote: bool | None = None
     """Whether the run goes live; otherwise it is published as history. None: it goes live unless
-    the live run is of a later date."""
+    the live run is of a later instant."""
     full: bool = False
     """Whether everything is made anew, whatever `nights.full_every` says."""
 
@@ -74,10 +76,11 @@ def job_parser(doc: str | None, *options: Option) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--as-of",
-        type=date.fromisoformat,
+        type=_as_of,
         required=True,
-        metavar="YYYY-MM-DD",
-        help="exclusive UTC bound: only what was known before this day counts",
+        metavar="DATE|INSTANT",
+        help="exclusive UTC bound: only what was known before it counts; 2026-01-01 means its "
+        "midnight, 2026-01-01T06:00Z any minute",
     )
     parser.add_argument("--config", type=Path, help="configuration file (default: $RECSYS_CONFIG)")
     if "observed_at" in options:
@@ -92,7 +95,7 @@ def job_parser(doc: str | None, *options: Option) -> argparse.ArgumentParser:
             "--promote",
             action=argparse.BooleanOptionalAction,
             help="go live, whatever is live; or be published as history and leave the live run "
-            "alone (default: go live unless the live run is of a later date)",
+            "alone (default: go live unless the live run is of a later instant)",
         )
     if "full" in options:
         parser.add_argument(
@@ -102,6 +105,13 @@ def job_parser(doc: str | None, *options: Option) -> argparse.ArgumentParser:
         )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
+
+
+def _as_of(text: str) -> AsOf:
+    try:
+        return AsOf.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _instant(text: str) -> datetime:
@@ -115,6 +125,7 @@ def run(parser: argparse.ArgumentParser, job: Job, argv: Sequence[str] | None = 
     """Parses the command line, runs the job and ends the process with the error's exit code."""
     arguments = parser.parse_args(argv)
     start_log()
+    let_idle_threads_sleep()
     try:
         with interruptible(), full_disk():
             config, settings = load_config(arguments.config), load_settings()

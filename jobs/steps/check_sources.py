@@ -8,7 +8,7 @@ import argparse
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import pyarrow as pa
@@ -27,22 +27,22 @@ from data_contracts import measures as m
 from data_contracts.contract import CheckContext, Contract, RelatedTables
 from data_contracts.rules import Verdict
 from data_contracts.trailing import Trailing
-from jobs.lake.manifests import OBSERVED_AT
+from jobs.lake.facts import EventCheck, ReadFacts
 from jobs.lake.partitions import Lake
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.stores.checks import (
-    EventCheck,
     earlier_rows,
     event_checks,
     keep,
-    passed_days,
+    passed_before,
     read_present,
 )
 from jobs.stores.population import available_items
 from jobs.stores.run_stats import no_events
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.schemas import EVENT_SOURCES, ITEMS, RAW, RAW_BLOCKS, TIMESTAMP
-from recsys.window import Window, midnight
+from recsys.window import Window, by_day
 
 log = logging.getLogger(__name__)
 
@@ -103,24 +103,24 @@ def _ids(read: Mapping[str, SourceRows], name: str, column: str) -> pa.Array | N
 
 
 def _with_blocks_before(arguments: RunArguments, related: RelatedTables) -> RelatedTables:
-    """Adds the blocks of the last date before this one whose sources kept to their contracts,
+    """Adds the blocks of the last run before this one whose sources kept to their contracts,
     where there is one and its ids are of the same types."""
     lake, ids, as_of = arguments.lake, arguments.config.ids, arguments.as_of
-    for day in reversed(passed_days(lake, "sources", as_of)):
-        partition = lake.as_of(RAW_BLOCKS.name, day)
+    for earlier in reversed(passed_before(lake, "sources", as_of)):
+        partition = lake.as_of(RAW_BLOCKS.name, earlier)
         if partition.exists() and partition.intact():
             rows, found = read_present([partition], RAW_BLOCKS, ids, _UNREAD)
             if m.type_violations(RAW_BLOCKS, ids, found):
                 return related
-            between = _read_at(lake, as_of) - _read_at(lake, day)
+            between = _read_at(lake, as_of) - _read_at(lake, earlier)
             return replace(related, blocks=rows, blocks_days=max(1.0, between / A_DAY))
     return related
 
 
-def _read_at(lake: Lake, day: date) -> datetime:
-    """When the blocks of a date were read; its end where nobody noted it."""
-    noted = lake.as_of(RAW_BLOCKS.name, day).manifest().stats.get(OBSERVED_AT)
-    return datetime.fromisoformat(noted) if noted else midnight(day + A_DAY)
+def _read_at(lake: Lake, as_of: AsOf) -> datetime:
+    """Instant of the read of a run's blocks; a day after its as-of where nobody noted it."""
+    noted = ReadFacts.of(lake.as_of(RAW_BLOCKS.name, as_of)).observed_at
+    return noted or (as_of + A_DAY).instant
 
 
 def _context(arguments: RunArguments, trailing: Trailing, related: RelatedTables) -> CheckContext:
@@ -145,7 +145,9 @@ def _sizes(arguments: RunArguments, name: str) -> Trailing:
 def _available(arguments: RunArguments) -> Sequence[int]:
     """Items that could be recommended on the last dates before this one, oldest first."""
     lake, limits = arguments.lake, arguments.config.contracts
-    days = [day for day in lake.days(ITEMS.name) if day < arguments.as_of][-limits.trailing_runs :]
+    days = [day for day in lake.instants(ITEMS.name) if day < arguments.as_of][
+        -limits.trailing_runs :
+    ]
     return [available_items(lake, day) for day in days]
 
 
@@ -159,21 +161,24 @@ def _check_events(
     place = lake.events_of(RAW[name].name, config.source_fingerprint(name))
     others = event_checks(lake, name, as_of)
     windows = _unchecked(arguments, place, others.values())
-    trailing = _trailing(arguments, place, windows, others)
     partitions = [lake.window(place, window) for window in windows]
     rows, found = read_present(partitions, RAW[name], config.ids, _UNREAD)
-    if any(window.end > midnight(as_of) for window in windows):
+    if any(window.end > as_of.instant for window in windows):
         rows = _known_before(rows, as_of)
+    a_day, earlier = _events_a_day(arguments, place, windows, rows.num_rows)
+    trailing = _trailing(arguments, earlier, others)
     context = replace(
         _context(arguments, trailing, related),
-        a_day=_a_day(arguments, place, windows, rows.num_rows),
+        a_day=a_day,
         undated=_undated(lake, place, as_of),
     )
     verdict = _CONTRACTS[name].check(rows, context, found)
     names = tuple(_label(lake, place, window) for window in windows)
     if m.type_violations(RAW[name], config.ids, found):
-        return verdict, EventCheck(names, {}, trailing.newest)
-    return verdict, EventCheck(names, events.mix(rows), events.newest(rows, context))
+        return verdict, EventCheck(windows=names, mix={}, newest=trailing.newest)
+    return verdict, EventCheck(
+        windows=names, mix=events.mix(rows), newest=events.newest(rows, context)
+    )
 
 
 def _unchecked(arguments: RunArguments, place: str, others: Iterable[EventCheck]) -> list[Window]:
@@ -194,19 +199,13 @@ def _label(lake: Lake, place: str, window: Window) -> str:
 
 
 def _trailing(
-    arguments: RunArguments,
-    place: str,
-    new: Collection[Window],
-    others: Mapping[date, EventCheck],
+    arguments: RunArguments, a_day: Sequence[float], others: Mapping[AsOf, EventCheck]
 ) -> Trailing:
-    lake, limits, as_of = arguments.lake, arguments.config.contracts, arguments.as_of
-    end = midnight(as_of)
-    bounded = [w for w in lake.windows(place) if w.end < end and w not in new and not w.unbounded]
-    last = bounded[-limits.trailing_runs :]
-    earlier = [check for day, check in others.items() if day < as_of][-limits.trailing_runs :]
+    limits, as_of = arguments.config.contracts, arguments.as_of
+    earlier = [check for at, check in others.items() if at < as_of][-limits.trailing_runs :]
     newest = (check.newest for check in earlier if check.newest is not None)
     return Trailing(
-        rows=[lake.window(place, w).manifest().rows / ((w.end - w.start) / A_DAY) for w in last],
+        rows=a_day,
         mix=_mean([check.mix for check in earlier if check.mix]),
         newest=max(newest, default=None),
         runs_needed=limits.needed_runs,
@@ -218,40 +217,45 @@ def _mean(mixes: Sequence[Mapping[str, float]]) -> Mapping[str, float] | None:
     return {k: sum(mix.get(k, 0.0) for mix in mixes) / len(mixes) for k in kinds} or None
 
 
-def _a_day(
-    arguments: RunArguments, place: str, windows: Collection[Window], rows: int
-) -> list[float]:
-    """Events a day of each window with a beginning.
+def _events_a_day(
+    arguments: RunArguments, place: str, new: Collection[Window], rows: int
+) -> tuple[list[float], list[float]]:
+    """Events a day: of the days that hold a new window, and of those before them, oldest first.
 
-    rows: of all windows before the date; a window that the date cuts has what the others leave.
+    Shorter windows are counted by the day, because an hour of the night has fewer events.
+    rows: of all new windows before the as-of; a window that it cuts has what the others leave.
     """
-    end, counts = midnight(arguments.as_of), {}
-    for window in windows:
-        if window.end <= end:
-            counts[window] = arguments.lake.window(place, window).manifest().rows
-    for window in windows:
-        if window.end > end:
-            counts[window] = rows - sum(counts.values())
-    return [
-        count / ((min(window.end, end) - window.start) / A_DAY)
-        for window, count in counts.items()
-        if not window.unbounded
-    ]
+    lake, end = arguments.lake, arguments.as_of.instant
+    whole = {w: lake.window(place, w).manifest().rows for w in new if w.end <= end}
+
+    def rate(day: Sequence[Window]) -> float:
+        counts = (
+            rows - sum(whole.values()) if w.end > end else lake.window(place, w).manifest().rows
+            for w in day
+        )
+        return sum(counts) / (sum((min(w.end, end) - w.start for w in day), timedelta()) / A_DAY)
+
+    bounded = [w for w in lake.windows(place) if w.start < end and not w.unbounded]
+    days = by_day(bounded, end)
+    earlier = [day for day in days if not any(w in new for w in day)]
+    checked = [day for day in days if any(w in new for w in day)]
+    trailing = earlier[-arguments.config.contracts.trailing_runs :]
+    return [rate(day) for day in checked], [rate(day) for day in trailing]
 
 
-def _undated(lake: Lake, place: str, as_of: date) -> int:
+def _undated(lake: Lake, place: str, as_of: AsOf) -> int:
     """Events whose time cannot be used, beyond those that the run before had."""
     table = f"{place}/undated"
     before = sum(earlier_rows(lake, table, as_of, 1))
     return max(0, lake.as_of(table, as_of).manifest().rows - before)
 
 
-def _known_before(rows: pa.Table, as_of: date) -> pa.Table:
+def _known_before(rows: pa.Table, as_of: AsOf) -> pa.Table:
     """The events that the source knew of before a date."""
     if not {c.ARRIVED_AT, c.OCCURRED_AT} <= set(rows.column_names):
         return rows
     known_at = pc.coalesce(rows[c.ARRIVED_AT], rows[c.OCCURRED_AT])
-    before = pc.less(known_at, pa.scalar(midnight(as_of), TIMESTAMP))
+    before = pc.less(known_at, pa.scalar(as_of.instant, TIMESTAMP))
     return rows.filter(pc.fill_null(before, True))
 
 

@@ -10,10 +10,10 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from jobs.lake.manifests import OBSERVED_AT
+from jobs.lake.facts import ReadFacts
 from jobs.lake.partitions import Partition
 from jobs.readiness import require_ready
 from jobs.run.entrypoint import RunArguments, job_parser, run
@@ -21,13 +21,14 @@ from jobs.sources.clocks import check_clocks
 from jobs.sources.extraction import PartitionRead, Servers, extract
 from jobs.spark.session import executor_errors, session
 from jobs.stores.checks import doubted_windows, failed_tables
+from recsys.as_of import AsOf
 from recsys.errors import FutureDateError
 from recsys.schemas import EVENT_SOURCES, RAW
 from recsys.sections.sources import Source
-from recsys.window import BEGINNING, Window, midnight, missing
+from recsys.window import BEGINNING, Window, missing
 
 RECONSTRUCTED: Final = "reconstructed"
-"""In a manifest: whether the source was read on another day than the one it stands for."""
+"""In a manifest: whether the source was read outside the 24 hours from its as-of on."""
 _READS_AT_ONCE: Final = 100
 """Every read keeps a lock file open until all of them are complete."""
 
@@ -46,7 +47,7 @@ def main(arguments: RunArguments) -> None:
         _extract(arguments, [*missing_events(arguments, dates), *_of_date(arguments)])
 
 
-def extract_events(arguments: RunArguments, dates: Sequence[date]) -> None:
+def extract_events(arguments: RunArguments, dates: Sequence[AsOf]) -> None:
     """Reads what the runs of some dates need of the events and the lake does not have, once."""
     with _events_alone(arguments, dates):
         reads = missing_events(arguments, dates)
@@ -61,14 +62,14 @@ def read_again(arguments: RunArguments, reads: list[PartitionRead]) -> None:
             _extract(arguments, reads[start : start + _READS_AT_ONCE])
 
 
-def missing_events(arguments: RunArguments, dates: Sequence[date]) -> list[PartitionRead]:
+def missing_events(arguments: RunArguments, dates: Sequence[AsOf]) -> list[PartitionRead]:
     """The windows of events that the nightly runs of some dates, in order, would read.
 
     Those are what no window holds yet, and the windows that have not settled, are damaged, or broke
     their contract.
     """
     lake, config, reads = arguments.lake, arguments.config, []
-    facts = {OBSERVED_AT: arguments.observed_at.isoformat()}
+    facts = ReadFacts(observed_at=arguments.observed_at)
     for name, source in _events(arguments).items():
         place = lake.events_of(RAW[name].name, config.source_fingerprint(name))
         covered, doubted = lake.windows(place), doubted_windows(lake, name)
@@ -96,17 +97,17 @@ def missing_events(arguments: RunArguments, dates: Sequence[date]) -> list[Parti
 def _settled(arguments: RunArguments) -> datetime:
     """The midnight before which every event can be seen that had arrived."""
     settle = timedelta(hours=arguments.config.window.settle_hours)
-    return midnight((arguments.observed_at.astimezone(UTC) - settle).date())
+    return AsOf.midnight((arguments.observed_at.astimezone(UTC) - settle).date()).instant
 
 
 def _complete(arguments: RunArguments, partition: Partition, window: Window) -> bool:
-    """Whether a window was read after it had settled, and still is as it was read."""
+    """True if a window was read after it had settled, and still is as it was read."""
     if not partition.intact():
         return False
-    observed_at = partition.manifest().stats.get(OBSERVED_AT)
+    observed_at = ReadFacts.of(partition).observed_at
     settle = timedelta(hours=arguments.config.window.settle_hours)
     # An earlier version did not note it, and read every window once.
-    return observed_at is None or datetime.fromisoformat(observed_at) - window.end >= settle
+    return observed_at is None or observed_at - window.end >= settle
 
 
 def snapshots(arguments: RunArguments) -> list[PartitionRead]:
@@ -136,16 +137,16 @@ def snapshots_of(arguments: RunArguments, names: Iterable[str]) -> list[Partitio
 
 
 def check_date(arguments: RunArguments) -> None:
-    """Raises FutureDateError for a date that has not begun."""
-    if midnight(arguments.as_of) > arguments.observed_at:
+    """Raises FutureDateError for an as-of that has not come."""
+    if arguments.as_of.instant > arguments.observed_at:
         raise FutureDateError(
-            f"{arguments.as_of} has not begun (UTC), so days before it are not complete; "
-            f"the latest date that can be run is {arguments.observed_at:%Y-%m-%d}"
+            f"{arguments.as_of} has not begun (UTC), so what is known before it is not complete; "
+            f"the latest as-of that can be run is {AsOf.latest(arguments.observed_at)}"
         )
 
 
 @contextmanager
-def _events_alone(arguments: RunArguments, dates: Sequence[date]) -> Iterator[None]:
+def _events_alone(arguments: RunArguments, dates: Sequence[AsOf]) -> Iterator[None]:
     """Holds back other runs that would read the same windows of events at the same time."""
     needed = bool(missing_events(arguments, dates))
     with arguments.lake.held(arguments.lake.root / "raw") if needed else nullcontext():
@@ -176,7 +177,7 @@ def _events(arguments: RunArguments) -> dict[str, Source]:
 
 
 def _of_date(arguments: RunArguments) -> list[PartitionRead]:
-    """What belongs to the date alone: the snapshots, and events without a usable time."""
+    """Reads that belong to the date alone: snapshots, and events without a usable time."""
     lake, known = arguments.lake, Window(BEGINNING, arguments.observed_at)
     undated = []
     for name, source in _events(arguments).items():
@@ -186,18 +187,19 @@ def _of_date(arguments: RunArguments) -> list[PartitionRead]:
     return [*undated, *snapshots(arguments)]
 
 
-def _facts(arguments: RunArguments) -> dict[str, object]:
-    today = arguments.observed_at in Window.of_day(arguments.as_of)
-    return {OBSERVED_AT: arguments.observed_at.isoformat(), RECONSTRUCTED: not today}
+def _facts(arguments: RunArguments) -> ReadFacts:
+    today = arguments.observed_at in Window.day_from(arguments.as_of)
+    return ReadFacts(observed_at=arguments.observed_at, reconstructed=not today)
 
 
 def _final(arguments: RunArguments, partition: Partition) -> bool:
-    """Whether a snapshot was taken on its day, and the day is over: it cannot be had again."""
-    day = Window.of_day(arguments.as_of)
+    """True if a snapshot was taken in the 24 hours from its as-of on and they are over: it cannot
+    be had again."""
+    day = Window.day_from(arguments.as_of)
     if arguments.observed_at in day or not partition.intact():
         return False
-    observed_at = partition.manifest().stats.get(OBSERVED_AT)
-    if observed_at is None or datetime.fromisoformat(observed_at) not in day:
+    observed_at = ReadFacts.of(partition).observed_at
+    if observed_at is None or observed_at not in day:
         return False
     log.info("%s: kept, it was read on the day", partition.label)
     return True

@@ -6,12 +6,12 @@ Between full nights who has not changed since the night before keeps the list.
 import argparse
 import logging
 from collections.abc import Iterator, Sequence
-from datetime import date
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
+from jobs.lake.facts import ListsFacts
 from jobs.lake.files import StoredFile, remove
 from jobs.lake.manifests import DataFile
 from jobs.lake.partitions import Draft
@@ -19,12 +19,13 @@ from jobs.listing import Listing
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.spark.session import executor_errors, in_arrow, numbered_tasks, session, task_numbers
 from jobs.stores.models import CHOICE, TrainingData, model_partition, read_policy
-from jobs.stores.nights import alignment_since, facts, recorded, unavailable_since
+from jobs.stores.nights import alignment_since, recorded, unavailable_since
 from jobs.stores.step_facts import kept_facts, write_facts
 from jobs.tasks.lists import ListKeeper, ListMaker, PoolMaker, PoolReader
 from jobs.tasks.pools import LakePools
 from recsys import columns as c
 from recsys.arrays import Ints, Mask
+from recsys.as_of import AsOf
 from recsys.generators import segment
 from recsys.generators.contract import Arrays
 from recsys.ids import IdIndex
@@ -52,8 +53,12 @@ def main(arguments: RunArguments) -> None:
         kept = _keep_lists(spark, arguments, known, night, draft)
         due[kept] = False
         _make_lists(spark, listing, night, due, draft)
-        draft.stats["models"] = list(listing.context.sources)
-        draft.stats |= facts(night) | {"scored": int(due.sum()), "kept": len(kept)}
+        ListsFacts(
+            models=tuple(listing.context.sources),
+            night=night,
+            scored=int(due.sum()),
+            kept=len(kept),
+        ).note(draft)
     methods = ", ".join(f"{order.method} ({band})" for band, order in policy.orders.items())
     log.info("lists of %d users by %s, %d kept as they were", due.sum(), methods, len(kept))
     if listing.chain.steps:
@@ -134,7 +139,7 @@ def _find_facts(
     plan_chain(sections, listing.context, find)
 
 
-def _keep_facts(listing: Listing, night: Night, base: date) -> None:
+def _keep_facts(listing: Listing, night: Night, base: AsOf) -> None:
     """Takes over what steps found in all users' pools in the last full night."""
     arguments = listing.arguments
     for step in market_steps(arguments.config.lists.steps):

@@ -1,26 +1,27 @@
-"""What models are trained on and with, out of the lake."""
+"""Training data, models and ranking policies in the lake."""
 
-from collections.abc import Mapping
-from datetime import date
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.lake.facts import MadeFacts, ModelFacts
 from jobs.lake.partitions import Lake, Partition
 from jobs.run.entrypoint import RunArguments
 from recsys import columns as c
 from recsys.arrays import Ints
+from recsys.as_of import AsOf
 from recsys.dataset import matrices
+from recsys.dataset.segments import segments_of, why_no_segment
 from recsys.dataset.training import Descriptions, Holdout, Training
 from recsys.errors import NoEventsError
 from recsys.generators.contract import Model
 from recsys.generators.registry import GENERATORS
 from recsys.ids import IdIndex
-from recsys.lists.fallback import segments_of, why_no_segment
+from recsys.nights import Night
 from recsys.ranking.policy import RankingPolicy
 from recsys.schemas import HISTORIES, ITEMS, RAW_ITEM_PROFILES, RAW_USER_PROFILES, Table
 from recsys.sections.ids import Ids
@@ -53,7 +54,7 @@ class TrainingData:
 
     @cached_property
     def training(self) -> Training:
-        """What models may learn from.
+        """The training data.
 
         Raises NoEventsError where nothing weighs more than 0: lists would be in the order of ids.
         """
@@ -89,7 +90,7 @@ class TrainingData:
         return descriptions(profiles, c.USER_ID, index)
 
     def holdout(self) -> Holdout:
-        """What was known `ranking.holdout_days` earlier, and what users turned to since."""
+        """The holdout of the last `ranking.holdout_days`."""
         days = self._config.ranking.holdout_days
         return matrices.holdout(self.histories, self.training, days)
 
@@ -103,7 +104,7 @@ class TrainingData:
         return read.take(pc.sort_indices(read, sort_keys=keys))
 
 
-def histories(lake: Lake, as_of: date, ids: Ids) -> pa.Table:
+def histories(lake: Lake, as_of: AsOf, ids: Ids) -> pa.Table:
     """The `histories` table in order of user_row."""
     read = lake.as_of(HISTORIES.name, as_of).read(HISTORIES, ids)
     rows = read[c.USER_ROW].to_numpy()
@@ -111,35 +112,36 @@ def histories(lake: Lake, as_of: date, ids: Ids) -> pa.Table:
     return read if np.all(rows[1:] > rows[:-1]) else read.sort_by(c.USER_ROW)
 
 
-def model_partition(lake: Lake, name: str, as_of: date) -> Partition:
-    """Where a model of a date is kept."""
+def model_partition(lake: Lake, name: str, as_of: AsOf) -> Partition:
+    """Partition of a model of a date."""
     return lake.as_of(f"{MODELS}/{name}", as_of)
 
 
 def write_model(
-    lake: Lake, name: str, as_of: date, model: Model, facts: Mapping[str, Any] | None = None
+    lake: Lake, name: str, as_of: AsOf, model: Model, facts: ModelFacts | None = None
 ) -> None:
-    """Keeps a model as npz arrays. facts: what its manifest says of it besides."""
+    """Keeps a model as npz arrays. facts: but for the shapes of the arrays."""
     with model_partition(lake, name, as_of).replace() as draft:
         arrays = model.arrays()
         draft.write_arrays(arrays)
-        draft.stats["shapes"] = {key: list(array.shape) for key, array in arrays.items()}
-        draft.stats |= facts or {}
+        shapes = {key: array.shape for key, array in arrays.items()}
+        (facts or ModelFacts()).model_copy(update={"shapes": shapes}).note(draft)
 
 
-def read_model(lake: Lake, name: str, as_of: date) -> Model:
+def read_model(lake: Lake, name: str, as_of: AsOf) -> Model:
     """Raises MissingPartitionError where the model was not trained for the date."""
     return GENERATORS[name].MODEL.from_arrays(model_partition(lake, name, as_of).arrays())
 
 
-def write_policy(lake: Lake, as_of: date, choice: RankingPolicy, facts: Mapping[str, Any]) -> None:
-    """Keeps how lists are ordered, and why. facts: what its manifest says of it besides."""
+def write_policy(lake: Lake, as_of: AsOf, choice: RankingPolicy, night: Night) -> None:
+    """Keeps a ranking policy. night: the one it was chosen in."""
     with model_partition(lake, CHOICE, as_of).replace() as draft:
         draft.write_arrays({CHOICE: np.frombuffer(choice.model_dump_json().encode(), np.uint8)})
-        draft.stats |= {**choice.model_dump(mode="json", exclude={"rankers"}), **facts}
+        draft.stats |= choice.model_dump(mode="json", exclude={"rankers"})
+        MadeFacts(night=night).note(draft)
 
 
-def read_policy(lake: Lake, as_of: date) -> RankingPolicy:
+def read_policy(lake: Lake, as_of: AsOf) -> RankingPolicy:
     """Raises MissingPartitionError where nothing was chosen for the date."""
     text = model_partition(lake, CHOICE, as_of).arrays()[CHOICE].tobytes()
     return RankingPolicy.model_validate_json(text)

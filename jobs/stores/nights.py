@@ -1,13 +1,12 @@
-"""What earlier nights left in the lake that a night can go on with."""
+"""Earlier nights in the lake that a night can build on."""
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import date, timedelta
-from typing import Any, Final
+from datetime import timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.lake.manifests import LATE
+from jobs.lake.facts import MadeFacts, ReadFacts
 from jobs.lake.partitions import Lake, Partition
 from jobs.run.entrypoint import RunArguments
 from jobs.stores.models import (
@@ -20,6 +19,7 @@ from jobs.stores.models import (
 )
 from recsys import columns as c
 from recsys.arrays import Ints
+from recsys.as_of import AsOf
 from recsys.dataset.changes import IndexAlignment, changed
 from recsys.errors import MissingPartitionError
 from recsys.ids import IdIndex
@@ -27,46 +27,37 @@ from recsys.lists.chain import facts_name, market_steps
 from recsys.nights import Night, decide
 from recsys.ranking.policy import Standing
 from recsys.schemas import EVENT_SOURCES, HISTORIES, ITEMS, LISTS, RAW
-from recsys.window import midnight
-
-NIGHT: Final = "night"
 
 
 def decided(arguments: RunArguments) -> Night:
-    """What the night of a date takes over; see `recsys.nights.decide`."""
+    """Decide what the night of a date takes over; see `recsys.nights.decide`."""
     config, as_of = arguments.config, arguments.as_of
     fingerprint, every = config.lists_fingerprint(), config.nights.full_every
     if arguments.full or every == 1:
         return Night(fingerprint=fingerprint)
-    since = as_of - timedelta(days=every - 1)
     made = [*config.generators.used(), *map(facts_name, market_steps(config.lists.steps))]
-    found = complete(arguments.lake, made, since, as_of)
+    found = complete(arguments.lake, made, as_of - timedelta(days=every), as_of)
     return decide(as_of, every, fingerprint, found)
 
 
 def complete(
-    lake: Lake, models: Collection[str], since: date, before: date
-) -> Mapping[date, Night]:
+    lake: Lake, models: Collection[str], after: AsOf, before: AsOf
+) -> Mapping[AsOf, Night]:
     """The nights of some dates of which everything is there, and was made in the same night.
 
     models: names of all that is kept with the models of a date, but for the choice.
     """
     found = {}
-    for day in (day for day in lake.days(LISTS.name) if since <= day < before):
-        tables = [lake.as_of(name, day) for name in (HISTORIES.name, ITEMS.name)]
-        made = [model_partition(lake, name, day) for name in (*models, CHOICE)]
-        made.append(lake.as_of(LISTS.name, day))
+    for at in (at for at in lake.instants(LISTS.name) if after < at < before):
+        tables = [lake.as_of(name, at) for name in (HISTORIES.name, ITEMS.name)]
+        made = [model_partition(lake, name, at) for name in (*models, CHOICE)]
+        made.append(lake.as_of(LISTS.name, at))
         if not all(partition.exists() for partition in tables + made):
             continue
-        records = [partition.manifest().stats.get(NIGHT) for partition in made]
-        if records[0] and all(record == records[0] for record in records):
-            found[day] = Night.model_validate(records[0])
+        nights = [MadeFacts.of(partition).night for partition in made]
+        if nights[0] and all(night == nights[0] for night in nights):
+            found[at] = nights[0]
     return found
-
-
-def facts(night: Night) -> dict[str, Any]:
-    """A night as a manifest records it."""
-    return {NIGHT: night.model_dump(mode="json")}
 
 
 def recorded(partition: Partition) -> Night:
@@ -74,13 +65,13 @@ def recorded(partition: Partition) -> Night:
 
     Raises MissingPartitionError for one that an older version made, which did not record it.
     """
-    stats = partition.manifest().stats
-    if NIGHT not in stats:
+    night = MadeFacts.of(partition).night
+    if night is None:
         raise MissingPartitionError(
             f"{partition.label} was made by an older version; run train_generators and "
             "choose_ranking again"
         )
-    return Night.model_validate(stats[NIGHT])
+    return night
 
 
 def standing_choice(arguments: RunArguments, fingerprint: str) -> Standing | None:
@@ -96,33 +87,32 @@ def standing_choice(arguments: RunArguments, fingerprint: str) -> Standing | Non
         return read_policy(lake, as_of).standing
     if arguments.full:
         return None
-    for day in reversed([d for d in lake.days(f"{MODELS}/{CHOICE}") if d < as_of]):
-        night = _night_of_choice(lake, day)
+    for at in reversed([other for other in lake.instants(f"{MODELS}/{CHOICE}") if other < as_of]):
+        night = _night_of_choice(lake, at)
         if night is not None and night.fingerprint == fingerprint:
-            return read_policy(lake, day).stands(day)
+            return read_policy(lake, at).stands(at)
     return None
 
 
-def _night_of_choice(lake: Lake, day: date) -> Night | None:
+def _night_of_choice(lake: Lake, at: AsOf) -> Night | None:
     """The night of a choice; None where there is none, or one that an older version made."""
-    partition = model_partition(lake, CHOICE, day)
-    found = partition.manifest().stats.get(NIGHT) if partition.exists() else None
-    return None if found is None else Night.model_validate(found)
+    partition = model_partition(lake, CHOICE, at)
+    return MadeFacts.of(partition).night if partition.exists() else None
 
 
-def alignment_since(arguments: RunArguments, known: TrainingData, earlier: date) -> IndexAlignment:
-    """Where users and items stood on an earlier date, and who has changed since."""
+def alignment_since(arguments: RunArguments, known: TrainingData, earlier: AsOf) -> IndexAlignment:
+    """Alignment of users and items with an earlier date, and the users who changed since."""
     lake, ids = arguments.lake, arguments.config.ids
     before = histories(lake, earlier, ids)
     users = _index(before[c.USER_ID]).places(known.histories[c.USER_ID])
     items = earlier_items(arguments, known, earlier)
-    days_between = (arguments.as_of - earlier).days
+    days_between = (arguments.as_of - earlier) / timedelta(days=1)
     others = changed(known.histories, before, users, items, days_between)
     acted = pc.is_in(known.histories[c.USER_ID], value_set=_acted_since(arguments, earlier))
     return IndexAlignment(users, items, others | acted.to_numpy())
 
 
-def earlier_items(arguments: RunArguments, known: TrainingData, earlier: date) -> Ints:
+def earlier_items(arguments: RunArguments, known: TrainingData, earlier: AsOf) -> Ints:
     """(items,) the row that each item had on an earlier date; -1 of one that had none."""
     then = arguments.lake.as_of(ITEMS.name, earlier).read(ITEMS, arguments.config.ids)
     return _index(then[c.ITEM_ID]).places(known.items[c.ITEM_ID])
@@ -132,14 +122,14 @@ def _index(ids: pa.ChunkedArray) -> IdIndex:
     return IdIndex(ids.combine_chunks())
 
 
-def _acted_since(arguments: RunArguments, earlier: date) -> pa.Array:
+def _acted_since(arguments: RunArguments, earlier: AsOf) -> pa.Array:
     """Distinct ids of the users of events that an earlier night could not know.
 
     Those are the events that arrived since, those that had arrived but lay in the future then, and
     those of windows in which some came late: which ones they are nobody noted.
     """
     config = arguments.config
-    since, end = (pa.scalar(midnight(day)) for day in (earlier, arguments.as_of))
+    since, end = (pa.scalar(at.instant) for at in (earlier, arguments.as_of))
     occurred = pc.field(c.OCCURRED_AT)
     arrived = pc.coalesce(pc.field(c.ARRIVED_AT), occurred)
     known = (arrived < end) & (occurred < end)
@@ -156,21 +146,21 @@ def _acted_since(arguments: RunArguments, earlier: date) -> pa.Array:
 
 
 def _event_windows(
-    arguments: RunArguments, name: str, earlier: date
+    arguments: RunArguments, name: str, earlier: AsOf
 ) -> Iterator[tuple[Partition, bool]]:
     """The windows of events that a night knows, and whether events came late into one that an
     earlier night had read."""
     config, lake = arguments.config, arguments.lake
     place = lake.events_of(RAW[name].name, config.source_fingerprint(name))
-    settled = midnight(earlier) - timedelta(hours=config.window.settle_hours)
+    settled = earlier.instant - timedelta(hours=config.window.settle_hours)
     for window in lake.windows(place):
-        if window.start < midnight(arguments.as_of):
+        if window.start < arguments.as_of.instant:
             partition = lake.window(place, window)
-            late = settled < window.end and bool(partition.manifest().stats.get(LATE))
+            late = settled < window.end and ReadFacts.of(partition).late > 0
             yield partition, late
 
 
-def unavailable_since(arguments: RunArguments, known: TrainingData, earlier: date) -> pa.Array:
+def unavailable_since(arguments: RunArguments, known: TrainingData, earlier: AsOf) -> pa.Array:
     """Ids of the items that could be recommended on an earlier date and cannot any more."""
     then = arguments.lake.as_of(ITEMS.name, earlier).read(ITEMS, arguments.config.ids)
     now = known.items.filter(known.items[c.AVAILABLE])[c.ITEM_ID].combine_chunks()

@@ -1,23 +1,24 @@
-"""How many users and items a run's lists could have reached, by the lake."""
-
-from datetime import date
+"""Numbers of users and items that a run's lists could reach."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.lake.facts import ItemsFacts
 from jobs.lake.partitions import Lake
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.config import Config
-from recsys.evaluation.diff import activity_bands
+from recsys.dataset.bands import band_names
+from recsys.evaluation.diff import GROUP
 from recsys.schemas import HISTORIES, ITEMS, LISTS, RAW_USERS
 
 
-def available_items(lake: Lake, as_of: date) -> int:
+def available_items(lake: Lake, as_of: AsOf) -> int:
     """Items that the run of a date could recommend."""
-    return int(lake.as_of(ITEMS.name, as_of).manifest().stats["available"])
+    return ItemsFacts.of(lake.as_of(ITEMS.name, as_of)).available
 
 
-def active_users(lake: Lake, as_of: date, config: Config) -> int:
+def active_users(lake: Lake, as_of: AsOf, config: Config) -> int:
     """Active members on a date; without a source of members, everybody with a list."""
     if config.sources.users is None:
         return lake.as_of(LISTS.name, as_of).manifest().rows
@@ -26,8 +27,8 @@ def active_users(lake: Lake, as_of: date, config: Config) -> int:
     return int(pc.count_distinct(active, mode="only_valid").as_py())
 
 
-def activity(lake: Lake, as_of: date, config: Config) -> pa.Table:
-    """How many items each user had touched by a date, in bands: columns user_id and segment."""
+def activity(lake: Lake, as_of: AsOf, config: Config) -> pa.Table:
+    """The band of each user as of a date: columns user_id and group."""
     read = lake.as_of(HISTORIES.name, as_of).read(HISTORIES, config.ids)
-    bands = activity_bands(pc.list_value_length(read[c.ITEM_ROWS]))
-    return pa.table({c.USER_ID: read[c.USER_ID], c.SEGMENT: bands})
+    bands = band_names(pc.list_value_length(read[c.ITEM_ROWS]).to_numpy())
+    return pa.table({c.USER_ID: read[c.USER_ID], GROUP: bands})

@@ -1,11 +1,11 @@
 """Item vectors of an earlier run, for a fit that need not begin anew."""
 
 from dataclasses import dataclass
-from datetime import date
 
 from jobs.run.entrypoint import RunArguments
 from jobs.stores.models import MODELS, TrainingData, read_model
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.dataset.changes import aligned_rows
 from recsys.generators import als
 from recsys.generators.factors import FactorModel, Factors
@@ -15,9 +15,9 @@ from recsys.schemas import ITEMS
 
 @dataclass(frozen=True)
 class WarmStart:
-    """Where a fit begins."""
+    """Starting point of a fit."""
 
-    as_of: date
+    as_of: AsOf
     """The run that the vectors are from."""
     item_factors: Factors
     """(items, k) in the order of today's item index; zeros for items that run did not know."""
@@ -38,10 +38,12 @@ def warm_start(arguments: RunArguments, known: TrainingData) -> WarmStart | None
     if section.engine != "implicit":
         return None
     lake, ids = arguments.lake, arguments.config.ids
-    for day in reversed([d for d in lake.days(f"{MODELS}/als") if d < arguments.as_of]):
-        model = read_model(lake, "als", day)
+    for at in reversed(
+        [other for other in lake.instants(f"{MODELS}/als") if other < arguments.as_of]
+    ):
+        model = read_model(lake, "als", at)
         if isinstance(model, FactorModel) and model.item_factors.shape[1] == section.factors:
-            theirs = lake.as_of(ITEMS.name, day).read(ITEMS, ids)[c.ITEM_ID]
+            theirs = lake.as_of(ITEMS.name, at).read(ITEMS, ids)[c.ITEM_ID]
             earlier = IdIndex(theirs.combine_chunks()).places(known.items[c.ITEM_ID])
-            return WarmStart(day, aligned_rows(model.item_factors, earlier), iterations)
+            return WarmStart(at, aligned_rows(model.item_factors, earlier), iterations)
     return None

@@ -212,7 +212,7 @@ class ListKeeper:
         return pa.RecordBatch.from_pylist([told], schema=self.SCHEMA)
 
     def _good(self, lists: pa.RecordBatch, rows: Ints) -> Mask:
-        """(lists,) which are kept. rows: of their users, -1 of those that are gone."""
+        """(lists,) True for those that are kept. rows: of their users, -1 for those gone."""
         good = (rows >= 0) & self.unchanged[rows]
         items = lists[c.ITEM_IDS]
         gone = pc.is_in(items.flatten(), value_set=self.unavailable)

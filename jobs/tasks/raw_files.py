@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import ClassVar, Final
 
 import pyarrow as pa
@@ -14,6 +13,7 @@ from jobs.lake.files import StoredFile, read_table
 from jobs.lake.manifests import DataFile
 from jobs.lake.partitions import write_part
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.events import judging as ev
 from recsys.naming import Naming
@@ -35,7 +35,7 @@ class RawFile:
 
     @property
     def evidence(self) -> bool:
-        """Whether it says what users did with items."""
+        """True if it says what users did with items."""
         return self.dated and self.source in (*EVENT_SOURCES, "blocks")
 
 
@@ -61,10 +61,10 @@ class Judge:
     """Tells which rows of raw files can be used as of a date."""
 
     config: Config
-    as_of: date
+    as_of: AsOf
 
     def rows(self, file: RawFile) -> pa.Table:
-        """What the date may know of a file, `reject_reason` set where a row cannot be used.
+        """Rows of a file that the date may know, `reject_reason` set where one cannot be used.
 
         Of what is no event, only the columns of the `quarantine` table.
         """
@@ -85,7 +85,7 @@ class Judge:
 
 
 class Rejects(BaseModel):
-    """What a task tells of rows that cannot be used."""
+    """A task's report of rows that cannot be used."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,4 +1,4 @@
-"""What has changed between two dates, of which each numbers users and items its own way."""
+"""Differences between two dates, each of which numbers users and items its own way."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _ROUNDING: Final = 2.0**-23
 
 @dataclass(frozen=True)
 class IndexAlignment:
-    """Where users and items of a date stood on an earlier one, and which users are not the same."""
+    """Rows of users and items in the index of an earlier date, and the users who changed since."""
 
     users: Ints
     """(users,) the earlier row of each user; -1 of one who had none."""
@@ -30,7 +30,7 @@ class IndexAlignment:
     """(users,) whether history, blocks or membership are others than they were."""
 
 
-def changed(now: pa.Table, before: pa.Table, users: Ints, items: Ints, days: int) -> Mask:
+def changed(now: pa.Table, before: pa.Table, users: Ints, items: Ints, days: float) -> Mask:
     """(users,) who touched or blocked other items, or one for the first time at another instant, or
     is active and was not, or the reverse; and who was not there.
 
@@ -59,8 +59,8 @@ def changed(now: pa.Table, before: pa.Table, users: Ints, items: Ints, days: int
     return result
 
 
-def _apart(ages: npt.NDArray[Any], earlier: npt.NDArray[Any], days: int) -> Mask:
-    """Whether float32 ages are so many days greater, but for their rounding."""
+def _apart(ages: npt.NDArray[Any], earlier: npt.NDArray[Any], days: float) -> Mask:
+    """(n,) True where float32 ages are so many days greater, but for their rounding."""
     return np.asarray(np.abs(ages.astype(np.float64) - earlier - days) <= ages * _ROUNDING)
 
 
@@ -92,7 +92,7 @@ def aligned_rows(rows: npt.NDArray[T], earlier: Ints) -> npt.NDArray[T]:
 
 
 def aligned_square(matrix: sparse.csr_matrix, earlier: Ints) -> sparse.csr_matrix:
-    """(n, n) what items say of each other in today's order; nothing where there was nothing.
+    """(n, n) similarities in today's order of items; empty where an item is new.
 
     matrix: (m, m) in the earlier order. earlier: (n,) ascending earlier rows, -1 in between.
     """

@@ -40,7 +40,7 @@ class DataSet:
         return np.union1d(train.item_rows, np.flatnonzero(described))
 
     def training(self, pairs: Pairs) -> Training:
-        """What models may learn from some of the pairs; ages count to the last of them."""
+        """Training data of some of the pairs; ages count to the last of them."""
         merged = pairs.merged()
         if not (merged.weights > 0).any():
             raise DataError(

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Final, Self
 
 import numpy as np
@@ -10,9 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recsys.arrays import Floats, Ints, offsets_of
+from recsys.as_of import AsOf
 from recsys.events.weights import FRACTION_BITS, SECONDS_PER_DAY, fixed_weights
 from recsys.sections.events import Event
-from recsys.window import midnight
 
 BLOCK: Final = -1
 """Kind of evidence that is no event, but a user's wish never to see the item."""
@@ -21,13 +20,13 @@ _DAY: Final = 1e6 * SECONDS_PER_DAY
 
 @dataclass(frozen=True)
 class Weighting:
-    """What events are worth, and when."""
+    """Rules of events' worth, and the two instants at which they are weighed."""
 
     rules: Mapping[str, Event]
     """Kinds of events; evidence names a kind by its place here."""
-    as_of: date
-    earlier: date
-    """A date before, as of which weights are wanted too."""
+    as_of: AsOf
+    earlier: AsOf
+    """An instant before, as of which weights are wanted too."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +53,16 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Histories:
-    """What each of some users did, user by user, items ascending."""
+    """Histories of some users, user by user, items ascending."""
 
     offsets: Ints
     """(users + 1,) where each user's items begin and end."""
     items: npt.NDArray[np.int32]
     weights: npt.NDArray[np.float32]
     ages: npt.NDArray[np.float32]
-    """Days from the pair's first event to the as-of date."""
+    """Days from the pair's first event to the as-of."""
     earlier: pa.Array
-    """float32 weight as of the earlier date, of the events that were known by then; null without
+    """float32 weight as of the earlier instant, of the events that were known by then; null without
     any."""
     blocked_offsets: Ints
     blocked: npt.NDArray[np.int32]
@@ -147,8 +146,8 @@ def _starts(*columns: npt.NDArray[np.integer]) -> Ints:
     return np.flatnonzero(changes)
 
 
-def _weights(events: Evidence, weighting: Weighting, end: date) -> Ints:
-    """(n,) weight of each event as of a date, in units of 2**-32; of later ones, undecayed."""
+def _weights(events: Evidence, weighting: Weighting, end: AsOf) -> Ints:
+    """(n,) weight of each event as of an instant, in units of 2**-32; of later ones, undecayed."""
     ages = np.maximum((_micros(end) - events.occurred) / _DAY, 0.0)
     weights = np.zeros(len(ages), np.int64)
     for kind, rule in enumerate(weighting.rules.values()):
@@ -165,5 +164,5 @@ def _floats(fixed: Ints) -> npt.NDArray[np.float32]:
     return (fixed / 2.0**FRACTION_BITS).astype(np.float32)
 
 
-def _micros(day: date) -> int:
-    return int(midnight(day).timestamp()) * 1_000_000
+def _micros(as_of: AsOf) -> int:
+    return int(as_of.instant.timestamp()) * 1_000_000

@@ -1,7 +1,6 @@
 """From raw events to what can be used as evidence, and why the rest cannot."""
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Final
 
 import numpy as np
@@ -10,12 +9,13 @@ import pyarrow.compute as pc
 
 from recsys import columns as c
 from recsys.arrays import Ints
+from recsys.as_of import AsOf
 from recsys.events.histories import BLOCK, Evidence
 from recsys.events.raw_rows import as_json
 from recsys.events.weights import MAX_WEIGHT
 from recsys.schemas import TIMESTAMP
 from recsys.sections.events import Event
-from recsys.window import Window, midnight
+from recsys.window import Window
 
 _IN_FUTURE: Final = f"{c.OCCURRED_AT} is in the future"
 
@@ -30,7 +30,7 @@ def known_before(events: pa.Table, window: Window) -> pa.Table:
     return events.filter(kept)
 
 
-def judged(events: pa.Table, rules: Mapping[str, Event], as_of: date) -> pa.Table:
+def judged(events: pa.Table, rules: Mapping[str, Event], as_of: AsOf) -> pa.Table:
     """Events with `reject_reason` set on those that cannot be used as evidence.
 
     rules: what each type of event is worth.
@@ -38,7 +38,7 @@ def judged(events: pa.Table, rules: Mapping[str, Event], as_of: date) -> pa.Tabl
     kind, value = events[c.EVENT_TYPE], events[c.VALUE]
     unknown = pc.and_(kind.is_valid(), pc.invert(pc.is_in(kind, pa.array(rules, pa.string()))))
     endless = pc.or_(pc.is_nan(value), pc.is_inf(value))
-    future = pc.greater_equal(events[c.OCCURRED_AT], pa.scalar(midnight(as_of), TIMESTAMP))
+    future = pc.greater_equal(events[c.OCCURRED_AT], pa.scalar(as_of.instant, TIMESTAMP))
     wrong = {
         f"unknown {c.EVENT_TYPE}": unknown,
         f"{c.VALUE} is not finite": endless,

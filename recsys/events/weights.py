@@ -1,4 +1,4 @@
-"""What events are worth as evidence.
+"""Weights of events.
 
 Weights add up in fixed point, so that the sum does not depend on the order of the events.
 """
@@ -24,7 +24,7 @@ def fixed_weights(
     """Weight of each event of one type: w * 0.5**(age / half-life), in units of 2**-32.
 
     values: (n,) the events' own values, NaN where they have none.
-    age_days: (n,) days from the event to the as-of date.
+    age_days: (n,) days from the event to the as-of.
     Events below `min_value`, and those whose value would make them negative, weigh 0.
     """
     has_value = ~np.isnan(values)

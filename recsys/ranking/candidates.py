@@ -17,10 +17,10 @@ _COLUMN: Final = np.uint64(0xFFFFFFFF)
 
 @dataclass(frozen=True)
 class Candidates:
-    """The candidates of a block of users, user by user, each with ascending columns."""
+    """The candidates of a chunk of users, user by user, each with ascending columns."""
 
     lines: Ints
-    """(p,) the user's place in the block."""
+    """(p,) the user's place in the chunk."""
     columns: Ints
     """(p,) the item's place among the available ones."""
     ranks: Ints
@@ -94,7 +94,7 @@ def _keys(scores: Scores, columns: Ints) -> npt.NDArray[np.uint64]:
 
 
 def leaders(lines: Ints, columns: Ints, scores: Scores, most: int) -> npt.NDArray[np.bool_]:
-    """(p,) whether a candidate's score is among the `most` greatest of its line.
+    """(p,) True where a candidate's score is among the `most` greatest of its line.
 
     lines: (p,) ascending. Of equal scores the lower column is first.
     """

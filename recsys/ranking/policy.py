@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Final, Literal, Self
 
 import numpy as np
@@ -10,9 +9,10 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from recsys.arrays import Floats, Ints
+from recsys.as_of import AsOf
+from recsys.dataset.bands import BANDS, UNSEEN, bands_of
 from recsys.dataset.training import Training
 from recsys.evaluation.significance import ERRORS, Gain
-from recsys.ranking.bands import BANDS, UNSEEN, bands_of
 from recsys.ranking.blend import Blend, ByBand, RankFusion, WeightedSum
 from recsys.ranking.features import ItemUserFeatures
 from recsys.ranking.holdout import HoldoutCandidates
@@ -50,7 +50,7 @@ class Way(BaseModel):
 
 
 class BandPolicy(Way):
-    """How the lists of one band of users are ordered, and why."""
+    """Order of the lists of one band of users, and the reason."""
 
     way: str = CONFIGURED
     """The name in `validation` of what is used."""
@@ -71,14 +71,14 @@ class Standing(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    as_of: date
+    as_of: AsOf
     generators: tuple[str, ...]
     ways: Mapping[str, Way]
     """By band of users."""
 
 
 class RankingPolicy(BaseModel):
-    """How the lists of a run are ordered, and why."""
+    """Order of a run's lists by band, and the reasons."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -93,7 +93,7 @@ class RankingPolicy(BaseModel):
     standing: Standing | None = None
     """The earlier choice that this one was made against; None where there was none."""
 
-    def stands(self, as_of: date) -> Standing:
+    def stands(self, as_of: AsOf) -> Standing:
         """This choice as a later one has to beat it. as_of: the date that it was made for."""
         ways = {
             band: Way(method=order.method, weights=order.weights)
@@ -103,7 +103,7 @@ class RankingPolicy(BaseModel):
 
     @classmethod
     def only(cls, generator: str) -> Self:
-        """Of one generator there is nothing to choose."""
+        """The policy of a single generator, where there is nothing to choose."""
         order = BandPolicy(
             method="sum",
             weights=(1.0,),
@@ -138,7 +138,7 @@ class RankingPolicy(BaseModel):
 
     @property
     def methods(self) -> Mapping[str, str]:
-        """How the lists of each band are ordered."""
+        """Method of each band."""
         return {band: order.method for band, order in self.orders.items()}
 
     def summary(self) -> str:
@@ -232,7 +232,7 @@ def _ways_of_all(
 def _order(
     part: HoldoutCandidates | None, ways: dict[str, _Measured], earlier: Way | None, config: Ranking
 ) -> BandPolicy:
-    """How one band is ordered. part: the examples of its users; None where there are none."""
+    """Choose the order of one band. part: its users' candidates; None where there are none."""
     incumbent = _incumbent(part, ways, earlier)
     users = 0 if part is None else len(part)
     allowed = _allowed(ways, config.method)

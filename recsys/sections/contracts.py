@@ -8,7 +8,7 @@ from recsys.sections.base import Positive, Section, Share
 
 
 class Contracts(Section):
-    """What the data contracts let pass; shares are of the rows of one table."""
+    """Limits of the data contracts; shares are of the rows of one table."""
 
     trailing_runs: Annotated[int, Field(gt=0)] = 14
     """Earlier runs that volume, size and event mix are compared with."""
@@ -26,7 +26,7 @@ class Contracts(Section):
     """Blocks of the run before that are gone a day, of users and items that are still there; more
     stop the run, unless they are a handful."""
     max_age_days: Positive = 7.0
-    """Age of the newest event on the as-of date."""
+    """Age of the newest event at the as-of."""
     max_rejected: Share = 0.1
     """Rows that go to quarantine, for each kind of cause."""
     max_unknown_users: Share = 0.5

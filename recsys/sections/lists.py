@@ -9,7 +9,7 @@ from recsys.sections.base import Name, Section
 
 
 class Lists(Section):
-    """What is published."""
+    """Lengths of lists, and runs that are kept."""
 
     length: Annotated[int, Field(gt=0, le=10_000)] = 100
     """Items a user."""

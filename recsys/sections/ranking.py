@@ -6,13 +6,13 @@ from recsys.sections.base import Count, Section
 
 
 class Ranking(Section):
-    """How the generators' scores become one order."""
+    """Order of the candidates."""
 
     method: Literal["best", "learned", "sum", "fusion"] = "best"
     """A learned ranker, the weighted sum, rank fusion, or what stands, unless another way, a single
     generator included, is clearly better on the days that are held back."""
     holdout_days: Count = 14
-    """Days before the as-of date that are held back to choose the method and to learn from."""
+    """Days before the as-of that are held back to choose the method and to learn from."""
     least_users: Count = 60
     """With fewer users in those days nothing is learnt from them, and what ordered lists stays."""
     most_users: Count = 4000

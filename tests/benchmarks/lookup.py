@@ -37,10 +37,12 @@ from pydantic import SecretStr
 from jobs.db.postgres import connect
 from jobs.sandbox import servers
 from jobs.sinks.postgres.migrations import migrate
-from jobs.sinks.postgres.publishing import publish
+from jobs.sinks.postgres.sink import PostgresSink
+from jobs.sinks.publishing import publish
 from recsys.schemas import LISTS
 from recsys.sections.ids import Ids
 from recsys.sections.lists import Lists
+from tests.logins import as_admin
 from tests.postgres.test_publishing import RECORD, passed, popular, tables
 
 OUTPUT: Final = Path(__file__).parents[2] / "build" / "bench" / "lookup.json"
@@ -145,7 +147,7 @@ class Bench:
         segments = {str(k): list(range(k * 7 + 1, k * 7 + 1 + LENGTH)) for k in range(20)}
         fallback = popular(Ids(), *range(1, LENGTH + 1), **segments)
         lists = made_up_lists(self.users, seed)
-        publish(self.uri, Ids(), RECORD, tables(Ids(), lists, fallback), passed, KEEP)
+        publish(PostgresSink(self.uri, Ids()), RECORD, tables(Ids(), lists, fallback), passed, KEEP)
 
     @contextmanager
     def publishing(self) -> Iterator[None]:
@@ -181,7 +183,13 @@ class Bench:
             command = [str(servers.pgbench_path()), "-n", "-M", setting.protocol, "-f", str(script)]
             command += ["-c", str(setting.clients), "-T", str(self.seconds)]
             done = subprocess.run(
-                [*command, "-l", "--log-prefix", f"{folder}/log", self.uri.get_secret_value()],
+                [
+                    *command,
+                    "-l",
+                    "--log-prefix",
+                    f"{folder}/log",
+                    as_admin(self.uri).get_secret_value(),
+                ],
                 env=os.environ | {"PGOPTIONS": f"-c role={role}"},
                 check=True,
                 capture_output=True,

@@ -1,7 +1,5 @@
 """A made-up market in Postgres that benchmarks run on, and the configuration that reads it."""
 
-from datetime import date
-
 import numpy as np
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
@@ -11,11 +9,12 @@ from jobs.db.postgres import connect
 from jobs.db.statements import statement
 from jobs.sinks.postgres.migrations import with_id_types
 from recsys.arrays import Ints
+from recsys.as_of import AsOf
 from recsys.schemas import TIMESTAMP
 from recsys.sections.ids import Ids
-from recsys.window import midnight
+from tests.logins import as_admin
 
-DAY = date(2026, 1, 1)
+DAY = AsOf.parse("2026-01-01")
 HISTORY_DAYS = 365
 #: The shipped configuration without the sources in MongoDB.
 CONFIG = """
@@ -70,7 +69,7 @@ def market(users: int, items: int, interactions: int, seed: int) -> dict[str, pa
 
 
 def day_after(
-    made: dict[str, pa.Table], day: date, events: int, visit: int, seed: int
+    made: dict[str, pa.Table], day: AsOf, events: int, visit: int, seed: int
 ) -> dict[str, pa.Table]:
     """Interactions that arrive in the 24 hours before a date: visits of so many events each.
 
@@ -87,9 +86,9 @@ def day_after(
     return {"interactions": _interactions(who, what, kinds, rng.integers(1, 86_400, events), day)}
 
 
-def _interactions(who: Ints, what: Ints, kinds: Ints, ago: Ints, day: date) -> pa.Table:
+def _interactions(who: Ints, what: Ints, kinds: Ints, ago: Ints, day: AsOf) -> pa.Table:
     """Rows of the source table. ago: seconds before the date."""
-    end = int(midnight(day).timestamp()) * 1_000_000
+    end = int(day.instant.timestamp()) * 1_000_000
     times = pa.array(end - ago * 1_000_000, pa.int64()).cast(TIMESTAMP)
     columns = {
         "user_id": who,
@@ -106,7 +105,7 @@ def fill(uri: SecretStr, tables: dict[str, pa.Table]) -> None:
     with connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute(with_id_types(statement("market/create"), Ids()))
     add(uri, tables)
-    with connect(uri) as connection:
+    with connect(as_admin(uri)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute("VACUUM (ANALYZE)")

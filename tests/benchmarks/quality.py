@@ -7,7 +7,6 @@ under the protocols of its README. Run it alone: it uses all cores and prints ho
 import json
 import sys
 from collections.abc import Callable, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +28,7 @@ from jobs.sources.documents import Document
 from jobs.sources.pair_files import read_ids, read_numbered
 from jobs.stores.models import descriptions
 from recsys.arrays import Ints
+from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.dataset.training import Descriptions
 from recsys.dataset.trial import DataSet
@@ -36,7 +36,6 @@ from recsys.evaluation.metrics import Evaluation
 from recsys.evaluation.splits import Pairs, Split, at_quantile, given, random_per_user
 from recsys.generators.registry import GENERATORS, Generators
 from recsys.ids import IdIndex
-from recsys.window import midnight
 
 REPOSITORY: Final = Path(__file__).parents[2]
 DATA: Final = REPOSITORY.parent / "shared" / "data"
@@ -86,7 +85,7 @@ def movielens(config: Config) -> Made:
 
 def goodbooks(config: Config) -> Made:
     """A fifth of the books of each reader, at random."""
-    data = _data(read_goodbooks(DATA / "goodbooks", date(2017, 1, 1)), config)
+    data = _data(read_goodbooks(DATA / "goodbooks", AsOf.parse("2017-01-01").instant), config)
     pairs = Pairs(data.pairs.user_rows, data.pairs.item_rows, data.pairs.weights, None)
     data = DataSet(pairs, data.users, data.items, data.segments)
     return data, random_per_user(pairs, 0.2, SEED, 5), "random", config
@@ -94,7 +93,7 @@ def goodbooks(config: Config) -> Made:
 
 def planted(config: Config) -> Made:
     """The market of `make demo`, where new members have profiles; split by time."""
-    market = make_market(2_000, 800, 60, 60_000, SEED, date(2026, 1, 1))
+    market = make_market(2_000, 800, 60, 60_000, SEED, AsOf.parse("2026-01-01"))
     data = _data(market, config)
     return data, at_quantile(data.pairs), "temporal", config
 
@@ -139,7 +138,7 @@ def _data(market: Market, config: Config, least: float | None = None) -> DataSet
 
 def _usable(rows: pa.Table, market: Market, config: Config) -> pa.Table:
     """Without the rows that a night would quarantine."""
-    end = pa.scalar(midnight(market.as_of))
+    end = pa.scalar(market.as_of.instant)
     dated = pc.and_(pc.is_valid(rows["time"]), pc.less(rows["time"], end))
     known = pc.is_in(rows["kind"], value_set=pa.array(list(config.events)))
     finite = pc.fill_null(pc.is_finite(rows["value"]), True)

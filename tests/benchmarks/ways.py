@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -38,6 +38,7 @@ from jobs.stores.models import histories
 from jobs.tasks.lists import USERS_A_BATCH
 from recsys import columns as c
 from recsys.arrays import Ragged
+from recsys.as_of import AsOf
 from recsys.dataset.matrices import list_arrays
 from recsys.generators.contract import Rows
 from recsys.generators.factors import CHUNK, FactorModel
@@ -93,7 +94,7 @@ def settings_of(root: Path) -> Settings:
     )
 
 
-def arguments_of(root: Path, day: date = DAY) -> RunArguments:
+def arguments_of(root: Path, day: AsOf = DAY) -> RunArguments:
     settings = settings_of(root)
     return RunArguments(day, load_config(settings.config), settings, datetime.now(UTC))
 
@@ -108,7 +109,7 @@ def start_spark(settings: Settings) -> None:
 
 def ours(root: Path, day: str = f"{DAY}", full: str = "") -> None:
     """The nightly jobs, contracts and gates included. full: "full" to make everything anew."""
-    arguments = replace(arguments_of(root, date.fromisoformat(day)), full=full == "full")
+    arguments = replace(arguments_of(root, AsOf.parse(day)), full=full == "full")
     steps = run_steps(arguments, lambda name: say({"begin": name}))
     for name, seconds in steps:
         say({"end": name, "seconds": seconds})

@@ -7,7 +7,6 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import date
 from pathlib import Path
 
 import psutil
@@ -24,6 +23,7 @@ from jobs.sources.mongo import database
 from jobs.spark import package
 from jobs.steps import NAMES, STEPS
 from jobs.stores.models import read_model
+from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.schemas import LISTS
 from tests.cluster.conftest import REPOSITORY, WORKERS, Cluster, end, run
@@ -31,7 +31,7 @@ from tests.cluster.conftest import REPOSITORY, WORKERS, Cluster, end, run
 pytestmark = pytest.mark.cluster
 
 USERS, ITEMS, DAYS, EVENTS, SEED = 300, 200, 40, 8_000, 7
-DAY = date(2026, 1, 1)
+DAY = AsOf.parse("2026-01-01")
 ARGUMENTS = ("--as-of", f"{DAY}")
 SUBMITTED = tuple(step.name for step in STEPS if step.on_spark)
 #: Looks for this project without its archive.

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -17,12 +20,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jobs.steps import STEPS
+from tests.dags.conftest import rendering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow.dag_processing.dagbag import DagBag
     from airflow.sdk import DAG, BaseOperator
+
+    from tests.finished_nights import Publisher
 
     Render = Callable[..., BaseOperator]
 
@@ -108,23 +114,42 @@ def test_rendered_commands_equal_the_snapshot(render: Render) -> None:
 @pytest.mark.parametrize(
     ("conf", "logical_date", "expected"),
     [
-        (AS_OF, datetime(2026, 2, 3, 2, tzinfo=UTC), date(2026, 1, 1)),
-        ({}, datetime(2026, 2, 3, 2, tzinfo=UTC), date(2026, 2, 3)),
-        ({}, None, date(2026, 3, 4)),
+        (AS_OF, datetime(2026, 2, 3, 2, tzinfo=UTC), "2026-01-01"),
+        ({}, datetime(2026, 2, 3, 2, tzinfo=UTC), "2026-02-03"),
+        ({"as_of": "2026-01-01T06:00Z"}, None, "2026-01-01T06:00Z"),
+        ({}, None, "2026-03-04"),
     ],
-    ids=["parameter", "logical date", "only the due time"],
+    ids=["parameter", "logical date", "parameter with an hour", "only the due time"],
 )
 def test_the_jobs_understand_their_arguments(
     render: Render,
     task_id: str,
     conf: dict[str, str],
     logical_date: datetime | None,
-    expected: date,
+    expected: str,
 ) -> None:
     job, arguments = _job_and_arguments(render(task_id, conf, logical_date))
     assert job == task_id
     parsed = importlib.import_module(f"jobs.steps.{job}").arg_parser().parse_args(arguments)
-    assert parsed.as_of == expected
+    assert str(parsed.as_of) == expected
+
+
+def test_the_schedule_alone_makes_four_runs_a_day(airflow: None, tmp_path: Path) -> None:  # noqa: ARG001
+    from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415
+
+    shutil.copytree(DAGS, tmp_path / "dags")
+    (tmp_path / "jobs").symlink_to(REPOSITORY / "jobs")
+    file = tmp_path / "dags" / "nightly_recommendations.py"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('"0 2 * * *"', '"0 2-23/6 * * *"'), encoding="utf-8")
+    bag = DagBag(dag_folder=tmp_path / "dags", bundle_path=tmp_path / "dags")
+    render = rendering(bag.dags["nightly_recommendations"])
+    found = []
+    for hour in (2, 8, 14, 20):
+        task: Any = render("check_lists", {}, datetime(2026, 2, 3, hour, tzinfo=UTC), "scheduled")
+        found.append(task.env["AS_OF"])
+    day = "2026-02-03"
+    assert found == [day, f"{day}T06:00Z", f"{day}T12:00Z", f"{day}T18:00Z"]
 
 
 @pytest.mark.parametrize(
@@ -146,6 +171,57 @@ def test_only_a_backfill_makes_full_nights_and_leaves_the_live_run_alone(
 
 
 @pytest.mark.parametrize(
+    ("conf", "logical_date", "run_type"),
+    [
+        (AS_OF, datetime(2026, 2, 3, 2, tzinfo=UTC), "manual"),
+        ({}, datetime(2026, 1, 1, 2, tzinfo=UTC), "scheduled"),
+    ],
+    ids=["a manual run of a past date", "a cleared task of a past night"],
+)
+def test_a_past_date_becomes_history(
+    render: Render,
+    publisher: Publisher,
+    conf: dict[str, str],
+    logical_date: datetime,
+    run_type: str,
+) -> None:
+    from jobs.sinks.postgres import lookup  # noqa: PLC0415
+    from recsys.as_of import AsOf  # noqa: PLC0415
+    from tests.finished_nights import FinishedNight  # noqa: PLC0415
+
+    past = FinishedNight({user: [1, 2] for user in range(40)}, AsOf.parse("2026-01-01"))
+    publisher.publish(replace(past, as_of=AsOf.parse("2026-01-09")))
+    publisher.fill(past)
+    task: Any = render("publish_lists", conf, logical_date, run_type)
+    settings = publisher.settings
+    places = {
+        "RECSYS_POSTGRES_URI": settings.require_postgres().get_secret_value(),
+        "RECSYS_LAKE": str(settings.lake),
+        "RECSYS_CONFIG": str(settings.config),
+    }
+
+    def live() -> list[tuple[str, str, bool]]:
+        runs = lookup.runs(settings.require_postgres(), 3)
+        return [(str(run.as_of), run.status, run.live) for run in runs]
+
+    def publish(more: str = "") -> str:
+        done = subprocess.run(
+            ["bash", "-c", task.bash_command + more],
+            env={**os.environ, **task.env, **places},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stderr
+
+    assert "run 2 is not live: it is of 2026-01-01, the live run 1 of 2026-01-09" in publish()
+    newest = ("2026-01-09", "published", True)
+    assert live() == [("2026-01-01", "published", False), newest]
+    publish(" --promote")
+    assert live()[0] == ("2026-01-01", "published", True)
+
+
+@pytest.mark.parametrize(
     ("run_id", "pool"), [("backfill__2026-01-01", "recsys_backfill"), ("scheduled__x", "recsys")]
 )
 def test_a_backfill_has_a_pool_of_its_own(dag: DAG, run_id: str, pool: str) -> None:
@@ -159,7 +235,19 @@ def test_a_backfill_has_a_pool_of_its_own(dag: DAG, run_id: str, pool: str) -> N
 
 
 @pytest.mark.parametrize(
-    "as_of", ["2026-01-01; id", "$(id)", "2026-1-1", "20260101", "2026-02-30", "", 20260101, []]
+    "as_of",
+    [
+        "2026-01-01; id",
+        "$(id)",
+        "2026-1-1",
+        "20260101",
+        "2026-02-30",
+        "2026-01-01T06:00",
+        "2026-01-01T06:00Z; id",
+        "",
+        20260101,
+        [],
+    ],
 )
 def test_what_is_not_a_date_is_refused(render: Render, as_of: object) -> None:
     from airflow.sdk.exceptions import ParamValidationError  # noqa: PLC0415

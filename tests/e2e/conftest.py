@@ -1,6 +1,6 @@
 """Whole runs, as `recsys nightly` does them."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import Settings
 from jobs.sandbox.market import Market, load
 from jobs.sources.mongo import database
+from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.generators.registry import GENERATORS, Generators
 from recsys.sections.contracts import Contracts
@@ -48,7 +49,7 @@ class Pipeline:
         ):
             load(market, self.config.ids, connection, mongo, lambda *_: None)
 
-    def run(self, as_of: date, **changes: Any) -> RunArguments:
+    def run(self, as_of: AsOf, **changes: Any) -> RunArguments:
         """Runs a night; `changes` replace sections of the configuration."""
         config = self.config.model_copy(update=changes)
         arguments = RunArguments(as_of, config, self.settings, OBSERVED_AT)

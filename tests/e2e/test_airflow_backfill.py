@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
@@ -19,11 +19,12 @@ from upath import UPath
 from jobs.app.nightly import run_steps
 from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import make_market
+from recsys.as_of import AsOf
 from tests.conftest import REPOSITORY
 from tests.e2e.conftest import OBSERVED_AT, Pipeline
 
 DAG = "nightly_recommendations"
-END = date(2026, 1, 1)
+END = AsOf.parse("2026-01-01")
 DATES = [END - timedelta(days=1), END]
 SERVICES = (("api-server",), ("dag-processor",), ("scheduler", "--skip-serve-logs"))
 RUN_SECONDS = 1800
@@ -110,7 +111,7 @@ class Airflow:
             time.sleep(1)
 
     def states(self) -> list[tuple[str, ...]]:
-        """Each task of a backfill: date, task, state, pool."""
+        """Each task of a backfill: AsOf, task, state, pool."""
         return self.ask(
             """SELECT substr(run_id, 11, 10), task_id, state, pool FROM task_instance
             WHERE run_id LIKE 'backfill%' ORDER BY run_id, start_date"""
@@ -149,7 +150,7 @@ def test_a_scheduler_carries_out_a_backfill(
         (f"{day}", task) for day in DATES for task in {task for _, task, *_ in states}
     }
     published = pipeline.query("SELECT as_of, status FROM recs.run ORDER BY as_of")
-    assert published == [(day, "published") for day in DATES]
+    assert published == [(day.instant, "published") for day in DATES]
     assert pipeline.query("SELECT * FROM recs.live") == []
     check_it_is_what_the_command_makes(pipeline, tmp_path / "second")
     with capsys.disabled():

@@ -10,14 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from upath import UPath
 
-from jobs.app.backfill import Day, Ended, State, backfill, plan
+from jobs.app.backfill import Ended, PlannedRun, State, backfill, plan
 from jobs.app.nightly import run_steps
 from jobs.lake.manifests import MANIFEST, read_manifest
 from jobs.run.entrypoint import RunArguments
@@ -26,36 +26,37 @@ from jobs.sandbox.seed import make_market
 from jobs.steps import extract_sources
 from jobs.stores.models import histories
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.schemas import ITEMS, RAW_ITEMS
-from recsys.window import midnight
 from tests.e2e.conftest import OBSERVED_AT, Pipeline
 
-END = date(2026, 1, 1)
+END = AsOf.parse("2026-01-01")
+A_DAY = timedelta(days=1)
 NIGHTLY_HOUR = timedelta(hours=2)
 LATE_USER, LATE_ITEM = 1_000_000, 2_000_000
 
 
 @pytest.fixture
-def dates(request: pytest.FixtureRequest) -> list[date]:
+def dates(request: pytest.FixtureRequest) -> list[AsOf]:
     """The dates that are run, oldest first."""
     days = request.config.getoption("--chaos-days")
     return [END - timedelta(days=n) for n in reversed(range(days))]
 
 
-def market(dates: list[date]) -> Market:
+def market(dates: list[AsOf]) -> Market:
     """Forty days; a user whose only event arrives late; items listed late, and who knows when."""
     made = make_market(60, 40, 40, 2_000, 5, END)
     row = made.events.slice(0, 1).to_pylist()[0]
     late = row | {
         "user_id": LATE_USER,
-        "ts": midnight(dates[0]) - timedelta(days=2),
-        "received_at": midnight(dates[1]) + timedelta(hours=1),
+        "ts": dates[0].instant - timedelta(days=2),
+        "received_at": dates[1].instant + timedelta(hours=1),
     }
     rows = pa.Table.from_pylist([late], schema=made.events.schema).select(list(EVENTS))
     item = {"title": "lamp", "available": True}
     items = pa.Table.from_pylist(
         [
-            item | {"item_id": LATE_ITEM, "created_at": midnight(dates[1])},
+            item | {"item_id": LATE_ITEM, "created_at": dates[1].instant},
             item | {"item_id": LATE_ITEM + 1, "created_at": None},
         ],
         schema=made.items.schema,
@@ -67,7 +68,7 @@ def market(dates: list[date]) -> Market:
     )
 
 
-def arguments(pipeline: Pipeline, observed_at: datetime, day: date = END) -> RunArguments:
+def arguments(pipeline: Pipeline, observed_at: datetime, day: AsOf = END) -> RunArguments:
     return RunArguments(day, pipeline.config, pipeline.settings, observed_at, promote=False)
 
 
@@ -76,18 +77,18 @@ def night(run: RunArguments) -> None:
         pass
 
 
-def in_this_process(run: RunArguments) -> Callable[[Day], Ended]:
-    def run_day(day: Day) -> Ended:
-        night(replace(run, as_of=day.as_of, promote=day.promote))
+def in_this_process(run: RunArguments) -> Callable[[PlannedRun], Ended]:
+    def make(planned: PlannedRun) -> Ended:
+        night(replace(run, as_of=planned.as_of, promote=planned.promote))
         return Ended()
 
-    return run_day
+    return make
 
 
-def hashes(pipeline: Pipeline) -> dict[date, str]:
+def hashes(pipeline: Pipeline) -> dict[AsOf, str]:
     rows = pipeline.query("SELECT as_of, list_hash FROM recs.run ORDER BY run_id")
     assert len(rows) == len(dict(rows))
-    return dict(rows)
+    return {AsOf(as_of): list_hash for as_of, list_hash in rows}
 
 
 def files(pipeline: Pipeline, pattern: str) -> dict[Path, tuple[int, int]]:
@@ -101,20 +102,20 @@ def test_a_backfill_is_what_the_nights_would_have_been(
     pipeline: Pipeline,
     environment: dict[str, str],
     tmp_path: Path,
-    dates: list[date],
+    dates: list[AsOf],
     request: pytest.FixtureRequest,
 ) -> None:
     """One story, because a run takes long."""
     pipeline.load(market(dates))
     for day in dates:
-        night(arguments(pipeline, midnight(day) + NIGHTLY_HOUR, day))
+        night(arguments(pipeline, day.instant + NIGHTLY_HOUR, day))
     nightly, windows = hashes(pipeline), files(pipeline, "*/*/window=*")
     assert len(set(nightly.values())) == len(dates)
     kept = check_what_was_read_on_its_day_is_kept(pipeline, dates)
 
     again = into_an_empty_lake(pipeline, tmp_path / "second")
     run = arguments(again, OBSERVED_AT)
-    days = plan(run, dates[0], promote=False)
+    days = plan(run, dates[0], A_DAY, promote=False)
     assert [day.state for day in days] == [State.REMAINING] * len(dates)
     chance = random.Random(request.config.getoption("--chaos-seed"))  # noqa: S311 - an order
     shuffled = chance.sample(days, len(days))
@@ -129,7 +130,7 @@ def test_a_backfill_is_what_the_nights_would_have_been(
     check_the_late_row_is_known_from_its_arrival_on(again, dates)
     check_the_past_is_marked_and_knows_no_later_rows(again, dates, kept)
 
-    skipped = plan(run, dates[0], promote=False)
+    skipped = plan(run, dates[0], A_DAY, promote=False)
     assert [day.state for day in skipped] == [State.SKIPPED] * len(dates)
     assert list(backfill(run, skipped, 1, in_this_process(run))) == []
     check_the_command_promotes_the_last_date_alone(again, environment, nightly)
@@ -141,13 +142,13 @@ def test_processes_in_parallel_come_to_the_same(
     pipeline: Pipeline,
     environment: dict[str, str],
     tmp_path: Path,
-    dates: list[date],
+    dates: list[AsOf],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     pipeline.load(market(dates))
     begin = time.monotonic()
     for day in dates:
-        night(arguments(pipeline, midnight(day) + NIGHTLY_HOUR, day))
+        night(arguments(pipeline, day.instant + NIGHTLY_HOUR, day))
     nights = time.monotonic() - begin
     nightly, windows = hashes(pipeline), files(pipeline, "*/*/window=*")
     again = into_an_empty_lake(pipeline, tmp_path / "second")
@@ -178,7 +179,7 @@ def into_an_empty_lake(pipeline: Pipeline, lake: Path) -> Pipeline:
     return Pipeline(settings, pipeline.config)
 
 
-def check_what_was_read_on_its_day_is_kept(pipeline: Pipeline, dates: list[date]) -> int:
+def check_what_was_read_on_its_day_is_kept(pipeline: Pipeline, dates: list[AsOf]) -> int:
     """Gives the number of items that the first date knew."""
     first = arguments(pipeline, OBSERVED_AT, dates[0])
     taken = files(pipeline, "*/as_of=*")
@@ -190,7 +191,7 @@ def check_what_was_read_on_its_day_is_kept(pipeline: Pipeline, dates: list[date]
     return partition.manifest().rows
 
 
-def check_the_late_row_is_known_from_its_arrival_on(pipeline: Pipeline, dates: list[date]) -> None:
+def check_the_late_row_is_known_from_its_arrival_on(pipeline: Pipeline, dates: list[AsOf]) -> None:
     known = [
         LATE_USER
         in histories(arguments(pipeline, OBSERVED_AT).lake, day, pipeline.config.ids)[
@@ -202,7 +203,7 @@ def check_the_late_row_is_known_from_its_arrival_on(pipeline: Pipeline, dates: l
 
 
 def check_the_past_is_marked_and_knows_no_later_rows(
-    pipeline: Pipeline, dates: list[date], known: int
+    pipeline: Pipeline, dates: list[AsOf], known: int
 ) -> None:
     lake, ids = arguments(pipeline, OBSERVED_AT).lake, pipeline.config.ids
     for day in dates:
@@ -210,7 +211,7 @@ def check_the_past_is_marked_and_knows_no_later_rows(
         assert manifest.stats["reconstructed"] is True
         (counted,) = pipeline.query(
             "SELECT count(*) FROM market.items WHERE created_at < %s OR created_at IS NULL",
-            (midnight(day),),
+            (day.instant,),
         )
         assert counted == (manifest.rows,)
     assert lake.as_of(RAW_ITEMS.name, dates[0]).manifest().rows == known
@@ -220,18 +221,18 @@ def check_the_past_is_marked_and_knows_no_later_rows(
 
 
 def check_the_command_promotes_the_last_date_alone(
-    pipeline: Pipeline, environment: dict[str, str], nightly: dict[date, str]
+    pipeline: Pipeline, environment: dict[str, str], nightly: dict[AsOf, str]
 ) -> None:
     done = command(pipeline, environment, sorted(nightly), "--promote")
     assert done.returncode == 0, done.stdout + done.stderr
     skipped = len(nightly) - 1
     assert f"0 remaining, 0 running, 1 done, {skipped} skipped, 0 failed" in done.stdout
     live = pipeline.query("SELECT as_of, list_hash FROM recs.live JOIN recs.run USING (run_id)")
-    assert live == [(END, nightly[END])]
+    assert live == [(END.instant, nightly[END])]
 
 
 def command(
-    pipeline: Pipeline, environment: dict[str, str], dates: list[date], *options: str
+    pipeline: Pipeline, environment: dict[str, str], dates: list[AsOf], *options: str
 ) -> "subprocess.CompletedProcess[str]":
     """`recsys backfill` over the dates."""
     words = [sys.executable, "-m", "jobs.cli.main", "backfill"]
@@ -249,16 +250,16 @@ def anywhere(pipeline: Pipeline) -> RunArguments:
 
 
 def test_a_date_that_fails_is_named_and_the_others_go_on(
-    anywhere: RunArguments, dates: list[date]
+    anywhere: RunArguments, dates: list[AsOf]
 ) -> None:
     bad = dates[1]
 
-    def run_day(day: Day) -> Ended:
-        return Ended(21, "no usable event") if day.as_of == bad else Ended()
+    def make(planned: PlannedRun) -> Ended:
+        return Ended(21, "no usable event") if planned.as_of == bad else Ended()
 
-    days = plan(anywhere, dates[0], promote=True)
+    days = plan(anywhere, dates[0], A_DAY, promote=True)
     assert [day.as_of for day in days if day.promote] == [END]
-    changes = list(backfill(anywhere, days, 2, run_day))
+    changes = list(backfill(anywhere, days, 2, make))
     ended = {day.as_of: day for day in changes if day.state is not State.RUNNING}
     assert [day.state for day in changes].count(State.RUNNING) == len(dates)
     assert [ended[day].state for day in dates].count(State.DONE) == len(dates) - 1

@@ -12,7 +12,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +32,18 @@ from jobs.sandbox import servers
 from jobs.sandbox.market import load
 from jobs.sandbox.seed import make_market
 from jobs.sinks.postgres.migrations import migrate
-from jobs.sinks.postgres.publishing import publish
+from jobs.sinks.postgres.sink import PostgresSink
+from jobs.sinks.publishing import publish
 from jobs.sources import extraction
 from jobs.sources.mongo import ROWS_PER_BATCH, database
+from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.errors import MongoUnavailableError, PostgresUnavailableError
 from recsys.schemas import LISTS
 from recsys.sections.ids import Ids
 from tests.postgres.test_publishing import RECORD, passed, popular, tables
 
-DAY = date(2026, 1, 1)
+DAY = AsOf.parse("2026-01-01")
 REPOSITORY = Path(__file__).parents[2]
 #: Bytes of a Parquet file before its first batch.
 PARQUET_HEAD = 4
@@ -239,7 +240,7 @@ def test_postgres_killed_during_the_load_hurts_nothing(victim: Victim) -> None:
     killer = threading.Thread(target=cut_power)
     killer.start()
     with pytest.raises(PostgresUnavailableError):
-        publish(victim.postgres, Ids(), RECORD, made, passed, 7)
+        publish(PostgresSink(victim.postgres, Ids()), RECORD, made, passed, 7)
     done.set()
     killer.join()
     assert not [s for s in servers.status(victim.folder) if s.name == "postgres" and s.running]

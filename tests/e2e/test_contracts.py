@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +12,25 @@ import pytest
 from upath import UPath
 
 from jobs.app import data_docs as build_data_docs
+from jobs.lake.facts import MadeFacts
+from jobs.lake.files import remove
 from jobs.lake.partitions import Partition
 from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import Settings
 from jobs.steps import check_lists, check_matrix, check_sources, choose_ranking, train_generators
 from jobs.stores.checks import event_checks, results, stage_partition
 from jobs.stores.models import model_partition
-from jobs.stores.nights import facts
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.errors import ContractError, MissingPartitionError, NoEventsError
 from recsys.nights import Night
 from recsys.schemas import EVENT_SOURCES, HISTORIES, ITEMS, LISTS, RAW, Table
-from recsys.window import Window, midnight
+from recsys.window import Window
 
-FIRST = date(2026, 1, 1)
+FIRST = AsOf.parse("2026-01-01")
 EVENTS_A_DAY = 1000
+A_DAY, SIX_HOURS = timedelta(days=1), timedelta(hours=6)
 Row = Mapping[str, Any]
 
 
@@ -45,23 +48,34 @@ class Raw:
             submitted=False,
         )
 
-    def at(self, day: date) -> RunArguments:
-        return RunArguments(day, self.config, self.settings, midnight(day) + timedelta(hours=2))
+    def at(self, day: AsOf) -> RunArguments:
+        return RunArguments(day, self.config, self.settings, day.instant + timedelta(hours=2))
 
     def write(self, partition: Partition, table: Table, rows: Sequence[Row]) -> None:
         with partition.replace() as draft:
             draft.write_table(pa.Table.from_pylist(list(rows), table.arrow(self.config.ids)))
 
-    def snapshot(self, name: str, day: date, rows: Sequence[Row]) -> None:
+    def snapshot(self, name: str, day: AsOf, rows: Sequence[Row]) -> None:
         self.write(self.at(day).lake.as_of(RAW[name].name, day), RAW[name], rows)
 
     def events(self, name: str, window: Window, rows: Sequence[Row]) -> None:
-        day, lake = window.end.date(), self.at(window.end.date()).lake
+        day = AsOf(window.end)
+        lake = self.at(day).lake
         place = lake.events_of(RAW[name].name, self.config.source_fingerprint(name))
         self.write(lake.window(place, window), RAW[name], rows)
         self.write(lake.as_of(f"{place}/undated", day), RAW[name], [])
 
-    def night(self, day: date, *, events: int = EVENTS_A_DAY, **changes: Any) -> None:
+    def run_of_hours(self, as_of: AsOf, events: int) -> None:
+        """Partitions of one of four runs a day: all of the day's, but for events of its hours."""
+        self.night(as_of)
+        for name in EVENT_SOURCES:
+            lake = self.at(as_of).lake
+            place = lake.events_of(RAW[name].name, self.config.source_fingerprint(name))
+            remove(lake.window(place, Window((as_of - A_DAY).instant, as_of.instant)).path)
+            window = Window((as_of - SIX_HOURS).instant, as_of.instant)
+            self.events(name, window, [event(as_of, n) for n in range(events)])
+
+    def night(self, day: AsOf, *, events: int = EVENTS_A_DAY, **changes: Any) -> None:
         """One night's partitions; `changes` are values of every event."""
         self.snapshot("users", day, [{c.USER_ID: n, c.ACTIVE: True} for n in range(10)])
         self.snapshot("items", day, [{c.ITEM_ID: n, c.AVAILABLE: True} for n in range(20)])
@@ -70,13 +84,13 @@ class Raw:
             self.snapshot(name, day, [{key: 1, c.TEXT: "oak", c.TAGS: [], c.ATTRIBUTES: []}])
         window = Window.before(day)
         if day > FIRST:
-            window = Window(midnight(day - timedelta(days=1)), midnight(day))
+            window = Window((day - timedelta(days=1)).instant, day.instant)
         for name in EVENT_SOURCES:
             self.events(name, window, [event(day, n) | changes for n in range(events)])
 
 
-def event(day: date, n: int) -> dict[str, Any]:
-    time = midnight(day) - timedelta(seconds=n + 1)
+def event(day: AsOf, n: int) -> dict[str, Any]:
+    time = day.instant - timedelta(seconds=n + 1)
     ids = {c.USER_ID: n % 10, c.ITEM_ID: n % 20}
     return {**ids, c.EVENT_TYPE: "view", c.OCCURRED_AT: time, c.ARRIVED_AT: time}
 
@@ -86,7 +100,7 @@ def raw(tmp_path: Path, config: Config) -> Raw:
     return Raw(tmp_path / "lake", config)
 
 
-def nights(raw: Raw, count: int) -> date:
+def nights(raw: Raw, count: int) -> AsOf:
     """Checked nights in a row, and the day after them."""
     for n in range(count):
         raw.night(FIRST + timedelta(days=n))
@@ -116,6 +130,25 @@ def test_a_day_with_hardly_any_event_stops_the_run(raw: Raw) -> None:
     assert "(and 1 more" in str(error.value)
 
 
+def test_quiet_hours_of_runs_within_the_day_are_no_loss(
+    raw: Raw, caplog: pytest.LogCaptureFixture
+) -> None:
+    as_of = nights(raw, 7) - A_DAY
+    for events in (10, 490, 490, 10) * 2:
+        as_of += SIX_HOURS
+        raw.run_of_hours(as_of, events)
+        check_sources.main(raw.at(as_of))
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
+    for events in (10, 45):
+        as_of += SIX_HOURS
+        raw.run_of_hours(as_of, events)
+        check_sources.main(raw.at(as_of))
+    as_of += SIX_HOURS
+    raw.run_of_hours(as_of, 45)
+    with pytest.raises(ContractError, match="raw/interactions: events a day is 110, allowed is at"):
+        check_sources.main(raw.at(as_of))
+
+
 def test_a_lost_day_does_not_hide_behind_a_full_one(raw: Raw) -> None:
     day = nights(raw, 7)
     raw.night(day, events=0)
@@ -126,7 +159,7 @@ def test_a_lost_day_does_not_hide_behind_a_full_one(raw: Raw) -> None:
 
 @pytest.mark.parametrize("lost", [3, 4])
 def test_blocks_that_are_gone_stop_the_run_though_there_are_as_many(raw: Raw, lost: int) -> None:
-    def blocked(day: date, items: Iterable[int]) -> RunArguments:
+    def blocked(day: AsOf, items: Iterable[int]) -> RunArguments:
         raw.night(day)
         raw.snapshot("blocks", day, [{c.USER_ID: n % 10, c.ITEM_ID: n} for n in items])
         return raw.at(day)
@@ -220,7 +253,7 @@ def made(raw: Raw, best: int) -> RunArguments:
 
 
 def test_a_matrix_of_one_day_long_ago_passes_only_after_another_one(raw: Raw) -> None:
-    def matrix_of(day: date, age: float) -> RunArguments:
+    def matrix_of(day: AsOf, age: float) -> RunArguments:
         arguments = made(raw, 9)
         history = arguments.lake.as_of(HISTORIES.name, FIRST).read(HISTORIES, raw.config.ids)
         aged = [row | {c.AGES: [age]} for row in history.to_pylist()]
@@ -247,7 +280,7 @@ def test_no_job_goes_on_without_evidence(raw: Raw, job: Any) -> None:
         raw.snapshot(name, FIRST, [])
     for name in raw.config.generators.used():
         with model_partition(arguments.lake, name, FIRST).replace() as draft:
-            draft.stats |= facts(Night(fingerprint=""))
+            MadeFacts(night=Night(fingerprint="")).note(draft)
     with pytest.raises(NoEventsError, match=f"matrix as of {FIRST} has a weight above 0"):
         job.main(arguments)
 
@@ -279,7 +312,10 @@ def test_pages_show_every_table_and_what_was_wrong(raw: Raw, tmp_path: Path) -> 
     pages = {str(p.relative_to(index.parent)): p.read_text() for p in index.parent.rglob("*.html")}
     assert len(pages) == 9
     (page,) = (text for path, text in pages.items() if "/raw/events/" in path)
-    assert "share of negative value" in page
+    status = r"<h5[^>]*>\s*share of negative value\s*</h5>.*?<tbody>\s*<tr>\s*<td[^>]*>(.*?)</td>"
+    (cell,) = re.findall(status, page, re.DOTALL)
+    assert re.sub(r"<[^>]*>", "", cell).strip() == "warned"
+    assert "failed</span>" not in re.sub(r"\s+", "", page)
     assert "a negative value counts as 0" in json.dumps(
         results(stage_partition(lake, "sources", FIRST))
     )

@@ -2,20 +2,20 @@
 
 import importlib
 import os
-from datetime import date
 from pathlib import Path
 
 import pytest
 
 from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import make_market
+from recsys.as_of import AsOf
 from recsys.errors import LakeFileError
 from tests.e2e.conftest import OBSERVED_AT, Pipeline
 
-DAY = date(2026, 1, 1)
+DAY = AsOf.parse("2026-01-01")
 
 
-def step(pipeline: Pipeline, name: str, as_of: date = DAY) -> None:
+def step(pipeline: Pipeline, name: str, as_of: AsOf = DAY) -> None:
     arguments = RunArguments(as_of, pipeline.config, pipeline.settings, OBSERVED_AT)
     importlib.import_module(f"jobs.steps.{name}").main(arguments)
 

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,10 @@ from typer.testing import CliRunner
 from jobs.cli.main import app
 from jobs.sandbox.seed import make_market
 from jobs.sources.mongo import database
+from recsys.as_of import AsOf
 from tests.e2e.conftest import Pipeline
 
-DAY = date(2026, 1, 1)
+DAY = AsOf.parse("2026-01-01")
 runner = CliRunner()
 
 
@@ -28,7 +28,7 @@ def live(pipeline: Pipeline) -> dict[int, list[int]]:
     return pipeline.lists()
 
 
-def nightly(environment: dict[str, str], day: date = DAY, **changed: str) -> tuple[int, str]:
+def nightly(environment: dict[str, str], day: AsOf = DAY, **changed: str) -> tuple[int, str]:
     """Exit code and message of `recsys nightly`."""
     result = runner.invoke(app, ["nightly", "--as-of", str(day)], env=environment | changed)
     assert result.exception is None or isinstance(result.exception, SystemExit)
@@ -54,8 +54,8 @@ def test_every_failure_says_what_is_wrong_and_hurts_nothing(
     failures = {
         31: nightly(environment, RECSYS_POSTGRES_URI=nowhere),
         32: nightly(environment, RECSYS_MONGO_URI="mongodb://u:pa55word@127.0.0.1:1/x"),
-        27: nightly(environment, date(2999, 1, 1)),
-        21: nightly(environment, date(2001, 1, 1)),
+        27: nightly(environment, AsOf.parse("2999-01-01")),
+        21: nightly(environment, AsOf.parse("2001-01-01")),
         10: nightly(with_config(environment, tmp_path, "weight = 5.0", "weight = -5.0")),
         11: nightly(with_config(environment, tmp_path, '"kind"', '"sort"')),
         12: nightly(environment, RECSYS_POSTGRES_URI=""),
@@ -113,7 +113,7 @@ def test_what_a_run_published_can_be_looked_at(
     assert shown.exit_code == 0
     assert all(str(item) in shown.stdout for item in live[user][:3])
     assert "●" in runner.invoke(app, ["runs"], env=environment).stdout
-    uri = environment["RECSYS_POSTGRES_URI"].replace("postgres@", "postgres:pa55word@")
+    uri = environment["RECSYS_POSTGRES_URI"].replace("recsys@", "recsys:pa55word@")
     secret = environment | {"RECSYS_POSTGRES_URI": uri}
     report = runner.invoke(app, ["demo-report"], env=secret).stdout
     assert "a user with everything blocked: no rows" in report

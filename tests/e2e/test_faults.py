@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import psutil
@@ -18,9 +17,10 @@ from upath import UPath
 
 from jobs.sandbox.processes import wait_until
 from jobs.sandbox.seed import make_market
+from recsys.as_of import AsOf
 from tests.e2e.conftest import Pipeline
 
-DAY = date(2026, 1, 1)
+DAY = AsOf.parse("2026-01-01")
 RECSYS = str(Path(sys.executable).parent / "recsys")
 SECONDS = 120.0
 

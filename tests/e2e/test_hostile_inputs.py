@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -12,13 +12,14 @@ from bson import Int64, ObjectId
 from jobs.sandbox.market import BLOCKS, EVENTS, INTERACTIONS, ITEMS, USERS, Market
 from jobs.sources.mongo import database
 from jobs.stores.models import TrainingData
+from recsys.as_of import AsOf
 from recsys.errors import ContractError, NoEventsError, RecsysError
 from recsys.nested import MOST_LEVELS
 from recsys.schemas import TIMESTAMP
 from recsys.window import BEGINNING
 from tests.e2e.conftest import OPEN_GATES, Pipeline
 
-DAY = date(2026, 1, 10)
+DAY = AsOf.parse("2026-01-10")
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 Row = Mapping[str, Any]
 

@@ -4,7 +4,7 @@ import csv
 import gzip
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 from uuid import UUID
@@ -30,10 +30,11 @@ from jobs.sandbox.market import Market, load
 from jobs.sandbox.seed import make_market
 from jobs.sources.documents import Document
 from jobs.sources.mongo import database
+from recsys.as_of import AsOf
 from recsys.errors import ConfigError, MappingError, SettingsError
 from recsys.sections.ids import Ids, IdType
 
-DAY = date(2017, 1, 1)
+DAY = AsOf.parse("2017-01-01")
 REPOSITORY = Path(__file__).parents[2]
 
 Row = dict[str, Any]
@@ -107,7 +108,7 @@ def test_deskdrop_ids_stay_the_sources_own(sources: Sources, shared_data: Path) 
     assert min(user for _, user, *_ in raw) < -(2**53)
     assert set(sources.query("SELECT user_id FROM market.users")) == {(u,) for _, u, _, _ in raw}
     assert set(sources.query("SELECT item_id FROM market.items")) == {(i,) for _, _, i, _ in raw}
-    assert market.as_of == date(2017, 3, 1)
+    assert market.as_of == AsOf.parse("2017-03-01")
     assert sources.sizes() == market.sizes()
 
 
@@ -141,11 +142,11 @@ def test_movielens_items_carry_titles_genres_and_tags(sources: Sources, shared_d
         "attributes": {"year": 1995},
     }
     assert not any("(no genres listed)" in profile["tags"] for profile in profiles.values())
-    assert market.as_of == date(2016, 10, 17)
+    assert market.as_of == AsOf.parse("2016-10-17")
 
 
 def test_goodbooks_happen_on_the_given_day(sources: Sources, shared_data: Path) -> None:
-    market = read_goodbooks(shared_data / "goodbooks", DAY)
+    market = read_goodbooks(shared_data / "goodbooks", DAY.instant)
     told = sources.load(market, Ids())
 
     assert sources.sizes() == market.sizes()
@@ -158,13 +159,13 @@ def test_goodbooks_happen_on_the_given_day(sources: Sources, shared_data: Path) 
     assert profiles[2]["attributes"] == {"language": "eng", "year": 1997}
     assert min(p["attributes"].get("year", 0) for p in profiles.values()) < 0
     assert ("interactions", 912_705, 912_705) in told
-    assert market.as_of == date(2017, 1, 2)
+    assert market.as_of == AsOf.parse("2017-01-02")
 
 
 def test_pairs_of_a_published_split(sources: Sources, shared_data: Path) -> None:
     path = shared_data / "amazon-cds" / "train.parquet"
 
-    sources.load(read_pairs(path, Ids(), DAY), Ids())
+    sources.load(read_pairs(path, Ids(), DAY.instant), Ids())
 
     kept = sources.query("SELECT user_id, item_id FROM market.interactions WHERE value = 1")
     table = pq.read_table(path)
@@ -190,7 +191,7 @@ def test_pairs_of_any_id_type(
     path = tmp_path / "pairs.parquet"
     pq.write_table(pa.table({"user_id": users, "item_id": items, "value": [0.5, 2]}), path)
 
-    sources.load(read_pairs(path, ids, DAY), ids)
+    sources.load(read_pairs(path, ids, DAY.instant), ids)
 
     text = "SELECT user_id, item_id, value FROM market.interactions ORDER BY interaction_id"
     assert sources.query(text) == list(zip(users, items, [0.5, 2], strict=True))

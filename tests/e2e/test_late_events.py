@@ -1,7 +1,7 @@
 """Events that become visible after they have arrived are read, and counted once."""
 
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,15 +16,16 @@ from jobs.steps import build_matrix, extract_sources
 from jobs.stores.models import TrainingData
 from jobs.stores.nights import alignment_since
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.errors import FutureDateError
 from recsys.schemas import RAW
-from recsys.window import Window, midnight
+from recsys.window import Window
 from tests.e2e.conftest import Pipeline
 
-DAY = date(2026, 1, 1)
+DAY = AsOf.parse("2026-01-01")
 NEXT = DAY + timedelta(days=1)
 #: An arrival of the last minute before the first night.
-LATE = midnight(DAY) - timedelta(seconds=30)
+LATE = DAY.instant - timedelta(seconds=30)
 SOMEBODY = "SELECT min(user_id), min(item_id) FROM market.users CROSS JOIN market.items"
 INSERT = """
     INSERT INTO market.interactions (user_id, item_id, kind, created_at, received_at)
@@ -38,11 +39,11 @@ def market(pipeline: Pipeline) -> Pipeline:
     return pipeline
 
 
-def two_hours_after(day: date) -> datetime:
-    return midnight(day) + timedelta(hours=2)
+def two_hours_after(day: AsOf) -> datetime:
+    return day.instant + timedelta(hours=2)
 
 
-def extract(pipeline: Pipeline, as_of: date, observed_at: datetime | None = None) -> None:
+def extract(pipeline: Pipeline, as_of: AsOf, observed_at: datetime | None = None) -> None:
     at = observed_at or two_hours_after(as_of)
     extract_sources.main(RunArguments(as_of, pipeline.config, pipeline.settings, at))
 
@@ -90,16 +91,16 @@ def len_of(pipeline: Pipeline, source: str) -> int:
     """Events of a source that arrived before the second night."""
     if source == "interactions":
         sql = "SELECT count(*) FROM market.interactions WHERE received_at < %s"
-        return int(pipeline.query(sql, (midnight(NEXT),))[0][0])
+        return int(pipeline.query(sql, (NEXT.instant,))[0][0])
     with database(pipeline.settings.require_mongo()) as mongo:
-        return int(mongo["events"].count_documents({"received_at": {"$lt": midnight(NEXT)}}))
+        return int(mongo["events"].count_documents({"received_at": {"$lt": NEXT.instant}}))
 
 
 def test_a_window_is_read_again_until_it_has_settled(market: Pipeline) -> None:
     extract(market, DAY)
     old, last = windows(market, "events")
     assert old.unbounded
-    assert last == Window.of_day(DAY - timedelta(days=1))
+    assert last == Window.day_from(DAY - timedelta(days=1))
     extract(market, NEXT)
     third = NEXT + timedelta(days=1)
     extract(market, third)
@@ -107,8 +108,8 @@ def test_a_window_is_read_again_until_it_has_settled(market: Pipeline) -> None:
     assert read == {
         old: two_hours_after(DAY).isoformat(),
         last: two_hours_after(NEXT).isoformat(),
-        Window.of_day(DAY): two_hours_after(third).isoformat(),
-        Window.of_day(NEXT): two_hours_after(third).isoformat(),
+        Window.day_from(DAY): two_hours_after(third).isoformat(),
+        Window.day_from(NEXT): two_hours_after(third).isoformat(),
     }
 
 
@@ -126,13 +127,13 @@ def test_rows_that_a_source_has_lost_since_are_kept(market: Pipeline) -> None:
 
 def test_a_clock_that_is_ahead_of_the_servers_loses_nothing(market: Pipeline) -> None:
     now = datetime.now(UTC)
-    today, tomorrow = now.date(), now.date() + timedelta(days=1)
+    today = AsOf.midnight(now.date())
     extract(market, today, now)
     with pytest.raises(FutureDateError, match=r"Postgres says .* set this machine's clock"):
-        extract(market, tomorrow, now + timedelta(days=1))
+        extract(market, today + timedelta(days=1), now + timedelta(days=1))
     with pytest.raises(FutureDateError, match=r"MongoDB says .* set this machine's clock"):
         check_clocks(None, market.settings.require_mongo(), now + timedelta(days=1))
-    assert all(w.end <= midnight(today) for w in windows(market, "events"))
+    assert all(w.end <= today.instant for w in windows(market, "events"))
     add(market, now, 25)
     assert arrivals(market, "events")[now] == 0
 

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,12 @@ from jobs.lake.files import fresh
 from jobs.lake.partitions import Lake
 from jobs.sandbox.seed import make_market
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.schemas import ITEMS, LISTS, POOLS
-from recsys.window import midnight
 from tests.e2e.conftest import Pipeline
 
 REPOSITORY = Path(__file__).parents[2]
-DAY = date(2026, 1, 1)
+DAY = AsOf.parse("2026-01-01")
 NEXT = DAY + timedelta(days=1)
 LENGTH = 12
 
@@ -112,7 +112,7 @@ def house(tmp_path: Path, environment: dict[str, str]) -> House:
     return House(tmp_path / "house", environment)
 
 
-def lists_and_rows(pipeline: Pipeline, day: date) -> tuple[dict[Any, list[Any]], dict[Any, int]]:
+def lists_and_rows(pipeline: Pipeline, day: AsOf) -> tuple[dict[Any, list[Any]], dict[Any, int]]:
     """Each user's list of a date, and each item's row."""
     lake, ids = Lake(fresh(pipeline.settings.lake)), pipeline.config.ids
     lists = lake.as_of(LISTS.name, day).read(LISTS, ids)
@@ -146,7 +146,7 @@ def test_two_files_and_a_line_are_two_steps(
     assert not fresh(pipeline.settings.lake / POOLS.name / f"as_of={DAY}").exists()
 
     user = next(user for user, listed in before.items() if len(listed) > 3)
-    noon = midnight(DAY) + timedelta(hours=12)
+    noon = DAY.instant + timedelta(hours=12)
     pipeline.query(
         "INSERT INTO market.interactions (user_id, item_id, kind, created_at, received_at)"
         " VALUES (%s, %s, 'like', %s, %s) RETURNING 1",

@@ -1,6 +1,6 @@
 """The nightly run on MongoDB servers that do not share a line of code."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,13 +10,13 @@ from upath import UPath
 
 from jobs.sandbox.seed import make_market
 from jobs.sources.mongo import database
+from recsys.as_of import AsOf
 from recsys.sections.ranking import Ranking
-from recsys.window import midnight
 from tests.e2e.conftest import Pipeline
 from tests.mongo_servers import EMBEDDED, SERVERS
 
-END = date(2026, 1, 1)
-AT = midnight(END) - timedelta(hours=30)
+END = AsOf.parse("2026-01-01")
+AT = END.instant - timedelta(hours=30)
 EVENT: dict[str, Any] = {
     "user_id": Int64(1),
     "item_id": Int64(100_001),

@@ -1,7 +1,6 @@
 """The nightly run on a marketplace whose truth is known."""
 
 from collections import defaultdict
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from jobs.stores.models import TrainingData, histories, model_partition, read_mo
 from jobs.stores.warm_start import warm_start
 from recsys import columns as c
 from recsys.arrays import Ragged
+from recsys.as_of import AsOf
 from recsys.errors import HeldError
 from recsys.evaluation.metrics import as_ranked, find_hits, recall
 from recsys.generators.factors import FactorModel
@@ -27,12 +27,12 @@ from recsys.sections.contracts import Contracts
 from recsys.sections.gates import Gates
 from recsys.sections.nights import Nights
 from recsys.sections.ranking import Ranking
-from recsys.window import Window, midnight
+from recsys.window import Window
 from tests.e2e.conftest import OBSERVED_AT, OPEN_GATES, Pipeline, only
 
 USERS, ITEMS_MADE, DAYS, EVENTS, SEED = 400, 300, 40, 12_000, 7
-END = date(2026, 1, 1)
-SPLIT = date(2025, 12, 23)
+END = AsOf.parse("2026-01-01")
+SPLIT = AsOf.parse("2025-12-23")
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def seen_and_next() -> tuple[dict[Any, set[Any]], dict[Any, frozenset[Any]]]:
         for row in table.select(["user_id", "item_id", time, "received_at"]).to_pylist():
             if None in row.values():
                 continue
-            if row["received_at"] < midnight(SPLIT):
+            if row["received_at"] < SPLIT.instant:
                 before[row["user_id"]].add(row["item_id"])
-            elif row[time] >= midnight(SPLIT):
+            elif row[time] >= SPLIT.instant:
                 after[row["user_id"]].add(row["item_id"])
     fresh = {user: frozenset(items - before[user]) for user, items in after.items()}
     return before, {user: items for user, items in fresh.items() if items}
@@ -104,7 +104,7 @@ def test_a_night_end_to_end(market_run: Pipeline, capsys: pytest.CaptureFixture[
     drift_alone = OPEN_GATES.model_copy(update={"max_score_drift": Gates().max_score_drift})
     market_run.run(END, gates=drift_alone, ranking=Ranking(method="fusion"))
     audit = market_run.query(
-        "SELECT audit -> 'score_drift' FROM recs.run ORDER BY run_id DESC LIMIT 1"
+        "SELECT audit -> 'figures' -> 'score_drift' FROM recs.run ORDER BY run_id DESC LIMIT 1"
     )
     assert audit == [(None,)]
     everything = planted_groups(USERS, ITEMS_MADE, SEED).blocks_everything
@@ -139,7 +139,7 @@ def check_nothing_unwanted_is_listed(pipeline: Pipeline, lists: dict[Any, list[A
     seen, _ = seen_and_next()
     blocked = defaultdict(set)
     known = "SELECT user_id, item_id FROM market.blocks WHERE created_at < %s"
-    for user, item in pipeline.query(known, (midnight(SPLIT),)):
+    for user, item in pipeline.query(known, (SPLIT.instant,)):
         blocked[user].add(item)
     gone = {i for (i,) in pipeline.query("SELECT item_id FROM market.items WHERE NOT available")}
     active = {u for (u,) in pipeline.query("SELECT user_id FROM market.users WHERE active")}
@@ -155,7 +155,7 @@ def check_only_the_new_days_were_read(pipeline: Pipeline) -> None:
     place = f"raw/events/mapping={pipeline.config.source_fingerprint('events')[:12]}"
     assert _lake(pipeline).windows(place) == [
         Window.before(SPLIT),
-        Window(midnight(SPLIT), midnight(END)),
+        Window(SPLIT.instant, END.instant),
     ]
 
 

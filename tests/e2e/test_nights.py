@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -22,15 +22,15 @@ from jobs.steps import (
 from jobs.stores.models import CHOICE, TrainingData, model_partition, read_policy
 from jobs.stores.nights import decided, recorded
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.lists.registry import ListSteps
 from recsys.nights import Night
 from recsys.schemas import HISTORIES, LISTS
 from recsys.sections.lists import Lists
 from recsys.sections.nights import Nights
-from recsys.window import midnight
 from tests.e2e.conftest import OPEN_GATES, Pipeline
 
-FULL = date(2026, 1, 1)
+FULL = AsOf.parse("2026-01-01")
 SECOND, THIRD, FOURTH = (FULL + timedelta(days=n) for n in (1, 2, 3))
 NEW_USER, NEW_ITEM = 1_000_000, 2_000_000
 MODELLING = (train_generators, choose_ranking, rank_lists)
@@ -82,7 +82,7 @@ def test_users_who_changed_get_a_full_runs_lists_and_others_keep_theirs(market: 
     gone = before[regulars[0]][c.ITEM_IDS][0]
     lost = {user for user, row in before.items() if gone in row[c.ITEM_IDS]}
     newly, again, blocker, later, *_ = (user for user in regulars if user not in lost)
-    noon = midnight(FULL) + NOON
+    noon = FULL.instant + NOON
     item = before[newly][c.ITEM_IDS][2]
     act(market, [(newly, item), (again, touched[again][0]), (NEW_USER, item)], noon)
     act(market, [(NEW_USER, NEW_ITEM)], noon)
@@ -136,7 +136,7 @@ def histories(run: RunArguments) -> dict[Any, list[Any]]:
 
 
 def check_manifests(
-    run: RunArguments, *, base: date, previous: date, scored: int, kept: int
+    run: RunArguments, *, base: AsOf, previous: AsOf, scored: int, kept: int
 ) -> None:
     night = Night(fingerprint=run.config.lists_fingerprint(), base=base, previous=previous)
     names = (*run.config.generators.used(), CHOICE)

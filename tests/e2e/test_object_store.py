@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,13 @@ from jobs.lake.files import is_local
 from jobs.run.entrypoint import lake_of
 from jobs.run.settings import Settings
 from jobs.sandbox.seed import make_market
+from recsys.as_of import AsOf
 from recsys.errors import LakeUnavailableError
 from recsys.sections.nights import Nights
 from tests.e2e.conftest import OPEN_GATES, Pipeline
 from tests.object_store import ObjectStore
 
-NIGHTS = [date(2026, 1, 1) + timedelta(days=number) for number in range(3)]
+NIGHTS = [AsOf.parse("2026-01-01") + timedelta(days=number) for number in range(3)]
 #: The second night goes on with the lists of the first.
 CHANGES = {"gates": OPEN_GATES, "nights": Nights(full_every=2)}
 

@@ -3,7 +3,7 @@
 import gzip
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,12 @@ import pytest
 from jobs.sandbox.importers.deskdrop import read_deskdrop
 from jobs.sandbox.importers.movielens import read_movielens
 from jobs.sources.mongo import database
+from recsys.as_of import AsOf
 from recsys.sections.contracts import Contracts
-from recsys.window import midnight
 from tests.e2e.conftest import OPEN_GATES, Pipeline, only
 
-DESKDROP_DAY = date(2017, 2, 1)
-MOVIELENS_DAY = date(2016, 11, 1)
+DESKDROP_DAY = AsOf.parse("2017-02-01")
+MOVIELENS_DAY = AsOf.parse("2016-11-01")
 
 
 def test_deskdrop_has_a_list_for_everybody_and_nothing_seen(
@@ -32,7 +32,7 @@ def test_deskdrop_has_a_list_for_everybody_and_nothing_seen(
         table = pc.read_csv(data).select(["timestamp", "contentId", "personId"])
     for row in table.to_pylist():
         items.add(row["contentId"])
-        if datetime.fromtimestamp(row["timestamp"], UTC) < midnight(DESKDROP_DAY):
+        if datetime.fromtimestamp(row["timestamp"], UTC) < DESKDROP_DAY.instant:
             seen[row["personId"]].add(row["contentId"])
     lists = pipeline.lists()
     assert set(lists) == set(seen)

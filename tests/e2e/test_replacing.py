@@ -1,6 +1,5 @@
 """Demo data never replace what came from somebody's own sources."""
 
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,10 +8,11 @@ from typer.testing import CliRunner
 from jobs.cli.main import app
 from jobs.lake.claims import Marker, read_marker
 from jobs.sandbox.seed import make_market
+from recsys.as_of import AsOf
 from recsys.errors import SettingsError
 from tests.e2e.conftest import Pipeline
 
-DAY = date(2026, 1, 1)
+DAY = AsOf.parse("2026-01-01")
 SMALL = ["--users", "30", "--items", "24", "--days", "10", "--events", "400"]
 
 

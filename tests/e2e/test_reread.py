@@ -1,7 +1,7 @@
 """A day that a source lost and got back: read again by the next night, or by command."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 from typer.testing import CliRunner
@@ -12,13 +12,14 @@ from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import make_market
 from jobs.steps import check_sources, extract_sources
 from jobs.stores.checks import doubted_windows
+from recsys.as_of import AsOf
 from recsys.errors import ConfigError, ContractError, MissingPartitionError
 from recsys.schemas import LISTS, RAW
 from recsys.sections.contracts import Contracts
-from recsys.window import Window, midnight
+from recsys.window import Window
 from tests.e2e.conftest import OBSERVED_AT, Pipeline
 
-END = date(2026, 1, 1)
+END = AsOf.parse("2026-01-01")
 LOST = END - timedelta(days=1)
 A_DAY = timedelta(days=1)
 LIMITS = Contracts(
@@ -35,18 +36,18 @@ def shop(pipeline: Pipeline) -> Pipeline:
     return pipeline
 
 
-def arguments(shop: Pipeline, day: date) -> RunArguments:
+def arguments(shop: Pipeline, day: AsOf) -> RunArguments:
     config = shop.config.model_copy(update={"contracts": LIMITS})
     return RunArguments(day, config, shop.settings, OBSERVED_AT)
 
 
-def read(shop: Pipeline, day: date) -> None:
+def read(shop: Pipeline, day: AsOf) -> None:
     extract_sources.main(arguments(shop, day))
     check_sources.main(arguments(shop, day))
 
 
 def execute(shop: Pipeline, text: str) -> None:
-    shop.query(f"{text} RETURNING 1", {"start": midnight(LOST), "end": midnight(END)})
+    shop.query(f"{text} RETURNING 1", {"start": LOST.instant, "end": END.instant})
 
 
 def lose(shop: Pipeline) -> None:
@@ -64,16 +65,16 @@ def restore(shop: Pipeline) -> None:
     )
 
 
-def rows(shop: Pipeline, day: date = LOST) -> int:
+def rows(shop: Pipeline, day: AsOf = LOST) -> int:
     run = arguments(shop, day)
     place = run.lake.events_of(
         RAW["interactions"].name, run.config.source_fingerprint("interactions")
     )
-    return run.lake.window(place, Window.of_day(day)).manifest().rows
+    return run.lake.window(place, Window.day_from(day)).manifest().rows
 
 
 @pytest.mark.parametrize("night", [END, END + A_DAY], ids=["the same night", "the next night"])
-def test_a_lost_day_that_came_back_is_read_again(shop: Pipeline, night: date) -> None:
+def test_a_lost_day_that_came_back_is_read_again(shop: Pipeline, night: AsOf) -> None:
     lose(shop)
     with pytest.raises(ContractError, match=r"raw/interactions: events a day .*recsys reread"):
         read(shop, END)
@@ -115,13 +116,13 @@ def test_a_command_reads_days_again_and_says_what_was_made_of_them(
 
 
 def test_snapshots_are_read_again_for_their_dates(shop: Pipeline) -> None:
-    chosen = plan(arguments(shop, LOST), "blocks", LOST)
+    chosen = plan(arguments(shop, LOST), "blocks", Window.day_from(LOST))
     assert [each.partition.label for each in chosen.reads] == [f"raw/blocks as of {LOST}"]
     assert chosen.nights == []
 
 
 def test_what_is_not_there_cannot_be_read_again(shop: Pipeline) -> None:
     with pytest.raises(ConfigError, match="no source 'clicks' in the configuration but"):
-        plan(arguments(shop, LOST), "clicks", LOST)
+        plan(arguments(shop, LOST), "clicks", Window.day_from(LOST))
     with pytest.raises(MissingPartitionError, match="nothing of raw/users from 2027"):
-        plan(arguments(shop, date(2027, 1, 2)), "users", date(2027, 1, 1))
+        plan(arguments(shop, LOST), "users", Window.day_from(AsOf.parse("2027-01-01")))

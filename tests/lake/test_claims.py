@@ -3,7 +3,6 @@
 import json
 import stat
 import threading
-from datetime import date
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,12 +12,13 @@ from upath import UPath
 from jobs.lake.claims import MARKER, read_marker
 from jobs.lake.manifests import MANIFEST
 from jobs.lake.partitions import Lake
+from recsys.as_of import AsOf
 from recsys.errors import LakeFileError, SettingsError
 from recsys.schemas import ITEMS
 from recsys.sections.ids import Ids
 from tests.lake.test_power_cut import items
 
-DAY = date(2026, 1, 2)
+DAY = AsOf.parse("2026-01-02")
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -3,7 +3,6 @@
 import os
 import random
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,12 @@ from jobs.lake.manifests import MANIFEST
 from jobs.lake.partitions import Lake, Partition
 from jobs.stores.checks import RESULTS, read_present, results
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.errors import LakeFileError
 from recsys.schemas import FALLBACK, HISTORIES, LISTS, QUARANTINE, RAW_EVENTS, TIMESTAMP, Table
 from recsys.sections.ids import Ids
-from recsys.window import midnight
 
-DAY = date(2026, 1, 2)
+DAY = AsOf.parse("2026-01-02")
 FLIPS = 60
 
 
@@ -30,7 +29,7 @@ def rows_of(table: Table, count: int = 200) -> pa.Table:
     chance = random.Random(5)  # noqa: S311 - data, not a secret
     made: dict[Any, Callable[[int], Any]] = {
         pa.string(): lambda n: f"text {n}",
-        TIMESTAMP: lambda _: midnight(DAY),
+        TIMESTAMP: lambda _: DAY.instant,
         pa.bool_(): lambda n: n % 2 == 0,
         pa.float32(): lambda _: chance.random(),
         pa.float64(): lambda _: chance.random(),

@@ -1,11 +1,13 @@
 import resource
 import shutil
 import threading
-from datetime import date, timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psycopg2
 import pyarrow as pa
 import pytest
 from pydantic import SecretStr
@@ -17,6 +19,7 @@ from jobs.lake.locks import by_postgres
 from jobs.lake.partitions import Lake, Partition, write_part
 from jobs.stores.models import histories
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.errors import (
     DiskFullError,
     MissingPartitionError,
@@ -25,9 +28,12 @@ from recsys.errors import (
 )
 from recsys.schemas import HISTORIES, ITEMS
 from recsys.sections.ids import Ids
-from recsys.window import Window, midnight
+from recsys.window import Window
+from tests.logins import as_admin
+from tests.postgres.test_publishing import query
+from tests.postgres.test_readers_in_the_way import WAITING
 
-DAY = date(2026, 1, 2)
+DAY = AsOf.parse("2026-01-02")
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -122,7 +128,7 @@ def test_files_without_a_manifest_are_never_read(lake: Lake) -> None:
 
 
 def test_windows_are_found_by_their_bounds(lake: Lake) -> None:
-    known = [Window.before(DAY), Window(midnight(DAY), midnight(date(2026, 1, 3)))]
+    known = [Window.before(DAY), Window(DAY.instant, AsOf.parse("2026-01-03").instant)]
     for window in known:
         with lake.window("raw/events", window).replace() as draft:
             draft.write_table(items())
@@ -192,9 +198,10 @@ def test_a_writer_that_lost_its_lock_changes_nothing(
     def cut_off() -> None:
         with partition.replace() as draft:
             draft.write_table(items(2))
-            with connect(postgres_uri) as connection, connection.cursor() as cursor:
+            with connect(as_admin(postgres_uri)) as connection, connection.cursor() as cursor:
                 cursor.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+                    """SELECT pg_terminate_backend(pid) FROM pg_locks
+                    WHERE relation = 'recs.lake_folder'::regclass AND mode = 'RowShareLock'"""
                 )
                 assert cursor.fetchall() == [(True,)]
 
@@ -203,12 +210,56 @@ def test_a_writer_that_lost_its_lock_changes_nothing(
     assert partition.read(ITEMS, Ids())[c.ITEM_ID].to_pylist() == [1]
 
 
+def test_nobody_but_the_writer_can_hold_a_folder_in_a_bucket(
+    bucket: UPath, postgres_uri: SecretStr
+) -> None:
+    partition = Lake(bucket, by_postgres(lambda: postgres_uri)).as_of("items", DAY)
+    write(partition, items(1))
+    number = f"hashtextextended('recsys lake {partition.path}', 0)"
+    with psycopg2.connect(as_admin(postgres_uri).get_secret_value()) as other:
+        cursor = other.cursor()
+        for role in ("recsys_app", "recsys_analyst", "recsys_moderator"):
+            cursor.execute(f"SET ROLE {role}; SELECT pg_advisory_lock({number})")
+            for text in (
+                "SELECT FROM recs.lake_folder FOR SHARE",
+                "LOCK TABLE recs.lake_folder IN ROW SHARE MODE",
+            ):
+                cursor.execute("SAVEPOINT before")
+                with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                    cursor.execute(text)
+                cursor.execute("ROLLBACK TO before")
+        write(partition, items(1, 2))
+    other.close()
+    assert partition.read(ITEMS, Ids()).num_rows == 2
+
+
+def test_who_holds_a_folder_in_a_bucket_keeps_others_waiting(
+    bucket: UPath, postgres_uri: SecretStr
+) -> None:
+    lake = Lake(bucket, by_postgres(lambda: postgres_uri))
+    folder, events = lake.root / "raw", []
+
+    def hold(name: str, *, shared: bool) -> None:
+        with lake.held(folder, shared=shared):
+            events.append(name)
+
+    with ThreadPoolExecutor(1) as pool:
+        with lake.held(folder, shared=True):
+            pool.submit(hold, "shared", shared=True).result()
+            alone = pool.submit(hold, "alone", shared=False)
+            while query(postgres_uri, WAITING) == [(0,)]:
+                assert not alone.done()
+            events.append("end")
+        alone.result()
+    assert events == ["shared", "end", "alone"]
+
+
 def test_a_place_is_told_from_the_root(lake: Lake) -> None:
     with lake.as_of("models/als", DAY).replace() as draft:
         draft.write_table(items(1))
     (found,) = lake.partitions()
     assert found.label == "models/als/as_of=2026-01-02"
-    assert lake.days("models/als") == [DAY]
+    assert lake.instants("models/als") == [DAY]
     lake.clear()
     assert lake.partitions() == []
     assert not found.exists()
@@ -233,11 +284,11 @@ def test_what_another_machine_writes_is_seen_at_once(
     other = UPath(str(bucket), **bucket.storage_options, default_fill_cache=False)
     here, there = (Lake(root, by_postgres(lambda: postgres_uri)) for root in (bucket, other))
     for number, day in enumerate([DAY, DAY + timedelta(days=1)]):
-        assert len(here.days("items")) == number
+        assert len(here.instants("items")) == number
         assert not here.as_of("items", day).exists()
         with there.as_of("items", day).replace() as draft:
             draft.write_table(items(1))
-        assert here.days("items")[-1] == day
+        assert here.instants("items")[-1] == day
         assert here.as_of("items", day).read(ITEMS, Ids()).num_rows == 1
         with there.as_of("items", day).replace() as draft:
             draft.write_table(items(1, 2))

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,36 +22,42 @@ from upath import UPath
 from jobs.lake.manifests import MANIFEST
 from jobs.lake.partitions import Lake, Partition
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.schemas import ITEMS
 from recsys.sections.ids import Ids
 
-DAY = date(2026, 1, 2)
+DAY = AsOf.parse("2026-01-02")
 PARTITIONS = ("items", "raw/items", "models/als")
 
-#: Writes ever larger partitions; its standard error says what the system was asked to keep, and its
-#: standard output which writes it was told to be complete.
-WRITER = """
-import itertools, json, os, stat, sys
-from pathlib import Path
-from upath import UPath
-from jobs.lake.partitions import Lake
-from tests.lake.test_power_cut import DAY, PARTITIONS, items
+#: Notes in the file SYNCED what the system was asked to keep.
+RECORDER = """
+import json, os, stat
 
+synced = os.open(os.environ["SYNCED"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 sync = os.fsync
 
 def fsync(number):
     sync(number)
     found = os.fstat(number)
     names = os.listdir(number) if stat.S_ISDIR(found.st_mode) else None
-    os.write(2, (json.dumps([found.st_ino, found.st_size, names]) + "\\n").encode())
+    os.write(synced, (json.dumps([found.st_ino, found.st_size, names]) + "\\n").encode())
 
 os.fsync = fsync
+"""
+
+#: Writes ever larger partitions; its standard output says which it was told to be complete.
+WRITER = f"""{RECORDER}
+import itertools, sys
+from upath import UPath
+from jobs.lake.partitions import Lake
+from tests.lake.test_power_cut import DAY, PARTITIONS, items
+
 lake = Lake(UPath(sys.argv[1]))
 for count in itertools.count(1):
     for name in PARTITIONS:
         with lake.as_of(name, DAY).replace() as draft:
             draft.write_table(items(count))
-        os.write(1, f"{name} {count}\\n".encode())
+        os.write(1, f"{{name}} {{count}}\\n".encode())
 """
 
 
@@ -96,20 +101,19 @@ def test_what_a_power_cut_leaves_is_whole(tmp_path: Path, request: pytest.Fixtur
     for number in range(kills):
         lake, log = tmp_path / f"lake {number}", tmp_path / f"synced {number}"
         lake.mkdir()
-        with log.open("w") as synced:
-            writer = subprocess.Popen(
-                [sys.executable, "-c", WRITER, str(lake)],
-                stdout=subprocess.PIPE,
-                stderr=synced,
-                cwd=Path(__file__).parents[2],
-                text=True,
-            )
-            assert writer.stdout is not None
-            first = writer.stdout.readline()
-            time.sleep(chance.uniform(0, 0.3))
-            writer.send_signal(signal.SIGKILL)
-            said = first + writer.stdout.read()
-            writer.wait()
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(lake)],
+            stdout=subprocess.PIPE,
+            env=os.environ | {"SYNCED": str(log)},
+            cwd=Path(__file__).parents[2],
+            text=True,
+        )
+        assert writer.stdout is not None
+        first = writer.stdout.readline()
+        time.sleep(chance.uniform(0, 0.3))
+        writer.send_signal(signal.SIGKILL)
+        said = first + writer.stdout.read()
+        writer.wait()
         complete = dict(line.split() for line in said.splitlines())
         cut_power(lake, log.read_text().splitlines(keepends=True))
         for name, partition in partitions(lake).items():

@@ -1,7 +1,7 @@
 """Which earlier choice a night has to beat, and that a date made again has to beat the same one."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,13 +10,14 @@ from upath import UPath
 from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import Settings
 from jobs.stores.models import write_policy
-from jobs.stores.nights import facts, standing_choice
+from jobs.stores.nights import standing_choice
+from recsys.as_of import AsOf
 from recsys.config import Config
+from recsys.dataset.bands import BANDS
 from recsys.nights import Night
-from recsys.ranking.bands import BANDS
 from recsys.ranking.policy import BandPolicy, RankingPolicy, Standing
 
-D1, D2, D3 = (date(2026, 1, n) for n in (1, 2, 3))
+D1, D2, D3 = (AsOf.parse(f"2026-01-0{n}") for n in (1, 2, 3))
 
 
 @pytest.fixture
@@ -44,10 +45,10 @@ def made(weight: float, standing: Standing | None = None) -> RankingPolicy:
 
 
 def keep(
-    arguments: RunArguments, day: date, choice: RankingPolicy, night: Night | None = None
+    arguments: RunArguments, day: AsOf, choice: RankingPolicy, night: Night | None = None
 ) -> None:
     own = night or Night(fingerprint=arguments.config.lists_fingerprint())
-    write_policy(arguments.lake, day, choice, facts(own))
+    write_policy(arguments.lake, day, choice, own)
 
 
 def found(arguments: RunArguments) -> Standing | None:
@@ -58,7 +59,7 @@ def test_the_latest_earlier_choice_stands(arguments: RunArguments) -> None:
     assert found(arguments) is None
     keep(arguments, D1, made(1.0))
     keep(arguments, D2, made(2.0))
-    keep(arguments, date(2026, 1, 4), made(4.0))
+    keep(arguments, AsOf.parse("2026-01-04"), made(4.0))
     assert found(arguments) == made(2.0).stands(D2)
 
 

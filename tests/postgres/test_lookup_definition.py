@@ -1,6 +1,7 @@
 """The lookup gives what a plain definition gives, on random lists, fallbacks and tombstones."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from random import Random
@@ -13,8 +14,12 @@ from pglast.parser import parse_sql_json
 from pydantic import SecretStr
 
 from jobs.db.postgres import connect
-from jobs.sinks.postgres.publishing import publish
+from jobs.db.statements import SQL
+from jobs.sinks.postgres.migrations import migrate
+from jobs.sinks.postgres.sink import PostgresSink
+from jobs.sinks.publishing import publish
 from recsys.sections.ids import Ids
+from tests.logins import as_admin
 from tests.postgres.test_publishing import RECORD, go, lists, passed, popular, query, tables
 
 USERS, ITEMS = range(1, 13), range(1, 31)
@@ -81,7 +86,13 @@ def fill(uri: SecretStr, made: Published) -> None:
     segments = {name[2:]: items for name, items in made.fallback.items() if name != "all"}
     fallback = popular(Ids(), *made.fallback["all"], **segments)
     query(uri, f"SELECT recs.forget_user({before})", "recsys_moderator")
-    publish(uri, Ids(), RECORD, tables(Ids(), lists(Ids(), *made.own.items()), fallback), passed, 3)
+    publish(
+        PostgresSink(uri, Ids()),
+        RECORD,
+        tables(Ids(), lists(Ids(), *made.own.items()), fallback),
+        passed,
+        3,
+    )
     query(uri, f"SELECT recs.forget_user({after})", "recsys_moderator")
     with connect(uri) as connection, connection.cursor() as cursor:
         cursor.executemany("INSERT INTO recs.blocked VALUES (%s, %s)", list(made.blocked))
@@ -94,7 +105,7 @@ def test_it_gives_what_the_definition_gives(postgres_uri: SecretStr, seed: int) 
     go(postgres_uri, (1, [999]))
     made = made_up(Random(seed))  # noqa: S311
     fill(postgres_uri, made)
-    with connect(postgres_uri) as connection, connection.cursor() as cursor:
+    with connect(as_admin(postgres_uri)) as connection, connection.cursor() as cursor:
         cursor.execute("SET ROLE recsys_app")
         for user in (*USERS, 77):
             for n in LENGTHS:
@@ -106,7 +117,7 @@ def test_it_gives_what_the_definition_gives(postgres_uri: SecretStr, seed: int) 
 def test_a_callers_search_path_changes_nothing(postgres_uri: SecretStr) -> None:
     go(postgres_uri, (1, [10, 11]))
     query(postgres_uri, "SELECT recs.remove_item(10)", "recsys_moderator")
-    with connect(postgres_uri) as connection, connection.cursor() as cursor:
+    with connect(as_admin(postgres_uri)) as connection, connection.cursor() as cursor:
         cursor.execute(
             """CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO public;
             CREATE FUNCTION evil.never(bigint, bigint) RETURNS boolean
@@ -189,7 +200,7 @@ def test_a_session_that_has_planned_it_sees_the_next_run_and_tombstones(
     postgres_uri: SecretStr,
 ) -> None:
     go(postgres_uri, (1, [10, 11]))
-    with connect(postgres_uri) as session, session.cursor() as cursor:
+    with connect(as_admin(postgres_uri)) as session, session.cursor() as cursor:
         session.autocommit = True
 
         def items() -> list[int]:
@@ -211,7 +222,7 @@ def test_a_transaction_that_began_before_a_switch_gets_its_own_run(
     postgres_uri: SecretStr,
 ) -> None:
     go(postgres_uri, (1, [10, 11]), (2, []))
-    with connect(postgres_uri) as session, session.cursor() as cursor:
+    with connect(as_admin(postgres_uri)) as session, session.cursor() as cursor:
         session.set_session(isolation_level="REPEATABLE READ")
 
         def items(user: int) -> list[int]:
@@ -223,3 +234,19 @@ def test_a_transaction_that_began_before_a_switch_gets_its_own_run(
         assert [items(user) for user in (1, 2, 3)] == [[10, 11], [], [70, 71]]
         session.rollback()
         assert [items(user) for user in (1, 2, 3)] == [[12], [20], [70, 71]]
+
+
+def test_the_explained_lookup_is_what_is_written(bare_postgres_uri: SecretStr) -> None:
+    migrate(bare_postgres_uri, Ids())
+    with connect(bare_postgres_uri) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            """SET ROLE recsys_writer;
+            INSERT INTO recs.run (as_of, config_hash, code_version, models, stats)
+            VALUES ('2026-01-01', '', '', '{als,graph,explore}', '{}');
+            CREATE TABLE recs.user_list_run_1 (LIKE recs.user_list);
+            SELECT recs.write_lookup(1)"""
+        )
+    ((source,),) = query(bare_postgres_uri, "SELECT prosrc FROM pg_proc WHERE proname = 'listed'")
+    explained = (SQL / "repeatable" / "listed.example.sql").read_text(encoding="utf-8")
+    _, body, _ = explained.split("$listed$")
+    assert re.sub(r"--[^\n]*", "", body).split() == source.split()

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from jobs.sandbox.servers import pgbench_path
 from jobs.sinks.postgres import lookup, switching
+from tests.logins import as_admin
 from tests.postgres.test_publishing import go
 
 CLIENTS, USERS, LENGTH = 8, 50, 20
@@ -36,7 +37,7 @@ def clients(uri: SecretStr, folder: Path, seconds: int) -> Iterator["subprocess.
     script.write_text(SCRIPT, encoding="utf-8")
     command = [str(pgbench_path()), "-n", "-c", str(CLIENTS), "-T", str(seconds), "-f", str(script)]
     running = subprocess.Popen(
-        [*command, "-l", "--log-prefix", str(folder / "log"), uri.get_secret_value()],
+        [*command, "-l", "--log-prefix", str(folder / "log"), as_admin(uri).get_secret_value()],
         env=os.environ | {"PGOPTIONS": "-c role=recsys_app"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

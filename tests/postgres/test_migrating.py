@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ from pydantic import SecretStr
 from jobs.db.postgres import connect
 from jobs.sandbox.postgres_server import PostgresServer
 from jobs.sinks.postgres import switching
-from jobs.sinks.postgres.migrations import MIGRATIONS, apply, migrate
+from jobs.sinks.postgres.migrations import MIGRATIONS, apply, install_lookup, migrate
 from jobs.sinks.postgres.published_side import published_problems
 from recsys.errors import PostgresLockedError, PublishedSideError
 from recsys.sections.ids import Ids
+from tests.logins import as_admin, as_login
 from tests.postgres.test_publishing import go, items_of, query
 from tests.postgres.test_readers_in_the_way import session, short_waits
 
@@ -40,7 +42,7 @@ def fresh_server() -> Iterator[PostgresServer]:
 @pytest.fixture
 def dba(fresh_server: PostgresServer) -> Iterator[SecretStr]:
     """The superuser of a server without roles and schema; a login `pipeline` with CREATEROLE."""
-    uri = SecretStr(fresh_server.uri())
+    uri = as_admin(SecretStr(fresh_server.uri()))
     execute(uri, "CREATE ROLE pipeline LOGIN CREATEROLE")
     yield uri
     execute(uri, "DROP SCHEMA IF EXISTS recs CASCADE")
@@ -51,7 +53,7 @@ def dba(fresh_server: PostgresServer) -> Iterator[SecretStr]:
 
 
 def pipeline(dba: SecretStr) -> SecretStr:
-    return SecretStr(dba.get_secret_value().replace("//postgres@", "//pipeline@"))
+    return as_login(dba, "pipeline")
 
 
 def publishes(uri: SecretStr, dba: SecretStr) -> None:
@@ -99,7 +101,7 @@ def test_what_lacks_is_told_and_nothing_is_left(dba: SecretStr) -> None:
     execute(dba, "ALTER ROLE pipeline NOCREATEROLE")
     with pytest.raises(PublishedSideError, match="permission denied to create role"):
         migrate(pipeline(dba), Ids())
-    assert query(dba, "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'recsys%'") == [(0,)]
+    assert query(dba, "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'recsys\\_%'") == [(0,)]
 
 
 def test_a_login_that_is_no_member_of_roles_of_others_is_told(dba: SecretStr) -> None:
@@ -136,19 +138,31 @@ def test_the_last_migration_keeps_a_published_history(bare_postgres_uri: SecretS
         cursor.execute("DROP SCHEMA recs CASCADE")
         for path in before:
             apply(connection, path, Ids())
+        cursor.execute("SET ROLE recsys_writer")
+        install_lookup(connection, Ids())
         cursor.execute(
-            """SET ROLE recsys_writer;
-            INSERT INTO recs.run (as_of, status, config_hash, code_version, models, stats,
+            """INSERT INTO recs.run (as_of, status, config_hash, code_version, models, stats,
                 list_hash) VALUES ('2026-01-01', 'published', 'h', '1', '{als}', '{}', 'old');
             CREATE TABLE recs.user_list_run_1 PARTITION OF recs.user_list FOR VALUES IN (1);
             INSERT INTO recs.user_list VALUES (1, 5, '{50}', '{1}', '{0}', '{1}');
             INSERT INTO recs.quarantined_row (run_id, source, user_id, reject_reason)
             VALUES (1, 'events', '6', 'x');
             INSERT INTO recs.live (run_id) VALUES (1);
-            SELECT recs.write_lookup(1); RESET ROLE"""
+            SELECT recs.write_lookup(1); RESET ROLE;
+            GRANT SELECT ON recs.list_item TO PUBLIC;
+            DO $$ BEGIN
+                EXECUTE format(
+                    'ALTER DATABASE %I SET timezone TO ''Asia/Tokyo''', current_database()
+                );
+            END $$"""
         )
     assert items_of(bare_postgres_uri, 5) == ["50"]
     assert migrate(bare_postgres_uri, Ids()) == [last.stem]
+    midnight = [(datetime(2026, 1, 1, tzinfo=UTC), 50)]
+    for role in ("recsys_analyst", "recsys_app"):
+        shown = "SELECT as_of, item_id FROM recs.list_item"
+        assert query(bare_postgres_uri, shown, role) == midnight
+    assert query(bare_postgres_uri, "SELECT count(*) FROM recs.quarantine", "recsys_analyst")
     assert items_of(bare_postgres_uri, 5) == ["50"]
     assert query(bare_postgres_uri, "SELECT item_id FROM recs.top_n(5, NULL)") == [(50,)]
     query(bare_postgres_uri, "SELECT recs.forget_user(6)", "recsys_moderator")

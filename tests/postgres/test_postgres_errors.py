@@ -23,6 +23,7 @@ from recsys.errors import (
     RecsysError,
     SettingsError,
 )
+from tests.logins import as_admin, as_login
 
 CASES: list[tuple[str, type[RecsysError], str]] = [
     ("SELECT * FROM recs.nothing", PublishedSideError, "recs.nothing.*recsys migrate"),
@@ -41,7 +42,7 @@ IDS = [kind.__name__ + str(n) for n, (_, kind, _) in enumerate(CASES)]
 def test_each_cause_has_its_message(
     postgres_uri: SecretStr, text: str, kind: type[RecsysError], said: str
 ) -> None:
-    with pytest.raises(kind, match=said) as caught, connect(postgres_uri) as connection:
+    with pytest.raises(kind, match=said) as caught, connect(as_admin(postgres_uri)) as connection:
         connection.cursor().execute(text)
     assert type(caught.value) is kind
 
@@ -51,7 +52,9 @@ def test_the_arrow_driver_says_the_same(
     postgres_uri: SecretStr, text: str, kind: type[RecsysError], said: str
 ) -> None:
     with pytest.raises(kind, match=said) as caught:
-        run_by_arrow(postgres_uri, [f"-- {'x' * 50}\n{each}" for each in text.split("; ")])
+        run_by_arrow(
+            as_admin(postgres_uri), [f"-- {'x' * 50}\n{each}" for each in text.split("; ")]
+        )
     assert type(caught.value) is kind
     assert "xxx" not in str(caught.value)
 
@@ -69,16 +72,17 @@ def test_a_server_without_a_free_connection_says_so(
     of_arrow: bool,  # noqa: FBT001
 ) -> None:
     name = postgres_uri.get_secret_value().partition("?")[0].rpartition("/")[2]
-    with connect(postgres_uri) as connection, connection.cursor() as cursor:
+    admin = as_admin(postgres_uri)
+    with connect(admin) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE ROLE few LOGIN CONNECTION LIMIT 0")
         cursor.execute(f"GRANT CONNECT ON DATABASE {name} TO few")
-    few = SecretStr(postgres_uri.get_secret_value().replace("postgres@", "few@"))
+    few = as_login(postgres_uri, "few")
     opened = arrow_session if of_arrow else connect
     try:
         with pytest.raises(PostgresUnavailableError, match="no connection left"), opened(few):
             pass
     finally:
-        with connect(postgres_uri) as connection:
+        with connect(admin) as connection:
             connection.cursor().execute("DROP OWNED BY few; DROP ROLE few")
 
 
@@ -99,12 +103,12 @@ def test_a_wait_says_for_whom_and_ends(
     holder.cursor().execute("LOCK TABLE recs.live")
     pid = holder.info.backend_pid
     with (
-        pytest.raises(PostgresLockedError, match=rf"pid {pid} of login postgres \(an app, "),
+        pytest.raises(PostgresLockedError, match=rf"pid {pid} of login recsys \(an app, "),
         connect(postgres_uri) as connection,
     ):
         connection.cursor().execute("SET lock_timeout = '2s'; SELECT * FROM recs.live")
     holder.close()
-    assert f"waiting for pid {pid} of login postgres (an app, idle in transaction" in caplog.text
+    assert f"waiting for pid {pid} of login recsys (an app, idle in transaction" in caplog.text
 
 
 @contextmanager

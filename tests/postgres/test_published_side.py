@@ -21,13 +21,14 @@ from jobs.sinks.postgres.published_side import published_problems, require_publi
 from recsys.config import Config
 from recsys.errors import PostgresUnavailableError, PublishedSideError
 from recsys.sections.ids import Ids
+from tests.logins import as_admin, as_login
 from tests.postgres.pooler import Pooler
 
 MEMBER, STRANGER = "one_member", "one_stranger"
 
 
 def execute(uri: SecretStr, text: str) -> None:
-    with connect(uri) as connection:
+    with connect(as_admin(uri)) as connection:
         connection.cursor().execute(text)
 
 
@@ -42,24 +43,29 @@ def logins(postgres_uri: SecretStr) -> Iterator[SecretStr]:
     execute(postgres_uri, f"DROP ROLE {MEMBER}; DROP ROLE {STRANGER}")
 
 
-def of_login(uri: SecretStr, login: str, more: str = "") -> SecretStr:
-    return SecretStr(uri.get_secret_value().replace("//postgres@", f"//{login}@") + more)
-
-
 def test_a_login_that_may_publish_has_no_problems(logins: SecretStr) -> None:
     assert published_problems(logins, Ids()) == []
-    assert published_problems(of_login(logins, MEMBER), Ids()) == []
-    require_publishable(of_login(logins, MEMBER), Ids())
+    assert published_problems(as_login(logins, MEMBER), Ids()) == []
+    require_publishable(as_login(logins, MEMBER), Ids())
 
 
 def test_a_login_that_is_no_member_of_the_writer_is_named(logins: SecretStr) -> None:
-    (problem,) = published_problems(of_login(logins, STRANGER), Ids())
+    (problem,) = published_problems(as_login(logins, STRANGER), Ids())
     assert problem.endswith(f"`GRANT recsys_writer TO {STRANGER}`")
+
+
+def test_a_superuser_is_refused_with_a_remedy(logins: SecretStr) -> None:
+    (problem,) = published_problems(as_admin(logins), Ids())
+    assert problem.startswith("login postgres is a superuser")
+    assert "`CREATE ROLE pipeline LOGIN" in problem
+    with pytest.raises(PublishedSideError) as caught:
+        require_publishable(as_admin(logins), Ids())
+    assert caught.value.exit_code == 16
 
 
 def test_a_member_that_may_not_set_the_role_is_named(logins: SecretStr) -> None:
     execute(logins, f"GRANT recsys_writer TO {STRANGER} WITH SET FALSE, INHERIT TRUE")
-    (problem,) = published_problems(of_login(logins, STRANGER), Ids())
+    (problem,) = published_problems(as_login(logins, STRANGER), Ids())
     assert "may not act as recsys_writer" in problem
 
 
@@ -83,12 +89,12 @@ def test_each_reason_is_told_with_its_remedy(
     logins: SecretStr, change: str, said: list[str]
 ) -> None:
     execute(logins, change)
-    problems = published_problems(of_login(logins, MEMBER), Ids())
+    problems = published_problems(as_login(logins, MEMBER), Ids())
     assert len(problems) == len(said), problems
     for problem, text in zip(problems, said, strict=True):
         assert text in problem
     with pytest.raises(PublishedSideError):
-        require_publishable(of_login(logins, MEMBER), Ids())
+        require_publishable(as_login(logins, MEMBER), Ids())
 
 
 def test_a_standby_is_refused(own_server: PostgresServer) -> None:

@@ -11,18 +11,21 @@ from pydantic import SecretStr
 
 from jobs.db.postgres import connect
 from jobs.db.statements import statement
+from jobs.sandbox.postgres_server import LOGIN, SUPERUSER
 from jobs.sinks.postgres import lookup, switching
 from recsys.errors import HeldError, PostgresLockedError
-from tests.postgres.test_publishing import TABLES, go, items_of, query
-from tests.postgres.test_switching import held
+from tests.logins import as_login
+from tests.postgres.test_publishing import TABLES, go, held, history, items_of, passed, query
 
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
 @contextmanager
-def session(uri: SecretStr, *texts: str) -> Iterator[psycopg2.extensions.connection]:
+def session(
+    uri: SecretStr, *texts: str, login: str = SUPERUSER
+) -> Iterator[psycopg2.extensions.connection]:
     """An open session of somebody else that has run some statements."""
-    other = psycopg2.connect(uri.get_secret_value(), application_name="somebody")
+    other = psycopg2.connect(as_login(uri, login).get_secret_value(), application_name="somebody")
     try:
         with other.cursor() as cursor:
             for text in texts:
@@ -82,9 +85,8 @@ def test_a_publication_does_not_wait_for_who_is_forgetting_a_user(
     forgetting = "SET ROLE recsys_moderator", "SELECT recs.forget_user(1)"
     with session(postgres_uri, *forgetting) as moderator:
         try:
-            audit = {"live": None, "history": None, "held": held}[kind]
-            more = {} if kind == "live" else {"audit": audit}
-            run = go(postgres_uri, (1, [10]), (2, [20]), refused=refused, keep=1, **more)
+            audit = {"live": passed, "history": history, "held": held}[kind]
+            run = go(postgres_uri, (1, [10]), (2, [20]), refused=refused, keep=1, audit=audit)
             assert items_of(postgres_uri, 2) == (["20"] if kind == "live" else ["19"])
             assert run.run_id == 2
         except HeldError:
@@ -164,14 +166,14 @@ def test_a_second_publication_waits_and_says_for_whom(
 ) -> None:
     monkeypatch.setattr("jobs.db.liveness.PROBE_EVERY", 0.1)
     lock = "SET ROLE recsys_writer", "SELECT FROM recs.id_types FOR UPDATE"
-    with ThreadPoolExecutor(1) as pool, session(postgres_uri, *lock) as other:
+    with ThreadPoolExecutor(1) as pool, session(postgres_uri, *lock, login=LOGIN) as other:
         publishing = pool.submit(go, postgres_uri, (1, [10]))
         while "waiting for" not in caplog.text:
             assert not publishing.done()
         pid = other.info.backend_pid
         other.rollback()
         assert publishing.result().run_id == 1
-    assert f"waiting for pid {pid} of login postgres (somebody, " in caplog.text
+    assert f"waiting for pid {pid} of login recsys (somebody, " in caplog.text
 
 
 def test_a_switch_that_waits_for_too_long_names_who_is_in_the_way(
@@ -180,10 +182,10 @@ def test_a_switch_that_waits_for_too_long_names_who_is_in_the_way(
     monkeypatch.setattr("jobs.db.liveness.PROBE_EVERY", 0.1)
     for item in (10, 11):
         go(postgres_uri, (1, [item]))
-    query(postgres_uri, "ALTER ROLE postgres SET lock_timeout = '1s'; SELECT 1")
+    query(postgres_uri, "ALTER ROLE recsys SET lock_timeout = '1s'; SELECT 1")
     monkeypatch.setattr("jobs.db.postgres.statement", short_waits)
     with (
-        session(postgres_uri, "LOCK TABLE recs.live IN SHARE MODE") as other,
+        session(postgres_uri, "LOCK TABLE recs.live IN SHARE MODE", login=LOGIN) as other,
         pytest.raises(
             PostgresLockedError, match=rf"pid {other.info.backend_pid} of login \w+ \(somebody"
         ),
@@ -199,7 +201,7 @@ def short_waits(name: str) -> str:
 def test_the_live_run_is_shown_however_old(postgres_uri: SecretStr) -> None:
     go(postgres_uri, (1, [10]))
     for item in range(5):
-        go(postgres_uri, (1, [item]), audit=None)
+        go(postgres_uri, (1, [item]), audit=history)
     assert [(run.run_id, run.live) for run in lookup.runs(postgres_uri, 2)] == [
         (6, False),
         (5, False),

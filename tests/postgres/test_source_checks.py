@@ -18,6 +18,7 @@ from jobs.run.settings import MONGO_URI, POSTGRES_URI, Settings
 from jobs.sources.mongo import database
 from jobs.steps import extract_sources
 from jobs.steps.extract_sources import first
+from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.errors import (
     MappingError,
@@ -28,6 +29,7 @@ from recsys.errors import (
 )
 from recsys.sections.events import Event
 from recsys.sections.sources import Sources
+from tests.logins import as_admin, as_login
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TABLES = """CREATE TABLE public.users (id bigint, active boolean);
@@ -140,15 +142,14 @@ def test_everything_wrong_is_told_at_once(filled: Settings) -> None:
 
 
 def test_rights_and_the_published_side_are_checked(filled: Settings) -> None:
-    uri = filled.require_postgres().get_secret_value()
+    uri = filled.require_postgres()
     execute(filled, "CREATE ROLE checker LOGIN; GRANT SELECT ON public.users TO checker")
-    limited = filled.model_copy(
-        update={"postgres_uri": SecretStr(uri.replace("postgres@", "checker@"))}
-    )
+    limited = filled.model_copy(update={"postgres_uri": as_login(uri, "checker")})
     try:
         found = problems(config_of(), limited)
     finally:
-        execute(filled, "DROP OWNED BY checker; DROP ROLE checker")
+        with connect(as_admin(uri)) as connection:
+            connection.cursor().execute("DROP OWNED BY checker; DROP ROLE checker")
     kinds = {(p.place, type(p.error)) for p in found}
     assert ("items", SourceRightsError) in kinds
     assert ("interactions", SourceRightsError) in kinds
@@ -171,7 +172,7 @@ def test_a_night_begins_with_it(filled: Settings, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(nightly, "get_ready", lambda _: pytest.fail("Spark would start"))
     monkeypatch.setattr(extract_sources, "main", lambda _: pytest.fail("the job would start"))
     wrong = config_of(items={"table": "nothing", "columns": {"item_id": "id"}})
-    arguments = RunArguments(NOW.date(), wrong, filled, NOW)
+    arguments = RunArguments(AsOf.midnight(NOW.date()), wrong, filled, NOW)
     for begin in (lambda: next(run_steps(arguments, lambda _: None)), lambda: first(arguments)):
         with pytest.raises(MappingError, match="table nothing does not exist"):
             begin()

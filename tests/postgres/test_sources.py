@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from jobs.db import arrow
 from jobs.db.postgres import connect
 from jobs.sandbox import servers
+from jobs.sandbox.postgres_server import LOGIN
 from jobs.sources.postgres import ColumnType, mapping_faults, read_rows, snapshot
 from recsys import columns as c
 from recsys.errors import (
@@ -36,6 +37,7 @@ from recsys.sections.sources import (
     Source,
 )
 from recsys.window import BEGINNING, END_OF_TIME, Window
+from tests.logins import as_admin, as_login
 
 TEXT = Ids(user="text", item="text")
 BLOCKS = BlockSource(table="blocks", columns=BlockColumns(user_id="who", item_id="item"))
@@ -83,16 +85,12 @@ def rows(
     return found
 
 
-def as_login(uri: SecretStr, name: str) -> SecretStr:
-    return SecretStr(uri.get_secret_value().replace("postgres@", f"{name}@"))
-
-
 @pytest.fixture
 def reader(bare_postgres_uri: SecretStr) -> Iterator[SecretStr]:
     """A login that may read what it is granted."""
-    execute(bare_postgres_uri, "CREATE ROLE reader LOGIN")
+    execute(as_admin(bare_postgres_uri), "CREATE ROLE reader LOGIN")
     yield as_login(bare_postgres_uri, "reader")
-    execute(bare_postgres_uri, "DROP OWNED BY reader; DROP ROLE reader")
+    execute(as_admin(bare_postgres_uri), "DROP OWNED BY reader; DROP ROLE reader")
 
 
 # --- rows that are there --------------------------------------------------------------------------
@@ -114,7 +112,7 @@ def test_rows_that_a_policy_hides_stop_the_read(
     for source in (BLOCKS, view):
         with pytest.raises(SourceRightsError, match=rf"table {source.table}: .*BYPASSRLS"):
             rows(reader, source)
-    execute(bare_postgres_uri, "ALTER ROLE reader BYPASSRLS")
+    execute(as_admin(bare_postgres_uri), "ALTER ROLE reader BYPASSRLS")
     assert len(rows(reader, BLOCKS)) == len(rows(reader, view)) == 2
 
 
@@ -319,7 +317,8 @@ def latin(endpoints: servers.Endpoints, bare_postgres_uri: SecretStr) -> Iterato
         on_server(bare_postgres_uri, f"DROP DATABASE IF EXISTS {name}")
         on_server(
             bare_postgres_uri,
-            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'",
+            f"CREATE DATABASE {name} OWNER {LOGIN} TEMPLATE template0"
+            f" ENCODING '{encoding}' LOCALE 'C'",
         )
         made.append(name)
         return SecretStr(endpoints.postgres_uri.replace("/recsys?", f"/{name}?"))
@@ -330,7 +329,7 @@ def latin(endpoints: servers.Endpoints, bare_postgres_uri: SecretStr) -> Iterato
 
 
 def on_server(uri: SecretStr, text: str) -> None:
-    connection = psycopg2.connect(uri.get_secret_value())
+    connection = psycopg2.connect(as_admin(uri).get_secret_value())
     connection.autocommit = True
     with connection.cursor() as cursor:
         cursor.execute(text)
@@ -388,7 +387,7 @@ def test_settings_of_others_do_not_change_what_is_read(
     if by == "login":
         for name, value in SETTINGS.items():
             quoted = value if name == "search_path" else f"'{value}'"
-            execute(bare_postgres_uri, f"ALTER ROLE reader SET {name} = {quoted}")
+            execute(as_admin(bare_postgres_uri), f"ALTER ROLE reader SET {name} = {quoted}")
     else:
         monkeypatch.setenv("PGTZ", "Asia/Tokyo")
         monkeypatch.setenv("PGDATESTYLE", "SQL, DMY")

@@ -10,6 +10,8 @@ from uuid import UUID
 import numpy as np
 from bson import Decimal128, ObjectId
 
+from recsys.nested import MOST_LEVELS
+
 REJECTED: Final = object()
 """Stands for a value that puts its row into quarantine."""
 
@@ -90,3 +92,19 @@ def scalar_of(value: Any) -> str | None:
     if isinstance(value, bool):
         return None
     return str(value) if isinstance(value, int | float | str | Decimal128) else None
+
+
+def leaves_of(value: Any, path: str = "", level: int = 0) -> Any:
+    """Path and text of each leaf of a document's value, in its order."""
+    if level > MOST_LEVELS:
+        return REJECTED
+    if isinstance(value, dict):
+        pairs = [(f"{path}.{key}" if path else key, each) for key, each in value.items()]
+    elif isinstance(value, list):
+        pairs = [(path, each) for each in value]
+    elif value is None or isinstance(value, bytes):
+        return []
+    else:
+        return [(path, str(value).replace("\x00", "\ufffd"))]
+    found = [leaves_of(each, name, level + 1) for name, each in pairs]
+    return REJECTED if REJECTED in found else [leaf for leaves in found for leaf in leaves]

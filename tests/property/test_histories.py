@@ -1,7 +1,6 @@
 """Histories against their definition in plain Python."""
 
 from collections import defaultdict
-from datetime import date
 from itertools import pairwise
 
 import numpy as np
@@ -9,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys.as_of import AsOf
 from recsys.events.histories import BLOCK, Evidence, Weighting, histories
 from recsys.events.weights import fixed_weights
 from recsys.sections.events import Event
 
-AS_OF, EARLIER = date(2026, 1, 10), date(2026, 1, 7)
+AS_OF, EARLIER = AsOf.parse("2026-01-10"), AsOf.parse("2026-01-07")
 END, THEN = 1_768_003_200_000_000, 1_767_744_000_000_000
 HOUR = 3_600_000_000
 RULES = {

@@ -14,8 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import pytest
-from bson import Binary, Code, Decimal128, Int64, MinKey, ObjectId, Regex, Timestamp
-from bson.datetime_ms import DatetimeMS
+from bson import ObjectId
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
@@ -26,11 +25,32 @@ from jobs.sources.documents import raw_rows
 from jobs.sources.postgres import read_rows, snapshot
 from recsys import columns as c
 from recsys.errors import MappingError
-from recsys.schemas import RAW_EVENTS, RAW_ITEMS, Table
+from recsys.schemas import RAW_EVENTS, RAW_ITEM_PROFILES, RAW_ITEMS, RAW_USER_PROFILES, Table
 from recsys.sections.ids import Ids, IdType
-from recsys.sections.sources import EventColumns, EventSource, ItemColumns, ItemSource, Source
+from recsys.sections.sources import (
+    EventColumns,
+    EventSource,
+    ItemColumns,
+    ItemProfileColumns,
+    ItemProfileSource,
+    ItemSource,
+    Source,
+    UserProfileColumns,
+    UserProfileSource,
+)
 from recsys.window import BEGINNING, END_OF_TIME, Window
 from tests.property import sources_model as model
+from tests.property.source_values import (
+    BEYOND,
+    LEAVES,
+    LITERALS,
+    MISSING,
+    NUMERIC,
+    SCALARS,
+    TAKEN,
+    USUAL,
+    USUAL_TEXTS,
+)
 from tests.property.sources_model import REJECTED
 
 WHOLE: Final = Window(BEGINNING, END_OF_TIME)
@@ -39,91 +59,22 @@ EVENTS: Final = EventColumns(
     user_id="who", item_id="item", event_type="kind", occurred_at="at", arrived_at="came", value="n"
 )
 ITEMS: Final = ItemColumns(item_id="item", title="title", available="ok")
+PROFILE: Final[dict[str, tuple[str, ...]]] = {
+    "text": ("words", "more"),
+    "tags": ("tags", "labels"),
+    "attributes": ("tree", "leaf"),
+}
+#: The tables of generated sources, with their columns.
+MAPPED: Final[tuple[tuple[type[Source], Table, Any], ...]] = (
+    (EventSource, RAW_EVENTS, EVENTS),
+    (ItemSource, RAW_ITEMS, ITEMS),
+    (ItemProfileSource, RAW_ITEM_PROFILES, ItemProfileColumns(item_id="item", **PROFILE)),
+    (UserProfileSource, RAW_USER_PROFILES, UserProfileColumns(user_id="who", **PROFILE)),
+)
+#: Kinds of columns that are made of the leaves of several fields.
+JOINED: Final = ("prose", "tags", "tree")
 
 # --- Postgres -------------------------------------------------------------------------------------
-
-WORDS: Final = [
-    "a",
-    "",
-    " ",
-    " 4.5 ",
-    "0000-00-00",
-    "ë🎈",
-    "True",
-    "off",
-    "1",
-    "0.0",
-    "007",
-    "-3",
-    "+7",
-    "9223372036854775807",
-    "9223372036854775808",
-    "1e5",
-    "1e400",
-    "NaN",
-    "-infinity",
-    "1_0",
-    "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11",
-    "view",
-    "'; DROP TABLE t; --",
-    "a\nb\t",
-]
-INTEGERS: Final = ["0", "1", "-1", "32767", "-32768"]
-TIMES: Final = [
-    "2026-01-01 12:34:56.123456",
-    "1969-12-31 23:59:59.999999",
-    "0001-01-01",
-    "0001-12-31 BC",
-    "9999-12-31 23:59:59.999999",
-    "10000-01-01",
-    "20260-01-01",
-    "infinity",
-    "-infinity",
-]
-NUMBERS: Final = ["0", "1.50", "NaN", "-7", "123456789.125", "1e20", "100"]
-LITERALS: Final[dict[str, list[str]]] = {
-    "smallint": INTEGERS,
-    "integer": [*INTEGERS, "2147483647", "-2147483648"],
-    "bigint": [*INTEGERS, "9223372036854775807", "-9223372036854775808", "9007199254740993"],
-    "numeric": [*NUMBERS, "Infinity", "0.1", "9007199254740993", "1e400", "1e-400"],
-    "numeric(30,4)": NUMBERS,
-    "count": ["0", "17"],
-    "real": [*NUMBERS, "0.1", "Infinity", "-0", "1e-45"],
-    "double precision": [*NUMBERS, "0.1", "-Infinity", "1e308", "5e-324"],
-    "text": WORDS,
-    "varchar(60)": WORDS,
-    "char(60)": WORDS,
-    "name": WORDS,
-    "sku": WORDS,
-    "mood": ["view", "1", "Ärger"],
-    "boolean": ["t", "f"],
-    "timestamptz": [*TIMES, "2026-01-01 12:00:00+09"],
-    "timestamp": TIMES,
-    "date": [time.split(" ")[0] for time in TIMES if "BC" not in time] + ["0044-03-15 BC"],
-    "uuid": ["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "00000000-0000-0000-0000-000000000000"],
-    "jsonb": ['{"a": 1}', "[1]", "7"],
-    "bytea": ["\\x00ff"],
-    "interval": ["1 day"],
-    "money": ["1.00"],
-    "inet": ["1.2.3.4"],
-    "time": ["12:00"],
-    "text[]": ["{a,NULL}"],
-    "bit(1)": ["1"],
-    "oid": ["5"],
-}
-TEXTS: Final = {"text", "varchar(60)", "char(60)", "name", "sku", "mood"}
-WHOLES: Final = {"smallint", "integer", "bigint", "count"}
-NUMERIC: Final = {"numeric", "numeric(30,4)"}
-TAKEN: Final[dict[str, set[str]]] = {
-    "bigint": TEXTS | WHOLES | NUMERIC,
-    "uuid": TEXTS | {"uuid"},
-    "text": TEXTS | WHOLES | NUMERIC | {"uuid"},
-    "name": TEXTS | WHOLES,
-    "instant": {"timestamptz", "timestamp", "date"},
-    "number": TEXTS | WHOLES | NUMERIC | {"real", "double precision"},
-    "flag": TEXTS | WHOLES | NUMERIC | {"real", "double precision", "boolean"},
-    "words": TEXTS | WHOLES | NUMERIC | {"uuid"},
-}
 
 
 @dataclass(frozen=True)
@@ -148,19 +99,20 @@ def columns_of(source: Source, ids: Ids) -> tuple[tuple[str, str, str], ...]:
         c.VALUE: "number",
         c.AVAILABLE: "flag",
         c.TITLE: "words",
+        c.TEXT: "prose",
+        c.TAGS: "tags",
+        c.ATTRIBUTES: "tree",
     }
-    return tuple((ours, names[0], kinds[ours]) for ours, names in source.fields().items())
+    pairs = ((ours, name) for ours, names in source.fields().items() for name in names)
+    return tuple((ours, name, kinds[ours]) for ours, name in pairs)
 
 
 @st.composite
 def tables(draw: st.DrawFn) -> Shape:
     """Mostly of types that are taken, sometimes with one that is not."""
     ids = Ids(user=draw(st.sampled_from(ID_TYPES)), item=draw(st.sampled_from(ID_TYPES)))
-    source: Source = draw(
-        st.sampled_from(
-            [EventSource(table="t", columns=EVENTS), ItemSource(table="t", columns=ITEMS)]
-        )
-    )
+    kind, table, mapped = draw(st.sampled_from(MAPPED))
+    source = kind(table="t", columns=mapped)
     columns = columns_of(source, ids)
     types = [draw(st.sampled_from(sorted(TAKEN[kind]))) for _, _, kind in columns]
     if draw(st.integers(0, 4)) == 0:
@@ -168,20 +120,7 @@ def tables(draw: st.DrawFn) -> Shape:
     pairs = zip(columns, types, strict=True)
     cells = [cell(kind, declared) for (_, _, kind), declared in pairs]
     rows = draw(st.lists(st.tuples(*cells), max_size=8))
-    table = RAW_EVENTS if isinstance(source, EventSource) else RAW_ITEMS
     return Shape(source, table, ids, columns, tuple(types), tuple(rows))
-
-
-USUAL_TEXTS: Final[dict[str, set[str]]] = {
-    "bigint": {"1", "-1", "007", "9223372036854775807"},
-    "uuid": {"A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"},
-    "text": {"a", "ë🎈", "1"},
-    "name": {"view", "a", "1"},
-    "instant": {"2026-01-01 12:34:56.123456", "2026-01-01", "0001-01-01"},
-    "number": {"1.50", "0.1", "1", " 4.5 "},
-    "flag": {"t", "True", "1", "0", "off"},
-    "words": {"a", "1"},
-}
 
 
 def cell(kind: str, declared: str) -> st.SearchStrategy[str | None]:
@@ -196,7 +135,7 @@ def cell(kind: str, declared: str) -> st.SearchStrategy[str | None]:
 MADE: Final = """CREATE DOMAIN public.count AS int;
 CREATE DOMAIN public.sku AS varchar(60);
 CREATE TYPE public.mood AS ENUM ('view', '1', 'Ärger')"""
-_OWN: Final = {"count", "sku", "mood"}
+_OWN: Final = {"count", "sku", "mood", "mood[]"}
 
 
 def make_table(connection: Connection, shape: Shape) -> list[tuple[str | None, ...]]:
@@ -237,35 +176,49 @@ def of_postgres(text: str, kind: str, declared: str) -> Any:
         return model.single_of(text) if declared == "real" else model.number_of(text)
     if kind in ("flag", "instant"):
         return {"flag": model.flag_of, "instant": model.instant_of}[kind](text)
-    return text
+    return [text] if kind in JOINED else text
 
 
 def expected(shape: Shape, said: Sequence[tuple[Any, ...]]) -> Counter[str]:
     """The usable rows as texts, and how many others there are."""
     rows = []
-    for row in said:
-        triples = zip(shape.columns, shape.types, row, strict=True)
-        rows.append([(kind, text, declared) for (_, _, kind), declared, text in triples])
-    return summed(
-        [[value_of(kind, text, declared) for kind, text, declared in row] for row in rows], shape
-    )
+    for row, texts in zip(shape.rows, said, strict=True):
+        cells = zip(shape.columns, shape.types, row, texts, strict=True)
+        rows.append([value_of(kind, declared, *cell) for (_, _, kind), declared, *cell in cells])
+    return summed(rows, shape)
 
 
-def value_of(kind: str, text: str | None, declared: str) -> Any:
-    return None if text is None else of_postgres(text, kind, declared)
+def value_of(kind: str, declared: str, literal: str | None, text: str | None) -> Any:
+    """literal: what was written; text: what the server says of it."""
+    if literal is None or text is None:
+        return [""] if kind == "prose" else None
+    if kind in JOINED and declared in LEAVES:
+        return LEAVES[declared][literal][kind == "tree"]
+    return of_postgres(text, kind, declared)
 
 
-NULLABLE: Final = ("number", "words", "flag")
+NULLABLE: Final = ("number", "words", "flag", *JOINED)
 
 
 def summed(rows: list[list[Any]], shape: Shape) -> Counter[str]:
     kinds = [kind for _, _, kind in shape.columns]
     counts: Counter[str] = Counter()
     for row in rows:
-        pairs = list(zip(kinds, row, strict=True))
+        pairs = zip(kinds, row, strict=True)
         wrong = any(v is REJECTED or (v is None and k not in NULLABLE) for k, v in pairs)
-        counts["rejected" if wrong else repr([plain(v, k) for k, v in pairs])] += 1
+        counts["rejected" if wrong else repr(merged(row, shape))] += 1
     return counts
+
+
+def merged(row: list[Any], shape: Shape) -> list[Any]:
+    """The values of a row by the columns of the lake, of which some are made of several fields."""
+    found: dict[str, Any] = {}
+    for (ours, _, kind), value in zip(shape.columns, row, strict=True):
+        if kind in JOINED:
+            found[ours] = found.get(ours, []) + (value or [])
+        else:
+            found[ours] = plain(value, kind)
+    return ["\n".join(value) if ours == c.TEXT else value for ours, value in found.items()]
 
 
 def plain(value: Any, kind: str) -> Any:
@@ -285,7 +238,8 @@ def got(rows: list[dict[str, Any]], shape: Shape) -> Counter[str]:
     for row in rows:
         usable = row[c.REJECT_REASON] is None
         assert usable == (row[c.SOURCE_ROW] is None)
-        values = [plain(row[ours], kind) for ours, _, kind in shape.columns]
+        kinds = {ours: kind for ours, _, kind in shape.columns}
+        values = [plain(row[ours], kind) for ours, kind in kinds.items()]
         counts[repr(values) if usable else "rejected"] += 1
         SEEN["used" if usable else "rejected"] += 1
     return counts
@@ -334,82 +288,24 @@ def test_tables_are_read_as_they_are(
 
 # --- MongoDB --------------------------------------------------------------------------------------
 
-MISSING: Final = "a value that is not there"
-NESTED: Final = {"a": [1, {"b": None}]}
-SCALARS: Final[list[Any]] = [
-    None,
-    MISSING,
-    True,
-    False,
-    0,
-    1,
-    -(2**31),
-    Int64(2**63 - 1),
-    Int64(2**53 + 1),
-    1.0,
-    10.5,
-    2.0**53,
-    *WORDS,
-    datetime(2026, 1, 1, 12, 34, 56, 123000, tzinfo=UTC),
-    datetime(1, 1, 1, tzinfo=UTC),
-    ObjectId("65a000000000000000000000"),
-    b"0123456789abcdef",
-    b"\xff",
-    NESTED,
-    [1],
-]
-BEYOND: Final[list[Any]] = [
-    math.nan,
-    -math.inf,
-    1e300,
-    -0.0,
-    "a\x00b",
-    Decimal128("7.00"),
-    Decimal128("1E+6000"),
-    Decimal128("NaN"),
-    Decimal128("9007199254740993"),
-    DatetimeMS(10**15),
-    DatetimeMS(-(10**15)),
-    UUID("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
-    Binary(b"0123456789abcdef", 3),
-    Timestamp(1, 1),
-    Regex("a"),
-    Code("1"),
-    MinKey(),
-]
-USUAL: Final[dict[str, list[Any]]] = {
-    "bigint": [1, Int64(5), "7", 3.0],
-    "uuid": ["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"],
-    "text": ["a", 5],
-    "name": ["view"],
-    "instant": [datetime(2026, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC)],
-    "number": [1, 4.5, "2"],
-    "flag": [True, 1, "no"],
-    "words": ["a title"],
-}
-
 
 @st.composite
 def collections(draw: st.DrawFn, scalars: list[Any]) -> Shape:
     ids = Ids(user=draw(st.sampled_from(ID_TYPES)), item=draw(st.sampled_from(ID_TYPES)))
-    source: Source = draw(
-        st.sampled_from(
-            [EventSource(collection="t", columns=EVENTS), ItemSource(collection="t", columns=ITEMS)]
-        )
-    )
+    kind, table, mapped = draw(st.sampled_from(MAPPED))
+    source = kind(collection="t", columns=mapped)
     columns = columns_of(source, ids)
     cells = [
         st.one_of(*[st.sampled_from(USUAL[kind])] * 6, st.sampled_from(scalars))
         for _, _, kind in columns
     ]
     rows = draw(st.lists(st.tuples(*cells), max_size=8))
-    table = RAW_EVENTS if isinstance(source, EventSource) else RAW_ITEMS
     return Shape(source, table, ids, columns, (), tuple(rows))
 
 
 def of_mongo(value: Any, kind: str) -> Any:
-    if value is None or kind == "words":
-        return value if value is None else words_of(value)
+    if value is None or kind in ("words", *JOINED):
+        return value if value is None else leaves_of(value, kind)
     if kind == "instant":
         return value if isinstance(value, datetime) else REJECTED
     if kind in ("flag", "number"):
@@ -424,12 +320,13 @@ def of_mongo(value: Any, kind: str) -> Any:
     return text if kind == "name" else model.id_of(text, kind)
 
 
-def words_of(value: Any) -> Any:
-    if value in (NESTED, [1]):
-        return "1"
-    if isinstance(value, bytes):
-        return ""
-    return str(value).replace("\x00", "\ufffd")
+def leaves_of(value: Any, kind: str) -> Any:
+    """The leaves of a value as texts, with their paths where it is a tree; lines of a title."""
+    leaves = model.leaves_of(value)
+    if leaves is REJECTED:
+        return REJECTED
+    texts = [f"{path}={text}" if kind == "tree" else text for path, text in leaves]
+    return "\n".join(texts) if kind == "words" else texts
 
 
 def make_collection(uri: SecretStr, shape: Shape) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from jobs.sources import mongo
 from jobs.sources import postgres as postgres_reads
 from jobs.sources.extraction import Part, PartitionRead, Servers, extract, read_part
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.errors import IncompleteReadError, MappingError, MongoUnavailableError
 from recsys.schemas import RAW_EVENTS, RAW_ITEM_PROFILES, RAW_ITEMS
 from recsys.sections.ids import Ids
@@ -35,7 +36,7 @@ from recsys.sections.sources import (
 from recsys.window import BEGINNING, Window
 from tests.mongo_servers import EMBEDDED
 
-DAY = date(2026, 1, 1)
+DAY = AsOf.parse("2026-01-01")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EVENTS = EventColumns(user_id="who", item_id="item.id", event_type="type", occurred_at="at")
 FROM_MONGO = EventSource(collection="log", columns=EVENTS)

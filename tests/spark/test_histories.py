@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,16 @@ from jobs.spark.session import in_arrow, numbered_tasks, task_numbers
 from jobs.tasks.histories import PART, HistoryMaker
 from jobs.tasks.raw_files import Judge, RawFile, Rejects, Share, Sifter, shares, unpacked
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.events.histories import Weighting
 from recsys.ids import IdIndex
 from recsys.schemas import QUARANTINE, RAW
 from recsys.sections.events import Event
 from recsys.sections.ids import Ids
-from recsys.window import midnight
 
-AS_OF = date(2026, 1, 10)
-END = midnight(AS_OF)
+AS_OF = AsOf.parse("2026-01-10")
+END = AS_OF.instant
 RULES = {"view": Event(weight=3.0)}
 
 

@@ -1,7 +1,6 @@
 """Which way to order lists is taken, and that it is measured as lists are measured elsewhere."""
 
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -9,11 +8,12 @@ import pytest
 from scipy import sparse
 
 from recsys.arrays import Ragged
+from recsys.as_of import AsOf
+from recsys.dataset.bands import BANDS, bands_of
 from recsys.dataset.training import Descriptions, Training
 from recsys.evaluation.metrics import find_hits, ndcg
 from recsys.generators.factors import FactorModel
 from recsys.lists.ranker import Ranker
-from recsys.ranking.bands import BANDS, bands_of
 from recsys.ranking.holdout import HoldoutCandidates
 from recsys.ranking.policy import BandPolicy, RankingPolicy, Standing, Way, choose, decide
 from recsys.ranking.scoring import Scorer
@@ -54,7 +54,7 @@ def chosen(
 def used(way: str, weights: tuple[float, float]) -> Standing:
     """A choice of the night before that ordered warm users' lists in one way."""
     ways = {"warm": Way.model_validate({"method": way, "weights": weights})}
-    return Standing(as_of=date(2026, 1, 1), generators=NAMES, ways=ways)
+    return Standing(as_of=AsOf.parse("2026-01-01"), generators=NAMES, ways=ways)
 
 
 def test_candidates_are_measured_as_lists_are() -> None:
@@ -148,7 +148,7 @@ def test_what_it_was_compared_with_is_kept_with_a_choice() -> None:
     again = RankingPolicy.model_validate_json(first.model_dump_json())
     assert again.standing == used("sum", (1.0, 0.5))
     assert chosen(made(10), standing=again.standing, method="sum") == first
-    stands = first.stands(date(2026, 1, 2))
+    stands = first.stands(AsOf.parse("2026-01-02"))
     assert stands.ways["warm"].weights == first.orders["warm"].weights
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,11 @@ from data_contracts.losses import as_markdown
 from data_contracts.profiles import BLANK
 from data_contracts.trailing import Trailing, mix_shift, most_lost
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.sections.contracts import Contracts
 from recsys.sections.ids import Ids
 
-AS_OF = date(2026, 1, 2)
+AS_OF = AsOf.parse("2026-01-02")
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 IDS = Ids(user="bigint", item="text")
 LONG_AGO = NOON - timedelta(days=20)

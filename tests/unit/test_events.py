@@ -1,21 +1,22 @@
 """Which events are used as evidence, and what is said of the others."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.events import judging as ev
 from recsys.schemas import RAW_EVENTS
 from recsys.sections.events import Event
 from recsys.sections.ids import Ids
-from recsys.window import Window, midnight
+from recsys.window import Window
 
-AS_OF = date(2026, 1, 10)
-END = midnight(AS_OF)
+AS_OF = AsOf.parse("2026-01-10")
+END = AS_OF.instant
 RULES = {
     "view": Event(weight=1.0, half_life_days=2.0),
     "rating": Event(weight=0.5, use_value=True, min_value=3.0),

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from scipy import stats
 
 from recsys.arrays import Ints, Ragged
+from recsys.as_of import AsOf
 from recsys.lists.ranked import RankedLists
 from recsys.lists.steps.explore import Config, Policy, explored, new_items
 from recsys.nights import night_seed
@@ -179,7 +179,7 @@ def test_other_keys_seeds_and_nights_draw_anew() -> None:
     lists = top(*[[10, 11, 12, 13, 14, 15]] * 500)
     once = place(lists)
     assert place(lists).item_rows.tobytes() == once.item_rows.tobytes()
-    tonight, tomorrow = (night_seed(2**31 - 1, date(2026, 1, day)) for day in (1, 2))
+    tonight, tomorrow = (night_seed(2**31 - 1, AsOf.parse(f"2026-01-0{day}")) for day in (1, 2))
     for seed in (12, tonight, tomorrow):
         other = place(lists, policy=replace(POLICY, seed=seed))
         same = (other.item_rows == once.item_rows)[once.sources == NEW].mean()

@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from jobs.cli.export import pairs_of
+from recsys.as_of import AsOf
 
 
 def test_each_entry_with_a_weight_is_a_row_at_its_first_event() -> None:
-    day = datetime(2026, 1, 3)  # noqa: DTZ001 - as the command line has it
+    day = AsOf.parse("2026-01-03")
     chunk = {
         "item_rows": [[0, 2], [], [1]],
         "weights": [[1.5, 0.0], [], [0.25]],

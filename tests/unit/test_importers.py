@@ -1,7 +1,7 @@
 """Files of interactions, read or refused."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -13,10 +13,11 @@ from jobs.sandbox.importers.deskdrop import read_deskdrop
 from jobs.sandbox.importers.goodbooks import read_goodbooks
 from jobs.sandbox.importers.movielens import read_movielens
 from jobs.sandbox.importers.pairs import read_pairs
+from recsys.as_of import AsOf
 from recsys.errors import ImportFileError
 from recsys.sections.ids import Ids
 
-DAY: Final = date(2017, 1, 1)
+DAY: Final = AsOf.parse("2017-01-01")
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ def test_timestamps_of_pairs(tmp_path: Path, written: str) -> None:
     path = tmp_path / "pairs.csv"
     path.write_text(f"user,note,item,weight,timestamp\n1,x,2,0.25,{written}\n", encoding="utf-8")
 
-    market = read_pairs(path, Ids(), DAY)
+    market = read_pairs(path, Ids(), DAY.instant)
 
     (row,) = market.interactions.to_pylist()
     moment = datetime(2016, 3, 1, tzinfo=UTC)
@@ -41,7 +42,7 @@ def test_timestamps_of_pairs(tmp_path: Path, written: str) -> None:
         "user_id": 1, "item_id": 2, "kind": "pair", "value": 0.25,
         "created_at": moment, "received_at": moment,
     }  # fmt: skip
-    assert market.as_of == date(2016, 3, 2)
+    assert market.as_of == AsOf.parse("2016-03-02")
 
 
 @pytest.mark.parametrize("moment", [datetime(2016, 3, 1), datetime(2016, 3, 1, tzinfo=UTC)])  # noqa: DTZ001
@@ -49,7 +50,7 @@ def test_timestamps_of_parquet(tmp_path: Path, moment: datetime) -> None:
     path = tmp_path / "pairs.parquet"
     pq.write_table(pa.table({"user": ["1"], "item": [2], "created_at": [moment]}), path)
 
-    (row,) = read_pairs(path, Ids(), DAY).interactions.to_pylist()
+    (row,) = read_pairs(path, Ids(), DAY.instant).interactions.to_pylist()
 
     assert row["created_at"] == datetime(2016, 3, 1, tzinfo=UTC)
     assert row["value"] == 1
@@ -75,7 +76,7 @@ def test_pairs_that_cannot_be_read(tmp_path: Path, content: str, complaint: str)
     path = tmp_path / "pairs.csv"
     path.write_text(content, encoding="utf-8")
 
-    assert_refused(lambda: read_pairs(path, Ids(), DAY), path, complaint)
+    assert_refused(lambda: read_pairs(path, Ids(), DAY.instant), path, complaint)
 
 
 def test_other_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -99,11 +100,13 @@ def test_other_files_that_cannot_be_read(tmp_path: Path) -> None:
     log.write_text("timestamp,eventType,contentId,personId\n1,VIEW,2.5,3\n")
     assert_refused(lambda: read_deskdrop(log), log, "row 2: contentId '2.5' is not of type int64")
     books.write_text("not an archive")
-    assert_refused(lambda: read_goodbooks(tmp_path, DAY), books, "cannot be read")
+    assert_refused(lambda: read_goodbooks(tmp_path, DAY.instant), books, "cannot be read")
     table.write_text("not a table")
-    assert_refused(lambda: read_pairs(table, Ids(), DAY), table, "Parquet")
+    assert_refused(lambda: read_pairs(table, Ids(), DAY.instant), table, "Parquet")
     pq.write_table(pa.table({"user": [1.0, 1.5], "item": [2, 3]}), table)
-    assert_refused(lambda: read_pairs(table, Ids(), DAY), table, "row 2: user 1.5 is not a bigint")
+    assert_refused(
+        lambda: read_pairs(table, Ids(), DAY.instant), table, "row 2: user 1.5 is not a bigint"
+    )
 
 
 def assert_refused(read: Callable[[], object], path: Path, complaint: str) -> None:

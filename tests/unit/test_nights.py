@@ -1,6 +1,6 @@
 """When a night is full, who has changed, and what models are after users and items moved."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.dataset.changes import IndexAlignment, aligned_rows, aligned_square, changed
 from recsys.dataset.training import Descriptions, Training
 from recsys.generators import als
@@ -20,11 +21,11 @@ from recsys.nights import Night, decide
 from recsys.schemas import HISTORIES
 from recsys.sections.ids import Ids
 
-DAY = date(2026, 1, 10)
+DAY = AsOf.parse("2026-01-10")
 SAME = "same"
 
 
-def day(before: int) -> date:
+def day(before: int) -> AsOf:
     return DAY - timedelta(days=before)
 
 
@@ -32,7 +33,7 @@ def full(fingerprint: str = SAME) -> Night:
     return Night(fingerprint=fingerprint)
 
 
-def on(base: date, previous: date) -> Night:
+def on(base: AsOf, previous: AsOf) -> Night:
     return Night(fingerprint=SAME, base=base, previous=previous)
 
 
@@ -57,7 +58,7 @@ def on(base: date, previous: date) -> Night:
         ),
     ],
 )
-def test_a_night_is_full_every_so_many_days(earlier: dict[date, Night], expected: Night) -> None:
+def test_a_night_is_full_every_so_many_days(earlier: dict[AsOf, Night], expected: Night) -> None:
     assert decide(DAY, 7, SAME, earlier) == expected
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
@@ -11,10 +11,11 @@ from jobs.sandbox.market import Market
 from jobs.sandbox.planting import DUPLICATE_EVERY, LATE_EVERY, SHARE_INSIDE
 from jobs.sandbox.seed import DIRTY, MIN_ITEMS, SHARE_VIEWS, make_market, planted_groups
 from jobs.sandbox.vocabulary import GROUPS
+from recsys.as_of import AsOf
 from recsys.sections.ids import Ids, IdType
 
 USERS, ITEMS, DAYS, EVENTS, SEED = 1000, 400, 30, 20_000, 11
-END = date(2026, 1, 1)
+END = AsOf.parse("2026-01-01")
 UNTIL = datetime(2026, 1, 1, tzinfo=UTC)
 
 Row = dict[str, Any]

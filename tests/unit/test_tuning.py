@@ -11,6 +11,7 @@ from jobs.app.tuning import Tuned, tune, with_sections
 from jobs.cli.tune import as_toml, keep
 from jobs.run.settings import load_config, tuned_path
 from recsys.arrays import Ragged
+from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.dataset.training import Descriptions, Holdout
 from recsys.dataset.trial import DataSet
@@ -58,7 +59,7 @@ def test_a_better_memory_is_found_kept_and_overruled(slow_memory: Config, tmp_pa
 
     file = tmp_path / "recsys.toml"
     file.write_text(SHIPPED.read_text(encoding="utf-8"), encoding="utf-8")
-    assert keep([found], tuned_path(file), "2026-01-01", slow_memory)
+    assert keep([found], tuned_path(file), AsOf.parse("2026-01-01"), slow_memory)
     kept = load_config(file).generators.used()["trending"].model_dump()["half_life_days"]
     assert kept == pytest.approx(half_life, rel=1e-5)
     changed = with_sections(slow_memory, {found.name: found.section})
@@ -73,7 +74,7 @@ def test_a_better_memory_is_found_kept_and_overruled(slow_memory: Config, tmp_pa
 def test_the_engine_is_not_kept_with_tuned_parameters(slow_memory: Config) -> None:
     section, gain = als.Config(engine="spark"), Gain(0.1, 0.01)
     found = Tuned("als", section, 0.1, 0.2, gain, users=90, trials=3, taken=True)
-    text = as_toml([found], "2026-01-01", slow_memory)
+    text = as_toml([found], AsOf.parse("2026-01-01"), slow_memory)
     kept = tomllib.loads(text)["generators"]["als"]
     assert kept["factors"] == 64
     assert not {"engine", "weight"} & set(kept)
@@ -114,7 +115,7 @@ def test_without_evidence_parameters_are_kept_and_nothing_is_written(
     assert found.outcome.startswith("kept as it was: NDCG@20 ")
     assert found.outcome.endswith(f"on {found.users} users")
     path = tmp_path / "recsys.tuned.toml"
-    assert not keep([found], path, "2026-01-01", config)
+    assert not keep([found], path, AsOf.parse("2026-01-01"), config)
     assert not path.exists()
 
 
@@ -123,9 +124,9 @@ def test_what_was_tuned_before_stays_in_the_file(slow_memory: Config, tmp_path: 
     gain = Gain(0.1, 0.01)
     als_found = Tuned("als", als.Config(), 0.1, 0.2, gain, users=90, trials=3, taken=True)
     graph_found = Tuned("graph", graph.Config(), 0.1, 0.2, gain, users=90, trials=3, taken=True)
-    assert keep([als_found], path, "2026-01-01", slow_memory)
+    assert keep([als_found], path, AsOf.parse("2026-01-01"), slow_memory)
     kept = replace(als_found, taken=False)
-    assert keep([kept, graph_found], path, "2026-01-02", slow_memory)
+    assert keep([kept, graph_found], path, AsOf.parse("2026-01-02"), slow_memory)
     assert set(tomllib.loads(path.read_text(encoding="utf-8"))["generators"]) == {"als", "graph"}
 
 

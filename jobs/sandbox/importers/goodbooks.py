@@ -1,6 +1,6 @@
 """goodbooks-10k: the books that readers want to read."""
 
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +10,6 @@ from jobs.sandbox.market import Market
 from jobs.sources.column_files import read_csv
 from jobs.sources.documents import Document
 from recsys.schemas import TIMESTAMP
-from recsys.window import midnight
 
 _BOOKS = {
     "book_id": pa.int64(),
@@ -21,11 +20,11 @@ _BOOKS = {
 }
 
 
-def read_goodbooks(folder: Path, day: date) -> Market:
+def read_goodbooks(folder: Path, at: datetime) -> Market:
     """Wishes to read as bookmarks, books as items; authors, language and year describe them.
 
     Reads to_read.csv.zip and books.csv; ids are bigint. The data has no times: everything happens
-    on `day`. Raises ImportFileError for a file that is missing or malformed.
+    on `at`. Raises ImportFileError for a file that is missing or malformed.
     """
     path = folder / "to_read.csv.zip"
     wishes = read_csv(path, {"user_id": pa.int64(), "book_id": pa.int64()})
@@ -36,7 +35,7 @@ def read_goodbooks(folder: Path, day: date) -> Market:
         wishes["book_id"],
         repeated("bookmark", pa.string(), rows),
         repeated(None, pa.float64(), rows),
-        repeated(midnight(day), TIMESTAMP, rows),
+        repeated(at, TIMESTAMP, rows),
     )
     titles = books.select(["book_id", "title"]).rename_columns(["item_id", "title"])
     profiles = [_profile(book) for book in books.to_pylist()]

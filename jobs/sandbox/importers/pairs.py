@@ -1,6 +1,6 @@
 """Any table of users and items, as CSV or Parquet."""
 
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,15 +12,14 @@ from jobs.sources.pair_files import read_columns
 from recsys.ids import canonical_ids
 from recsys.schemas import TIMESTAMP
 from recsys.sections.ids import Ids, IdType
-from recsys.window import midnight
 
 
-def read_pairs(path: Path, ids: Ids, day: date) -> Market:
+def read_pairs(path: Path, ids: Ids, at: datetime) -> Market:
     """Every row as an interaction `pair` whose value is the weight, or 1.
 
     Reads .parquet, else CSV (gzipped or not) with a header; `pair_files.NAMES` has the columns, and
     others are ignored. A timestamp is ISO 8601 or Unix seconds, UTC unless it says otherwise;
-    without one, everything happens on `day`. Raises ImportFileError for what cannot be read.
+    without one, everything happens on `at`. Raises ImportFileError for what cannot be read.
     """
     table = read_columns(path)
     rows = table.num_rows
@@ -33,7 +32,7 @@ def read_pairs(path: Path, ids: Ids, day: date) -> Market:
         else repeated(1.0, pa.float64(), rows),
         times(path, "timestamp", table["timestamp"])
         if "timestamp" in table.column_names
-        else repeated(midnight(day), TIMESTAMP, rows),
+        else repeated(at, TIMESTAMP, rows),
     )
     return market_of(path, interactions)
 

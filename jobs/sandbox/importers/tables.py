@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from jobs.sandbox.market import BLOCKS, EVENTS, INTERACTIONS, ITEMS, USERS, Market
 from jobs.sources.column_files import first_true, refuse
 from jobs.sources.documents import Document
+from recsys.as_of import AsOf
 from recsys.errors import ImportFileError
 
 
@@ -63,7 +64,7 @@ def market_of(
         events=events,
         item_profiles=item_profiles,
         user_profiles=(),
-        as_of=last.date() + timedelta(days=1),
+        as_of=AsOf.midnight(last.date() + timedelta(days=1)),
     )
 
 

@@ -1,14 +1,15 @@
-"""What is published, as apps and operators see it."""
+"""The published side as apps and operators read it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic import SecretStr
 
 from jobs.db.postgres import connect
 from jobs.db.statements import statement
+from recsys.as_of import AsOf
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Run:
     """One run of the pipeline."""
 
     run_id: int
-    as_of: date
+    as_of: AsOf
     status: str
     live: bool
     users: int | None
@@ -46,7 +47,8 @@ def top_n(uri: SecretStr, user_id: str, n: int, segment: str | None = None) -> l
 
 def runs(uri: SecretStr, n: int) -> list[Run]:
     """The newest runs, newest first."""
-    return [Run(*row) for row in _rows(uri, "lookup/runs", {"n": n})]
+    rows = _rows(uri, "lookup/runs", {"n": n})
+    return [Run(run_id, AsOf(as_of), *more) for run_id, as_of, *more in rows]
 
 
 def segments(uri: SecretStr) -> list[str]:
@@ -54,10 +56,10 @@ def segments(uri: SecretStr) -> list[str]:
     return [name for (name,) in _rows(uri, "lookup/segments", {})]
 
 
-def published(uri: SecretStr, config_hash: str, first: date, last: date) -> Mapping[date, bool]:
-    """The dates that one configuration has published, and whether a run of the date is live."""
-    values = {"config_hash": config_hash, "first": first, "last": last}
-    return dict(_rows(uri, "lookup/published", values))
+def published(uri: SecretStr, config_hash: str, first: AsOf, last: AsOf) -> Mapping[AsOf, bool]:
+    """Every as-of that a configuration has published a run of, and whether one of them is live."""
+    values = {"config_hash": config_hash, "first": first.instant, "last": last.instant}
+    return {AsOf(as_of): live for as_of, live in _rows(uri, "lookup/published", values)}
 
 
 def _rows(uri: SecretStr, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""Whether a run could be published: asked before anything is extracted or trained."""
+"""Check that a run could be published, made before anything is extracted or trained."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,9 +20,10 @@ _MIGRATE: Final = "run `recsys migrate`"
 
 @dataclass(frozen=True)
 class _Server:
-    """What a server says of itself and of the login."""
+    """Facts of a server and of the login."""
 
     login: str
+    superuser: bool
     standby: bool
     only_reads: bool
     installed: bool
@@ -66,6 +67,13 @@ def _problems(uri: SecretStr, ids: Ids) -> Iterator[str]:
 
 
 def _of_server(server: _Server) -> Iterator[str]:
+    if server.superuser:
+        yield (
+            f"login {server.login} is a superuser, and nothing would limit a mistake or an attack; "
+            "let RECSYS_POSTGRES_URI name a login of the pipeline's own: `CREATE ROLE pipeline "
+            "LOGIN CREATEROLE`, with CREATE on the database, or with recsys_writer granted where "
+            "`recsys migrate` has run; see docs/operations.md"
+        )
     if server.standby:
         yield "the server is a standby, which only reads; point RECSYS_POSTGRES_URI at the primary"
     elif server.only_reads:
@@ -101,7 +109,7 @@ def _of_schema(session: Connection, ids: Ids) -> Iterator[str]:
 
 
 def _shared(session: connection, other: connection) -> bool:
-    """Whether a pooler gives a session's server process away while the session is open.
+    """True if a pooler gives a session's server process away while the session is open.
 
     A pooler makes up the number that a session is told at its start.
     """

@@ -56,7 +56,7 @@ class Config(StepConfig):
 
 @dataclass(frozen=True)
 class Policy:
-    """How new items are placed, the same for every user."""
+    """Placement of new items, the same for every user."""
 
     places: tuple[int, ...]
     """Ascending places that new items get, from 1; none is beyond `length`."""
@@ -220,7 +220,7 @@ def _gumbel(keys: Words, new: ItemRows, seed: int) -> Floats:
 
 
 def _mixed(words: Words) -> Words:
-    """What splitmix64 (Steele, Lea and Flood 2014) gives from each word as its state."""
+    """Outputs of splitmix64 (Steele, Lea and Flood 2014), each word taken as its state."""
     mixed = words + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
