@@ -2,12 +2,14 @@
 
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param, chain
+from recsys_as_of import as_of
 from recsys_retries import RetryOutages
 
 from jobs.steps import STEPS, Step
@@ -15,8 +17,10 @@ from jobs.steps import STEPS, Step
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 LIVE_LISTS: Final = Asset(name="recs.live_lists", uri="x-recsys://postgres/recs/user_list")
 
+#: Cron, in UTC. To run every six hours, `0 2-23/6 * * *` is all that changes.
+SCHEDULE: Final = "0 2 * * *"
 # Runs that an asset or a person starts may have no logical date.
-AS_OF: Final = "{{ params.as_of or (dag_run.logical_date or dag_run.run_after) | ds }}"
+AS_OF: Final = "{{ params.as_of or (dag_run.logical_date or dag_run.run_after) | as_of }}"
 # Without it, each job sends executors the code that it runs itself.
 PACKAGE: Final = "{{ var.value.get('recsys_package', '') }}"
 # A backfill publishes history, and the live run stays live. Its dates run in any order, so none may
@@ -31,9 +35,11 @@ and publishes the lists to Postgres in one transaction. Other DAGs can be schedu
 `recs.live_lists`, which every publication updates.
 
 ### As-of
-Every job gets the same `--as-of D`: only what was known before `D` 00:00 UTC counts. `D` is the
-`as_of` parameter, else the day of the run's logical date, else the day the run was due. The run of
-02:00 on the 2nd thus uses everything up to the end of the 1st.
+Every job gets the same `--as-of D`: only what was known before `D` counts, a date meaning its
+00:00 UTC. `D` is the `as_of` parameter, else it follows from the run's logical date, or without one
+from when the run was due: the day, or with several runs a day the part of the day, that it lies in
+begins at `D`. The run of 02:00 on the 2nd thus uses everything up to the end of the 1st, and with
+`SCHEDULE` set to `0 2-23/6 * * *` the run of 08:00 everything up to 06:00.
 
 ### Run a date again
 Trigger the DAG with `as_of` set (`{"as_of": "2026-01-01"}`), or clear the failed task to go on from
@@ -103,7 +109,7 @@ with DAG(
     dag_id="nightly_recommendations",
     description="Postgres and MongoDB in, one ranked list a user out",
     doc_md=DOC,
-    schedule=CronTriggerTimetable("0 2 * * *", timezone="UTC"),
+    schedule=CronTriggerTimetable(SCHEDULE, timezone="UTC"),
     start_date=datetime(2010, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
@@ -111,10 +117,12 @@ with DAG(
         "as_of": Param(
             None,
             type=["null", "string"],
-            format="date",
-            description="Exclusive UTC bound, YYYY-MM-DD; empty: the day of the run",
+            anyOf=[{"format": "date"}, {"pattern": "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}Z$"}],
+            description="Exclusive UTC bound, 2026-01-01 or 2026-01-01T06:00Z; empty: that of the "
+            "schedule",
         )
     },
+    user_defined_filters={"as_of": partial(as_of, schedule=SCHEDULE)},
     default_args={
         "pool": "recsys",
         "retries": 2,

@@ -1,5 +1,6 @@
 """Half-open windows `[start, end)` of time, in UTC."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -82,3 +83,20 @@ def missing(wanted: Window, covered: list[Window]) -> list[Window]:
     if start < wanted.end:
         gaps.append(Window(start, wanted.end))
     return gaps
+
+
+def by_day(windows: Sequence[Window], end: datetime) -> list[list[Window]]:
+    """Windows in order, up to an instant, in groups that each last a day or longer.
+
+    They are brought together from the last one back; what is left of less than a day at the
+    beginning is in no group. Whole days stay by themselves.
+    """
+    groups: list[list[Window]] = []
+    group, length = list[Window](), timedelta()
+    for window in reversed(windows):
+        group.insert(0, window)
+        length += min(window.end, end) - window.start
+        if length >= timedelta(days=1):
+            groups.insert(0, group)
+            group, length = [], timedelta()
+    return groups

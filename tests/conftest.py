@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from pyspark.sql import SparkSession
 from upath import UPath
 
+from jobs.run.openmp import let_idle_threads_sleep
 from jobs.run.settings import Settings, load_config
 from jobs.sandbox import servers
 from jobs.sandbox.postgres_server import LOGIN
@@ -26,6 +27,7 @@ from tests.logins import as_admin
 from tests.mongo_servers import EMBEDDED, FERRETDB, SERVERS, emptied, ferretdb, named_server
 from tests.object_store import ObjectStore, started
 
+let_idle_threads_sleep()
 REPOSITORY = Path(__file__).parents[1]
 _TEMPLATE = "recsys_template"
 _numbers = itertools.count()

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from jobs.cli.deferred import Deferred, by_name
 from jobs.lake.disk import full_disk
 from jobs.run.interruptions import interruptible
+from jobs.run.openmp import let_idle_threads_sleep
 from jobs.run.reporting import report, show_traceback
 from recsys.errors import RecsysError
 
@@ -27,7 +28,7 @@ _COMMANDS: Final = (
     Deferred(
         "diff",
         "jobs.cli.diff:diff",
-        "Show what a run changes against another: users, lists by segment, items.",
+        "Show what a run changes against another: users, lists by band, items.",
     ),
     Deferred(
         "rollback", "jobs.cli.switch:rollback", "Let lookups answer from an older run at once."
@@ -114,6 +115,7 @@ class _Commands(TyperGroup):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
+        let_idle_threads_sleep()
         try:
             with interruptible(), full_disk():
                 return super().invoke(ctx)

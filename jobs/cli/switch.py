@@ -35,7 +35,7 @@ def publish(
     ] = None,
     sink: Annotated[
         str | None,
-        typer.Option("--sink", help="Copy it into this sink, and bring that up to date."),
+        typer.Option("--sink", help="A sink to copy it into and bring up to date."),
     ] = None,
 ) -> None:
     """Let a run go live that the audit held back, or bring a sink up to date.

@@ -42,7 +42,7 @@ from jobs.stores.run_stats import no_events
 from recsys import columns as c
 from recsys.as_of import AsOf
 from recsys.schemas import EVENT_SOURCES, ITEMS, RAW, RAW_BLOCKS, TIMESTAMP
-from recsys.window import Window
+from recsys.window import Window, by_day
 
 log = logging.getLogger(__name__)
 
@@ -161,14 +161,15 @@ def _check_events(
     place = lake.events_of(RAW[name].name, config.source_fingerprint(name))
     others = event_checks(lake, name, as_of)
     windows = _unchecked(arguments, place, others.values())
-    trailing = _trailing(arguments, place, windows, others)
     partitions = [lake.window(place, window) for window in windows]
     rows, found = read_present(partitions, RAW[name], config.ids, _UNREAD)
     if any(window.end > as_of.instant for window in windows):
         rows = _known_before(rows, as_of)
+    a_day, earlier = _events_a_day(arguments, place, windows, rows.num_rows)
+    trailing = _trailing(arguments, earlier, others)
     context = replace(
         _context(arguments, trailing, related),
-        a_day=_a_day(arguments, place, windows, rows.num_rows),
+        a_day=a_day,
         undated=_undated(lake, place, as_of),
     )
     verdict = _CONTRACTS[name].check(rows, context, found)
@@ -198,19 +199,13 @@ def _label(lake: Lake, place: str, window: Window) -> str:
 
 
 def _trailing(
-    arguments: RunArguments,
-    place: str,
-    new: Collection[Window],
-    others: Mapping[AsOf, EventCheck],
+    arguments: RunArguments, a_day: Sequence[float], others: Mapping[AsOf, EventCheck]
 ) -> Trailing:
-    lake, limits, as_of = arguments.lake, arguments.config.contracts, arguments.as_of
-    end = as_of.instant
-    bounded = [w for w in lake.windows(place) if w.end < end and w not in new and not w.unbounded]
-    last = bounded[-limits.trailing_runs :]
-    earlier = [check for day, check in others.items() if day < as_of][-limits.trailing_runs :]
+    limits, as_of = arguments.config.contracts, arguments.as_of
+    earlier = [check for at, check in others.items() if at < as_of][-limits.trailing_runs :]
     newest = (check.newest for check in earlier if check.newest is not None)
     return Trailing(
-        rows=[lake.window(place, w).manifest().rows / ((w.end - w.start) / A_DAY) for w in last],
+        rows=a_day,
         mix=_mean([check.mix for check in earlier if check.mix]),
         newest=max(newest, default=None),
         runs_needed=limits.needed_runs,
@@ -222,25 +217,30 @@ def _mean(mixes: Sequence[Mapping[str, float]]) -> Mapping[str, float] | None:
     return {k: sum(mix.get(k, 0.0) for mix in mixes) / len(mixes) for k in kinds} or None
 
 
-def _a_day(
-    arguments: RunArguments, place: str, windows: Collection[Window], rows: int
-) -> list[float]:
-    """Events a day of each window with a beginning.
+def _events_a_day(
+    arguments: RunArguments, place: str, new: Collection[Window], rows: int
+) -> tuple[list[float], list[float]]:
+    """Events a day: of the days that hold a new window, and of those before them, oldest first.
 
-    rows: of all windows before the date; a window that the date cuts has what the others leave.
+    Shorter windows are counted by the day, because an hour of the night has fewer events.
+    rows: of all new windows before the as-of; a window that it cuts has what the others leave.
     """
-    end, counts = arguments.as_of.instant, {}
-    for window in windows:
-        if window.end <= end:
-            counts[window] = arguments.lake.window(place, window).manifest().rows
-    for window in windows:
-        if window.end > end:
-            counts[window] = rows - sum(counts.values())
-    return [
-        count / ((min(window.end, end) - window.start) / A_DAY)
-        for window, count in counts.items()
-        if not window.unbounded
-    ]
+    lake, end = arguments.lake, arguments.as_of.instant
+    whole = {w: lake.window(place, w).manifest().rows for w in new if w.end <= end}
+
+    def rate(day: Sequence[Window]) -> float:
+        counts = (
+            rows - sum(whole.values()) if w.end > end else lake.window(place, w).manifest().rows
+            for w in day
+        )
+        return sum(counts) / (sum((min(w.end, end) - w.start for w in day), timedelta()) / A_DAY)
+
+    bounded = [w for w in lake.windows(place) if w.start < end and not w.unbounded]
+    days = by_day(bounded, end)
+    earlier = [day for day in days if not any(w in new for w in day)]
+    checked = [day for day in days if any(w in new for w in day)]
+    trailing = earlier[-arguments.config.contracts.trailing_runs :]
+    return [rate(day) for day in checked], [rate(day) for day in trailing]
 
 
 def _undated(lake: Lake, place: str, as_of: AsOf) -> int:

@@ -48,6 +48,10 @@ def dag(dag_bag: DagBag) -> DAG:
 
 @pytest.fixture
 def render(dag: DAG) -> Callable[..., BaseOperator]:
+    return rendering(dag)
+
+
+def rendering(dag: DAG) -> Callable[..., BaseOperator]:
     """Renders a task for a run; `conf` is what a person gave when starting it.
 
     variables: Airflow's own.

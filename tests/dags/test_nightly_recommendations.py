@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jobs.steps import STEPS
+from tests.dags.conftest import rendering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,9 +116,10 @@ def test_rendered_commands_equal_the_snapshot(render: Render) -> None:
     [
         (AS_OF, datetime(2026, 2, 3, 2, tzinfo=UTC), "2026-01-01"),
         ({}, datetime(2026, 2, 3, 2, tzinfo=UTC), "2026-02-03"),
+        ({"as_of": "2026-01-01T06:00Z"}, None, "2026-01-01T06:00Z"),
         ({}, None, "2026-03-04"),
     ],
-    ids=["parameter", "logical date", "only the due time"],
+    ids=["parameter", "logical date", "parameter with an hour", "only the due time"],
 )
 def test_the_jobs_understand_their_arguments(
     render: Render,
@@ -129,6 +132,24 @@ def test_the_jobs_understand_their_arguments(
     assert job == task_id
     parsed = importlib.import_module(f"jobs.steps.{job}").arg_parser().parse_args(arguments)
     assert str(parsed.as_of) == expected
+
+
+def test_the_schedule_alone_makes_four_runs_a_day(airflow: None, tmp_path: Path) -> None:  # noqa: ARG001
+    from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415
+
+    shutil.copytree(DAGS, tmp_path / "dags")
+    (tmp_path / "jobs").symlink_to(REPOSITORY / "jobs")
+    file = tmp_path / "dags" / "nightly_recommendations.py"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('"0 2 * * *"', '"0 2-23/6 * * *"'), encoding="utf-8")
+    bag = DagBag(dag_folder=tmp_path / "dags", bundle_path=tmp_path / "dags")
+    render = rendering(bag.dags["nightly_recommendations"])
+    found = []
+    for hour in (2, 8, 14, 20):
+        task: Any = render("check_lists", {}, datetime(2026, 2, 3, hour, tzinfo=UTC), "scheduled")
+        found.append(task.env["AS_OF"])
+    day = "2026-02-03"
+    assert found == [day, f"{day}T06:00Z", f"{day}T12:00Z", f"{day}T18:00Z"]
 
 
 @pytest.mark.parametrize(
@@ -214,7 +235,19 @@ def test_a_backfill_has_a_pool_of_its_own(dag: DAG, run_id: str, pool: str) -> N
 
 
 @pytest.mark.parametrize(
-    "as_of", ["2026-01-01; id", "$(id)", "2026-1-1", "20260101", "2026-02-30", "", 20260101, []]
+    "as_of",
+    [
+        "2026-01-01; id",
+        "$(id)",
+        "2026-1-1",
+        "20260101",
+        "2026-02-30",
+        "2026-01-01T06:00",
+        "2026-01-01T06:00Z; id",
+        "",
+        20260101,
+        [],
+    ],
 )
 def test_what_is_not_a_date_is_refused(render: Render, as_of: object) -> None:
     from airflow.sdk.exceptions import ParamValidationError  # noqa: PLC0415

@@ -13,6 +13,7 @@ from upath import UPath
 
 from jobs.app import data_docs as build_data_docs
 from jobs.lake.facts import MadeFacts
+from jobs.lake.files import remove
 from jobs.lake.partitions import Partition
 from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import Settings
@@ -29,6 +30,7 @@ from recsys.window import Window
 
 FIRST = AsOf.parse("2026-01-01")
 EVENTS_A_DAY = 1000
+A_DAY, SIX_HOURS = timedelta(days=1), timedelta(hours=6)
 Row = Mapping[str, Any]
 
 
@@ -62,6 +64,16 @@ class Raw:
         place = lake.events_of(RAW[name].name, self.config.source_fingerprint(name))
         self.write(lake.window(place, window), RAW[name], rows)
         self.write(lake.as_of(f"{place}/undated", day), RAW[name], [])
+
+    def run_of_hours(self, as_of: AsOf, events: int) -> None:
+        """Partitions of one of four runs a day: all of the day's, but for events of its hours."""
+        self.night(as_of)
+        for name in EVENT_SOURCES:
+            lake = self.at(as_of).lake
+            place = lake.events_of(RAW[name].name, self.config.source_fingerprint(name))
+            remove(lake.window(place, Window((as_of - A_DAY).instant, as_of.instant)).path)
+            window = Window((as_of - SIX_HOURS).instant, as_of.instant)
+            self.events(name, window, [event(as_of, n) for n in range(events)])
 
     def night(self, day: AsOf, *, events: int = EVENTS_A_DAY, **changes: Any) -> None:
         """One night's partitions; `changes` are values of every event."""
@@ -116,6 +128,25 @@ def test_a_day_with_hardly_any_event_stops_the_run(raw: Raw) -> None:
         "raw/interactions: events a day is 20, allowed is at least 200; see whether"
     )
     assert "(and 1 more" in str(error.value)
+
+
+def test_quiet_hours_of_runs_within_the_day_are_no_loss(
+    raw: Raw, caplog: pytest.LogCaptureFixture
+) -> None:
+    as_of = nights(raw, 7) - A_DAY
+    for events in (10, 490, 490, 10) * 2:
+        as_of += SIX_HOURS
+        raw.run_of_hours(as_of, events)
+        check_sources.main(raw.at(as_of))
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
+    for events in (10, 45):
+        as_of += SIX_HOURS
+        raw.run_of_hours(as_of, events)
+        check_sources.main(raw.at(as_of))
+    as_of += SIX_HOURS
+    raw.run_of_hours(as_of, 45)
+    with pytest.raises(ContractError, match="raw/interactions: events a day is 110, allowed is at"):
+        check_sources.main(raw.at(as_of))
 
 
 def test_a_lost_day_does_not_hide_behind_a_full_one(raw: Raw) -> None:

@@ -4,7 +4,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.window import Window, missing
+from recsys.window import Window, by_day, missing
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -36,3 +36,26 @@ def test_slices_meet_and_fill_the_window(window: Window, parts: int) -> None:
     assert len(slices) <= parts
     assert (slices[0].start, slices[-1].end) == (window.start, window.end)
     assert all(a.end == b.start for a, b in pairwise(slices))
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=30), st.integers(0, 59))
+def test_windows_by_day_each_last_a_day_and_stop_where_they_do(hours: list[int], cut: int) -> None:
+    """Windows one after the other; the end lies in the last."""
+    bounds = [START]
+    for length in hours:
+        bounds.append(bounds[-1] + timedelta(hours=length))
+    made = [Window(a, b) for a, b in pairwise(bounds)]
+    end = bounds[-1] - timedelta(hours=min(cut, hours[-1] - 1))
+    groups = by_day(made, end)
+    together = [window for group in groups for window in group]
+    assert together == made[len(made) - len(together) :]
+    rest = made[: len(made) - len(together)]
+    assert not rest or min(rest[-1].end, end) - rest[0].start < timedelta(days=1)
+    for group in groups:
+        assert min(group[-1].end, end) - group[0].start >= timedelta(days=1)
+        assert not group[1:] or min(group[-1].end, end) - group[1].start < timedelta(days=1)
+
+
+def test_whole_days_stay_by_themselves() -> None:
+    made = [Window(day(0), day(1)), Window(day(1), day(4)), Window(day(4), day(5))]
+    assert by_day(made, day(5)) == [[window] for window in made]

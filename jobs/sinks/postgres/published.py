@@ -72,7 +72,7 @@ def _fetched(uri: SecretStr, text: str, run_id: int) -> Iterator[pa.Table]:
 
 @dataclass(frozen=True)
 class KeptRun:
-    """The row of `sql/audit/run.sql`."""
+    """The row of `audit/run`."""
 
     run_id: int
     as_of: AsOf
