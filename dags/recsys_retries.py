@@ -1,4 +1,4 @@
-"""Which failures are tried again: outages are; bad configuration, data or machines are not."""
+"""Retry policy of tasks: outages are tried again; bad configuration, data or machines are not."""
 
 import re
 from typing import Final

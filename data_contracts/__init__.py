@@ -1,1 +1,1 @@
-"""What must hold of the tables of the lake, one module a table, as Great Expectations suites."""
+"""Contracts of the lake's tables, one module a table, as Great Expectations suites."""

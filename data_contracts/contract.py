@@ -18,7 +18,7 @@ from recsys.sections.ids import Ids
 
 @dataclass(frozen=True)
 class RelatedTables:
-    """What other tables say; None where there is no such table, and nothing is compared."""
+    """Other tables that a check compares with; None where there is no such table."""
 
     users: pa.Array | None = None
     """Ids of the users there are."""

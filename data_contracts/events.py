@@ -156,7 +156,7 @@ def _shift(shares: Mapping[str, float], rows: int, context: CheckContext) -> Fig
 
 
 def chance_of_shift(kinds: int, rows: int) -> float:
-    """What chance may do to the mix of so many events of some types."""
+    """Shift of the mix that chance alone can make of so many events of some types."""
     return sqrt(kinds / rows)
 
 

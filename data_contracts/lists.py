@@ -92,7 +92,7 @@ def _members(rows: pa.Table, context: CheckContext) -> Figures:
 
 
 def _entries(rows: pa.Table, context: CheckContext) -> Figures:
-    """What holds of single entries, counted in some lists at a time, on all cores."""
+    """Counts of single entries that break a rule, some lists at a time, on all cores."""
     index = context.related.items
     if index is None:
         index = pc.unique(pc.list_flatten(rows[c.ITEM_IDS]))
@@ -146,7 +146,7 @@ def _codes(
 
 
 def _among(codes: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """(codes,) whether each of the codes, which ascend, is one of the others."""
+    """(codes,) True where a code is one of the others. codes: ascending."""
     if not len(others):
         return np.zeros(len(codes), np.bool_)
     # Most tables are in order as they are, and looking is ten times cheaper than sorting.

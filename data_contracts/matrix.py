@@ -106,7 +106,7 @@ def _outside(items: npt.NDArray[Any], context: CheckContext) -> float:
 
 
 def _falling(lengths: npt.NDArray[np.int64], values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """(entries - 1,) whether a value is not above the one before it in the same list."""
+    """(entries - 1,) True where a value is not above the one before it in the same list."""
     line = np.repeat(np.arange(len(lengths)), lengths)
     falling: npt.NDArray[np.bool_] = (line[1:] == line[:-1]) & (values[1:] <= values[:-1])
     return falling

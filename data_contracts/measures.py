@@ -72,7 +72,7 @@ def null_rules(table: Table) -> list[Rule]:
 
 
 def nulls(table: Table, rows: pa.Table) -> Figures:
-    """How many nulls each column holds that may not hold any."""
+    """Number of nulls in each column that may not hold any."""
     return {
         f"nulls in {column.name}": float(rows[column.name].null_count)
         for column in table.columns
@@ -162,7 +162,7 @@ def duplicate_share(rows: pa.Table, key: Sequence[str]) -> float:
 
 
 def _repeated(hashes: npt.NDArray[np.uint64], part: int) -> int:
-    """How many hashes repeat another one, among those whose first bits are the part's number."""
+    """Number of hashes that repeat another, of those whose first bits are the part's number."""
     found = np.sort(hashes[hashes >> np.uint64(64 - _PART_BITS) == part])
     return int(np.count_nonzero(found[1:] == found[:-1]))
 

@@ -1,7 +1,8 @@
 """The HTML pages on what was checked: Great Expectations' data docs, readable without a network.
 
 The library's pages take their looks from other servers, and its index a script too; what comes from
-elsewhere is taken out, and the index is a plain page of ours.
+elsewhere is taken out, and the index is a plain page of ours. The library tells a rule's state by
+an icon of such a font, and has none for rules that only warn: a word takes its place.
 """
 
 import re
@@ -28,6 +29,11 @@ _ELSEWHERE: Final = re.compile(
     re.IGNORECASE,
 )
 _IMAGE: Final = re.compile(r"url\(['\"]?https?://[^)]*\)")
+#: The part of a page on one rule, which begins with the rule's name.
+_PART: Final = re.compile(r'(?=<div id="section-\d+" )')
+_NAME: Final = re.compile(r"<h5[^>]*>\s*(.*?)\s*</h5>", re.DOTALL)
+_KEPT: Final = re.compile(r'<i class="fas fa-check-circle text-success"[^>]*></i>')
+_FAILED: Final = re.compile(r'<i class="fas fa-times text-danger"[^>]*></i>')
 _LOOKS: Final = """<style>body { font-family: sans-serif; margin: 2em }
 table { border-collapse: collapse } td, th { border: 1px solid #bbb; padding: 0.3em 0.6em;
 text-align: left; vertical-align: top }</style>"""
@@ -59,8 +65,29 @@ def build_pages(results: Iterable[Mapping[str, Any]], folder: Path) -> Path:
     for page in folder.rglob("*.html"):
         text = _IMAGE.sub("none", _ELSEWHERE.sub("", page.read_text(encoding="utf-8")))
         page.write_text(text.replace("</head>", f"{_LOOKS}</head>", 1), encoding="utf-8")
+    for result in told:
+        page = folder / _page(result, folder)
+        page.write_text(_in_words(page.read_text(encoding="utf-8"), result), encoding="utf-8")
     index.write_text(_index(told, folder), encoding="utf-8")
     return index
+
+
+def _in_words(text: str, result: Mapping[str, Any]) -> str:
+    """A page that says of each rule whether it was kept, failed or warned."""
+    broken = {}
+    for each in result["results"]:
+        config = each["expectation_config"]
+        word = "warned" if config["severity"] == "warning" else "failed"
+        broken[escape(config["meta"]["rule"])] = word
+    return "".join(_part_in_words(part, broken) for part in _PART.split(text))
+
+
+def _part_in_words(part: str, broken: Mapping[str, str]) -> str:
+    """broken: the word for each rule where it does not hold."""
+    name = _NAME.search(part)
+    if name is None or name[1] not in broken:
+        return part
+    return _FAILED.sub(broken[name[1]], _KEPT.sub("kept", part))
 
 
 def _told(result: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -78,12 +105,10 @@ def _broken(result: Mapping[str, Any], severity: str) -> list[str]:
 
 
 def _index(results: Iterable[Mapping[str, Any]], folder: Path) -> str:
-    pages = {page.relative_to(folder).as_posix() for page in folder.rglob("validations/**/*.html")}
     rows = []
     for result in results:
         name, run = result["suite_name"], result["meta"]["run_id"]["run_name"]
-        inside = f"/{name.replace('.', '/')}/{run}/"
-        link = next((page for page in sorted(pages) if inside in f"/{page}"), "")
+        link = _page(result, folder)
         failed, warned = (_broken(result, severity) for severity in ("critical", "warning"))
         state = "failed" if failed else "warned" if warned else "kept"
         broken = "<br>".join(escape(text) for text in (*failed, *warned))
@@ -97,6 +122,14 @@ def _index(results: Iterable[Mapping[str, Any]], folder: Path) -> str:
         f"{_LOOKS}</head><body><h1>Data contracts</h1>\n<table><tr>{head}</tr>\n{body}\n"
         "</table></body></html>\n"
     )
+
+
+def _page(result: Mapping[str, Any], folder: Path) -> str:
+    """Where the page of a result is, below the folder."""
+    name, run = result["suite_name"], result["meta"]["run_id"]["run_name"]
+    place = f"validations/{name.replace('.', '/')}/{run}"
+    (page,) = (folder / place).rglob("*.html")
+    return page.relative_to(folder).as_posix()
 
 
 def _key(name: str, run: Mapping[str, str]) -> ValidationResultIdentifier:

@@ -1,4 +1,4 @@
-"""What holds of profile documents, whether of items or of users."""
+"""Rules of profile documents, of items and of users alike."""
 
 from typing import Final
 

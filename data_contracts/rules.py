@@ -100,7 +100,7 @@ class RuleViolation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came out of a table's contract."""
+    """Outcome of a table's contract."""
 
     table: str
     figures: Figures

@@ -1,4 +1,4 @@
-"""What earlier runs were like, and the bounds that follow from it for this one."""
+"""Figures of earlier runs, and the bounds that follow for this one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Trailing:
 
     @property
     def enough(self) -> bool:
-        """Whether there are enough earlier runs to compare with."""
+        """True if there are enough earlier runs to compare with."""
         return len(self.rows) >= max(self.runs_needed, 1)
 
     @property

@@ -1,4 +1,4 @@
-"""Whether a night could begin: everything that is wrong with sources and published side, at once.
+"""Check of everything that could stop a night: sources, rights, settings, published side.
 
 It takes no Spark and less than a second: some rows of each source are read as a night reads them.
 """
@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from jobs.run.settings import Settings
 from jobs.sinks.postgres.published_side import published_problems
+from jobs.sinks.registry import open_sinks
 from jobs.sources import mongo
 from jobs.sources.postgres import Snapshot, read_rows, snapshot
 from recsys import columns as c
@@ -23,6 +24,7 @@ from recsys.errors import (
     PublishedSideError,
     RecsysError,
     SettingsError,
+    SinkUnavailableError,
     SourceEncodingError,
 )
 from recsys.schemas import RAW, Table
@@ -43,13 +45,15 @@ class Problem:
     """One thing that would stop a night."""
 
     place: str
-    """The source's name, or `published side`."""
+    """The source's name, `published side`, or a sink."""
     error: RecsysError
 
 
 def require_ready(config: Config, settings: Settings) -> None:
     """Raises the first problem's error; it says how many others there are."""
     found = problems(config, settings)
+    # A sink beside Postgres catches up, so one that is away now stops no night.
+    found = [problem for problem in found if not isinstance(problem.error, SinkUnavailableError)]
     if found:
         others = f" (and {len(found) - 1} more: `recsys check` lists them)" if found[1:] else ""
         raise type(found[0].error)(f"{found[0].error}{others}") from found[0].error
@@ -65,6 +69,19 @@ def problems(config: Config, settings: Settings) -> list[Problem]:
     found.sort(key=lambda problem: order.index(problem.place))
     if not any(isinstance(problem.error, OutageError) for problem in found):
         found += [Problem(PUBLISHED, error) for error in _publishing_errors(config, settings)]
+        found += _of_sinks(config, settings)
+    return found
+
+
+def _of_sinks(config: Config, settings: Settings) -> list[Problem]:
+    """Sinks that are not configured well, or do not answer."""
+    found = []
+    for name, section in config.sinks.items():
+        try:
+            for sink in open_sinks({name: section}, settings.require_postgres()).values():
+                sink.live()
+        except RecsysError as error:
+            found.append(Problem(f"sink {name}", error))
     return found
 
 

@@ -42,6 +42,10 @@ class Ragged(NamedTuple):
         """(p,) the number of the list that each entry is in."""
         return np.repeat(np.arange(len(self.offsets) - 1), self.lengths)
 
+    def pairs(self) -> Ints:
+        """(p,) one number for the list and the value of each entry. values: below 2**32."""
+        return self.lines() << 32 | self.values
+
     def take(self, lists: Ints) -> "Ragged":
         """Some of the lists, in the order of their numbers (m,)."""
         offsets, places = ranges(self.offsets[lists], self.lengths[lists])
@@ -49,7 +53,7 @@ class Ragged(NamedTuple):
 
 
 def offsets_of(lengths: npt.NDArray[np.integer]) -> Ints:
-    """(n + 1,) where lists of these lengths begin and end, from 0."""
+    """(n + 1,) offsets of lists of these lengths, from 0."""
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets

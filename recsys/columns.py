@@ -29,6 +29,7 @@ WEIGHTS: Final = "weights"
 AGES: Final = "ages"
 EARLIER_WEIGHTS: Final = "earlier_weights"
 BLOCKED_ROWS: Final = "blocked_rows"
+EXCLUDED_ROWS: Final = "excluded_rows"
 
 ITEM_IDS: Final = "item_ids"
 SCORES: Final = "scores"

@@ -153,6 +153,12 @@ class PostgresLockedError(OutageError):
     exit_code = 36
 
 
+class SinkUnavailableError(OutageError):
+    """A place that lists are published to cannot be reached or written to."""
+
+    exit_code = 37
+
+
 class PrerequisiteError(RecsysError):
     """Something this machine must have is missing."""
 

@@ -1,4 +1,4 @@
-"""Which users a row names: by its id, or in the row as its source gave it."""
+"""Users that a row names, by its id or in the row as its source gave it."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from recsys.sections.sources import Sources
 
 @dataclass(frozen=True)
 class Naming:
-    """How rows name users under a configuration."""
+    """Names of users in rows, under a configuration."""
 
     id_type: IdType
     fields: frozenset[str]

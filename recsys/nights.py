@@ -1,4 +1,4 @@
-"""How much of a night is new: everything, or what changed since nights that are kept."""
+"""Extent of a night: everything anew, or what changed since nights that are kept."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -10,7 +10,7 @@ from recsys.as_of import AsOf
 
 
 class Night(BaseModel):
-    """What a night takes over from earlier ones, as the manifests of its partitions record it."""
+    """Earlier nights that a night builds on, as the manifests of its partitions record them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,3 +47,8 @@ def decide(as_of: AsOf, full_every: int, fingerprint: str, earlier: Mapping[AsOf
     base = max(full)
     previous = max(at for at, night in same.items() if base in (at, night.base))
     return Night(fingerprint=fingerprint, base=base, previous=previous)
+
+
+def night_seed(seed: int, as_of: AsOf) -> int:
+    """The seed of one night's draws: the same night draws the same, the next night anew."""
+    return seed << 32 | as_of.minute_of_day << 21 | as_of.instant.toordinal()

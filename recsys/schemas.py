@@ -211,6 +211,19 @@ HISTORIES: Final = Table(
         Column(c.ACTIVE, pa.bool_(), "an active member, for whom a list is made"),
     ),
 )
+POOLS: Final = Table(
+    "pools",
+    "one user's ranked items before the list steps; there while a night with market steps ranks",
+    (c.USER_ID,),
+    (
+        Column(c.USER_ROW, pa.int32(), "row number of the user; ascending within a file"),
+        _USER_ID,
+        Column(c.ITEM_ROWS, pa.list_(pa.int32()), "rows of the items, best first"),
+        Column(c.SCORES, pa.list_(pa.float32()), "blended score of each, in standard deviations"),
+        Column(c.SOURCES, pa.list_(pa.int16()), "number of the generator that speaks most for it"),
+        Column(c.EXCLUDED_ROWS, pa.list_(pa.int32()), "rows of the items touched or blocked"),
+    ),
+)
 LISTS: Final = Table(
     "lists",
     "one user's list",

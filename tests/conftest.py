@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from pyspark.sql import SparkSession
 from upath import UPath
 
+from jobs.run.openmp import let_idle_threads_sleep
 from jobs.run.settings import Settings, load_config
 from jobs.sandbox import servers
 from jobs.sandbox.postgres_server import LOGIN
@@ -21,10 +22,12 @@ from jobs.sinks.postgres.migrations import migrate
 from jobs.spark.session import session
 from recsys.config import Config
 from recsys.sections.ids import Ids
+from tests.finished_nights import Publisher
 from tests.logins import as_admin
 from tests.mongo_servers import EMBEDDED, FERRETDB, SERVERS, emptied, ferretdb, named_server
 from tests.object_store import ObjectStore, started
 
+let_idle_threads_sleep()
 REPOSITORY = Path(__file__).parents[1]
 _TEMPLATE = "recsys_template"
 _numbers = itertools.count()
@@ -121,6 +124,12 @@ def settings(postgres_uri: SecretStr, mongo_uri: SecretStr, tmp_path: Path) -> S
         config=REPOSITORY / "recsys.toml",
         submitted=False,
     )
+
+
+@pytest.fixture
+def publisher(settings: Settings, config: Config) -> Publisher:
+    """Publishes nights that were never run, into this test's own database."""
+    return Publisher(config, settings)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ Run by `make docs`; with --check it changes nothing and ends with 1 where the pa
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -91,6 +92,8 @@ def _default(field: FieldInfo) -> str:
         return "needed"
     if field.default is None or field.default == ():
         return "none"
+    if isinstance(field.default, tuple):
+        return f"`{json.dumps(field.default)}`"
     return f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -14,12 +15,17 @@ from jobs.fitting import fit_generator
 from recsys.arrays import Ints
 from recsys.config import Config
 from recsys.dataset.training import Training
-from recsys.dataset.trial import DataSet, ranked_lists
+from recsys.dataset.trial import DataSet
 from recsys.errors import DataError
-from recsys.evaluation.metrics import Catalogue, Evaluation, evaluate_lists
+from recsys.evaluation.metrics import Catalogue, Evaluation, as_ranked, evaluate_lists
 from recsys.evaluation.report import ModelComparison, Report, compare_models, make_report
-from recsys.evaluation.splits import Split
-from recsys.generators.contract import Model
+from recsys.evaluation.splits import Pairs, Split
+from recsys.generators.contract import Arrays, Model
+from recsys.lists.chain import Chain, market_steps, plan_chain, plan_market_step
+from recsys.lists.contract import Recipients, StepContext
+from recsys.lists.pools import HeldPools, ranked_chunks
+from recsys.lists.ranked import RankedLists
+from recsys.lists.ranker import Ranker, ranked_lists
 from recsys.ranking.bands import bands_of, members_of
 from recsys.ranking.blend import Blend, WeightedSum
 from recsys.ranking.policy import RankingPolicy
@@ -27,11 +33,13 @@ from recsys.ranking.scoring import Scorer
 from recsys.ranking.stack import choose_policy
 
 BLEND: Final = "blend"
+PUBLISHED: Final = "published"
+"""The blend's lists after the list steps."""
 
 
 @dataclass
 class Steps:
-    """What each step took."""
+    """Seconds and peak memory of each step."""
 
     started: Callable[[str], None]
     """Hears of a step before it."""
@@ -51,13 +59,13 @@ class Steps:
 
 @dataclass(frozen=True)
 class Trial:
-    """What came out."""
+    """Result of an evaluation."""
 
     config: Config
     """With the parameters that were found, if any were looked for."""
     choice: RankingPolicy
     reports: Mapping[str, Report]
-    """By generator, and the blend."""
+    """By generator, the blend, and what list steps make of it where there are any."""
     comparison: ModelComparison
     evaluations: Mapping[str, Evaluation]
     tuned: Mapping[str, str]
@@ -118,10 +126,44 @@ def try_stack(
     seen = split.train.item_lists(users)
     with steps.step("rank"):
         lists = ranked_lists(scorer, blends, users, seen, k)
+    context = StepContext(
+        training, known, models, config.lists.steps, config.lists.length, config.seed
+    )
+    with steps.step("list steps"):
+        ranker = Ranker(scorer, blends[BLEND])
+        lists |= _published(ranker, context, config, split.train, users, k)
     with steps.step("measure"):
         evaluations, reports = _measured(data, split, lists, label, config.seed, k)
         comparison = compare_models(evaluations, config.seed)
     return Trial(config, choice, reports, comparison, evaluations, tuned, steps)
+
+
+def _published(
+    ranker: Ranker, context: StepContext, config: Config, train: Pairs, users: Ints, k: int
+) -> dict[str, Ints]:
+    """(u, k) what the list steps make of the blend, by `PUBLISHED`; nothing where none has to do.
+
+    For steps that look at the pools of all users, everybody is ranked.
+    """
+    market = bool(market_steps(context.steps))
+
+    @cache
+    def chunks() -> list[tuple[RankedLists, Recipients]]:
+        rows = np.arange(context.training.history.shape[0]) if market else users
+        ranked = Recipients(rows, rows.astype(np.uint64), train.item_lists(rows))
+        return list(ranked_chunks(ranker, ranked, config.lists.depth))
+
+    def find(step: str, before: Chain) -> Arrays:
+        return plan_market_step(step, HeldPools(chunks(), before), context, config.list_steps)
+
+    chain, parts = plan_chain(config.list_steps, context, find), []
+    if not chain.steps:
+        return {}
+    for pools, recipients in chunks():
+        wanted = np.flatnonzero(np.isin(recipients.rows, users))
+        lists = chain.published(pools.of(wanted), recipients.of(wanted))
+        parts.append(as_ranked(lists.items, k))
+    return {PUBLISHED: np.concatenate(parts)}
 
 
 def _with_tuned(config: Config, found: Sequence[Tuned]) -> tuple[Config, dict[str, str]]:

@@ -1,18 +1,18 @@
 """Erasing a person: from the lake, the models, the quarantine and every kept run, with proof."""
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from psycopg2 import sql
-from pydantic import SecretStr
 
-from jobs.db.postgres import Connection, connect
-from jobs.db.statements import statement
 from jobs.lake.files import StoredFile, fresh, read_table, remove, unverified_table
 from jobs.lake.manifests import MANIFEST
 from jobs.lake.partitions import Lake, Partition, write_part
+from jobs.sinks.base import Sink
+from jobs.sinks.postgres.erasing import forget_nameless, nameless_mentions
+from jobs.sinks.postgres.sink import PostgresSink
 from jobs.stores.models import MODELS
 from recsys import columns as c
 from recsys.config import Config
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Erasure:
-    """What was done, and what a search of everything still finds afterwards."""
+    """Everything that was erased, and what a search still finds afterwards."""
 
     rewritten: int
     """Partitions that lost rows."""
@@ -35,63 +35,36 @@ class Erasure:
     """Places that still name the person; 0 is the proof."""
 
 
-def erase(uri: SecretStr, lake: Lake, config: Config, user: UserId) -> Erasure:
+def erase(
+    record: PostgresSink, sinks: Collection[Sink], lake: Lake, config: Config, user: UserId
+) -> Erasure:
     """Erases a user everywhere but in the sources, while no job uses the lake.
 
     Matrices and models in which the user has a row are dropped whole, because the rows of the
     others are numbered around it. Every step leaves what it has not done yet to be found again, so
     an erasure that broke off is called again with the same user.
+    record, sinks: the sink of record and those that follow it.
     """
     with lake.alone():
         naming = Naming.of(config.ids, config.sources)
-        _erase_published(uri, naming, user)
+        # First the record: what follows it then cannot get the user's lists again.
+        record.forget([user])
+        forget_nameless(record.uri, naming, user)
+        for sink in sinks:
+            sink.forget([user])
         lake.sweep()
         dropped = _drop_damaged(lake) + _drop_matrices(lake, user)
         rewritten = sum(_rewrite(partition, naming, user) for partition in lake.partitions())
-        return Erasure(rewritten, dropped, mentions(uri, lake, config, user))
+        left = mentions(record, lake, config, user) + sum(sink.mentions(user) for sink in sinks)
+        return Erasure(rewritten, dropped, left)
 
 
-def mentions(uri: SecretStr, lake: Lake, config: Config, user: UserId) -> int:
+def mentions(record: PostgresSink, lake: Lake, config: Config, user: UserId) -> int:
     """Rows of the published side, and of every file of the lake, that hold something of a user."""
     naming = Naming.of(config.ids, config.sources)
-    with connect(uri) as connection, connection.cursor() as cursor:
-        cursor.execute(statement("publish/become_writer"))
-        cursor.execute(statement("lookup/mentions"), {"user_id": user})
-        (published,) = cursor.fetchone() or (0,)
-        published += len(_nameless_rows(connection, naming, user))
-        for table in _list_tables(connection):
-            count = sql.SQL(statement("erase/count_lists")).format(partition=table)
-            cursor.execute(count, {"user_id": user})
-            published += (cursor.fetchone() or (0,))[0]
+    published = record.mentions(user) + nameless_mentions(record.uri, naming, user)
     files = fresh(lake.root).glob("**/*.parquet")
-    return int(published) + sum(_count(unverified_table(file), naming, user) for file in files)
-
-
-# --- Postgres -------------------------------------------------------------------------------------
-
-
-def _erase_published(uri: SecretStr, naming: Naming, user: UserId) -> None:
-    with connect(uri) as connection, connection.cursor() as cursor:
-        cursor.execute(statement("publish/become_writer"))
-        cursor.execute(statement("publish/forget_user"), {"user_id": user})
-        for table in _list_tables(connection):
-            delete = sql.SQL(statement("erase/delete_lists")).format(partition=table)
-            cursor.execute(delete, {"user_id": user})
-        places = _nameless_rows(connection, naming, user)
-        cursor.execute(statement("erase/delete_rows"), {"places": places})
-
-
-def _list_tables(connection: Connection) -> list[sql.Identifier]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement("erase/list_tables"))
-        return [sql.Identifier(name) for (name,) in cursor.fetchall()]
-
-
-def _nameless_rows(connection: Connection, naming: Naming, user: UserId) -> list[str]:
-    """Places of the quarantined rows that name a user, though not by an id of the type."""
-    with connection.cursor("nameless_rows") as cursor:
-        cursor.execute(statement("erase/nameless_rows"))
-        return [place for place, row in cursor if user in naming.users(row)]
+    return published + sum(_count(unverified_table(file), naming, user) for file in files)
 
 
 # --- the lake -------------------------------------------------------------------------------------

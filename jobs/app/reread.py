@@ -6,7 +6,7 @@ A partition is replaced as a whole, so it stays as it was where the source canno
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from jobs.lake.manifests import OBSERVED_AT
+from jobs.lake.facts import ReadFacts
 from jobs.run.entrypoint import RunArguments
 from jobs.sources.extraction import PartitionRead
 from jobs.steps.extract_sources import read_again, snapshots_of
@@ -18,7 +18,7 @@ from recsys.window import Window
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be read again, and what was made of it."""
+    """Partitions that would be read again, and the dates whose lists were made from them."""
 
     reads: Sequence[PartitionRead]
     nights: Sequence[AsOf]
@@ -54,7 +54,7 @@ def _windows(arguments: RunArguments, name: str, days: Window) -> Plan:
     lake, config = arguments.lake, arguments.config
     place = lake.events_of(RAW[name].name, config.source_fingerprint(name))
     windows = [window for window in lake.windows(place) if window.overlaps(days)]
-    facts = {OBSERVED_AT: arguments.observed_at.isoformat()}
+    facts = ReadFacts(observed_at=arguments.observed_at)
     source = config.sources.configured()[name]
     reads = [
         PartitionRead(source, RAW[name], lake.window(place, w), w, facts=facts) for w in windows

@@ -13,12 +13,12 @@ from jobs.fitting import fit_generator
 from recsys.arrays import Floats, Ints, Ragged
 from recsys.config import Config
 from recsys.dataset.training import Holdout
-from recsys.dataset.trial import ranked_lists
 from recsys.errors import DataError
 from recsys.evaluation.metrics import find_hits, ndcg
 from recsys.evaluation.significance import Gain
 from recsys.generators.contract import GeneratorConfig, Search, Span, Tunable
 from recsys.generators.registry import GENERATORS, Generators
+from recsys.lists.ranker import ranked_lists
 from recsys.ranking.blend import WeightedSum
 from recsys.ranking.scoring import Scorer
 from recsys.sections.base import READ_PLACES
@@ -34,7 +34,7 @@ _MOST_TRIALS: Final = 60
 
 @dataclass(frozen=True)
 class Tuned:
-    """What the search came to for one generator."""
+    """Result of the search for one generator."""
 
     name: str
     section: GeneratorConfig
@@ -54,7 +54,7 @@ class Tuned:
 
     @property
     def outcome(self) -> str:
-        """What was decided and on how much evidence, in one line."""
+        """The decision and its evidence, in one line."""
         verdict = "taken" if self.taken else "kept as it was"
         figures = f"NDCG@{READ_PLACES} {self.before:.4f} before, {self.after:.4f} after"
         trials = f"{self.trials} trials"
@@ -91,7 +91,7 @@ def tune(
 
 
 def _measures(held: Holdout, available: Ints, config: Config) -> tuple["_Measure", "_Measure"]:
-    """What is searched by, and what the result is checked by."""
+    """The measure of the search, and the one that its result is checked by."""
     earlier, later = held.halves(config.seed)
     if not len(earlier.users) or not len(later.users):
         raise DataError(
@@ -132,7 +132,7 @@ class _Measure:
     seed: int
 
     def of(self, name: str, section: GeneratorConfig) -> Floats:
-        """(u,) of each user, of some where there are many."""
+        """(u,) NDCG@20 of each user; of a sample where there are many."""
         model = fit_generator(name, self.held.training, section, self.seed)
         scorer = Scorer.of({name: model}, self.available, self.closed.shape[1])
         places = np.arange(len(self.held.users))

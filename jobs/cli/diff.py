@@ -1,6 +1,6 @@
 """`recsys diff`: what one run's lists change for users, against another's."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Final
 
 import typer
@@ -11,14 +11,20 @@ from jobs.cli.titles import titles_of
 from jobs.lake.partitions import Lake
 from jobs.run.entrypoint import lake_of
 from jobs.run.settings import load_config, load_settings
-from jobs.sinks.postgres.published import KeptRun, kept_run, read_lists
-from jobs.stores.population import active_users, activity, available_items
+from jobs.sinks.postgres.published import run_facts
+from jobs.stores.population import activity
+from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.errors import MissingPartitionError
-from recsys.evaluation.audit import verdict
-from recsys.evaluation.diff import Change, Comparison, Difference, Mover
+from recsys.evaluation.audit import AuditVerdict, Outcome, RunFacts, audit
+from recsys.evaluation.diff import Change, Difference, Mover
 
 _MOVERS: Final = 5
+_OUTCOMES: Final[Mapping[Outcome, str]] = {
+    Outcome.LIVE: "live",
+    Outcome.HELD: "held back",
+    Outcome.HISTORY: "history, since its as-of is before",
+}
 _COLUMNS: Final = ("before", "after", "lost", "new", "overlap", "rbo", "churn")
 
 
@@ -37,58 +43,33 @@ def diff(
     """
     settings, config, console = load_settings(), load_config(), Console()
     uri, lake = settings.require_postgres(), lake_of(settings)
-    runs = [kept_run(uri, run) for run in (before, after)]
     earlier, later = (
-        read_lists(uri, run, config.ids, config.gates.depth) for run in (before, after)
+        run_facts(uri, run, config.ids, config.gates.depth) for run in (before, after)
     )
-    difference = Difference.between(
-        earlier, later, depth=config.gates.depth, persistence=config.gates.persistence
-    )
-    figures = _figures(difference, lake, runs[1], config)
-    console.print(_totals(runs, *_verdict(runs, figures, config)))
-    console.print(_segments(_by_segment(difference, lake, runs[1], config), figures))
-    console.print(_items(*difference.movers(n)))
-
-
-def _figures(difference: Difference, lake: Lake, run: KeptRun, config: Config) -> Comparison:
-    """Counts what could be reached by the lake; where it lacks the date, by the lists alone."""
-    try:
-        available = available_items(lake, run.as_of)
-        return difference.comparison(available, active_users(lake, run.as_of, config))
-    except MissingPartitionError:
-        return difference.comparison(len(difference.items), difference.after.rows)
-
-
-def _verdict(
-    runs: Sequence[KeptRun], figures: Comparison, config: Config
-) -> tuple[Comparison, Sequence[str]]:
-    """What publishing says of the pair: on record where it was asked, else by the same rule."""
-    before, after = runs
-    same = before.methods == after.methods
-    figures, found = verdict(figures, config.gates, same_methods=same, ndcg=after.ndcg)
-    if after.audited_against == before.run_id:
-        return figures, after.violations
-    return figures, [str(violation) for violation in found]
+    verdict = audit(later, earlier, config.gates)
+    console.print(_totals(earlier, later, verdict))
+    segments = _by_segment(verdict.difference, lake, later.as_of, config)
+    console.print(_segments(segments, verdict.figures))
+    console.print(_items(*verdict.difference.movers(n)))
 
 
 def _by_segment(
-    difference: Difference, lake: Lake, run: KeptRun, config: Config
+    difference: Difference, lake: Lake, as_of: AsOf, config: Config
 ) -> Mapping[str, Change]:
     """By how much users had done; where the lake lacks the date, by the length of their lists."""
     try:
-        return difference.by_segment(activity(lake, run.as_of, config))
+        return difference.by_segment(activity(lake, as_of, config))
     except MissingPartitionError:
         return difference.by_segment(difference.length_bands())
 
 
-def _totals(runs: Sequence[KeptRun], figures: Comparison, found: Sequence[str]) -> Table:
-    before, after = runs
+def _totals(before: RunFacts, after: RunFacts, verdict: AuditVerdict) -> Table:
     title = f"run {after.run_id} ({after.as_of}) against run {before.run_id} ({before.as_of})"
     table = Table("figure", "value", title=title)
-    for name, value in figures.as_dict().items():
+    for name, value in {**verdict.figures.as_dict(), "ndcg": verdict.ndcg}.items():
         table.add_row(name.replace("_", " "), _figure(value))
-    held = "\n".join(found) or "none"
-    table.add_row("gates not passed", held)
+    table.add_row("gates not passed", "\n".join(map(str, verdict.violations)) or "none")
+    table.add_row("published over it", _OUTCOMES[verdict.outcome])
     return table
 
 

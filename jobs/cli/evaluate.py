@@ -32,7 +32,7 @@ _WIDE = 200
 
 
 class How(StrEnum):
-    """How one file of pairs is cut in two."""
+    """Split of one file of pairs."""
 
     TEMPORAL = "temporal"
     RANDOM = "random"
@@ -110,7 +110,7 @@ def _check_writable(out: Path | None) -> None:
 
 
 def _known(test: Path, role: str, wanted: Ints, learnt: Ints, described: Path | None) -> str:
-    """How many of the users or items to be found are known from the training part.
+    """Share of the wanted users or items that the training part has.
 
     Raises DataError where none is, and no file describes them: their ids have another form.
     """

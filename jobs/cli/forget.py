@@ -8,6 +8,8 @@ import typer
 from jobs.app.forgetting import erase
 from jobs.run.entrypoint import lake_of
 from jobs.run.settings import load_config, load_settings
+from jobs.sinks.postgres.sink import PostgresSink
+from jobs.sinks.registry import open_sinks
 from recsys.errors import DataError
 from recsys.ids import canonical_ids
 
@@ -26,7 +28,9 @@ def forget_user(
     if known is None:
         raise DataError(f"{user!r} is not a {config.ids.user}, which [ids] says user ids are")
     typer.echo("waiting until no job uses the lake", err=True)
-    done = erase(settings.require_postgres(), lake_of(settings), config, known)
+    record = PostgresSink(settings.require_postgres(), config.ids)
+    sinks = open_sinks(config.sinks, record.uri).values()
+    done = erase(record, sinks, lake_of(settings), config, known)
     typer.echo(f"{done.rewritten} partitions rewritten, {done.dropped} matrices and models dropped")
     if done.left:
         raise DataError(f"a search still finds {user} in {done.left} rows; run the command again")

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from jobs.cli.deferred import Deferred, by_name
 from jobs.lake.disk import full_disk
 from jobs.run.interruptions import interruptible
+from jobs.run.openmp import let_idle_threads_sleep
 from jobs.run.reporting import report, show_traceback
 from recsys.errors import RecsysError
 
@@ -32,7 +33,11 @@ _COMMANDS: Final = (
     Deferred(
         "rollback", "jobs.cli.switch:rollback", "Let lookups answer from an older run at once."
     ),
-    Deferred("publish", "jobs.cli.switch:publish", "Let a run go live that the audit held back."),
+    Deferred(
+        "publish",
+        "jobs.cli.switch:publish",
+        "Let a run go live that the audit held back, or bring a sink up to date.",
+    ),
     Deferred(
         "backfill",
         "jobs.cli.backfill:backfill_command",
@@ -110,6 +115,7 @@ class _Commands(TyperGroup):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
+        let_idle_threads_sleep()
         try:
             with interruptible(), full_disk():
                 return super().invoke(ctx)

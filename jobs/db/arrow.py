@@ -17,7 +17,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "lock_timeout": "5min",
     "idle_in_transaction_session_timeout": "2h",
 }
-"""Those of sql/session/start.sql. The driver looks types up before it takes a statement, so a path
+"""Those of sql/session.sql. The driver looks types up before it takes a statement, so a path
 that is set by one would come too late."""
 _CONNECT_SECONDS: Final = 20
 

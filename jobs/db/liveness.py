@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Watch:
-    """What was seen while the statements of one connection ran."""
+    """Observations while the statements of one connection ran."""
 
     frozen: bool = False
     """Whether the server stopped answering; its connection was cut then."""
@@ -144,7 +144,7 @@ def _produce(source: Iterator[T], made: Queue[tuple[str, Any]], left: threading.
 
 
 def _offered(made: Queue[tuple[str, Any]], entry: tuple[str, Any], left: threading.Event) -> bool:
-    """Whether an entry was put into the queue; not where nobody reads it any more."""
+    """Put an entry into the queue; False where nobody reads it any more."""
     while not left.is_set():
         with suppress(Full):
             made.put(entry, timeout=1)

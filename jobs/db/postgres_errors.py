@@ -145,7 +145,7 @@ def _state(error: Exception) -> str | None:
 
 
 def _fatal(said: str, text: str) -> bool:
-    """Whether a server that refuses a connection says so."""
+    """True if a server that refuses a connection says so."""
     return "FATAL:" in said and text in said.partition("FATAL:")[2]
 
 
@@ -158,7 +158,7 @@ def _cause(state: str | None, detail: str) -> Cause | None:
 
 
 def first_line(error: Exception) -> str:
-    """What a driver's message comes to; the rest of it is the statement, hints and context."""
+    """The essence of a driver's message, without statement, hints and context."""
     lines = str(error).strip().splitlines() or ["no detail"]
     if isinstance(error, AdbcError):
         # The driver puts the statement before what the server says.

@@ -1,4 +1,4 @@
-"""Where Postgres is, as its drivers take it."""
+"""The Postgres URI in the form that its drivers take."""
 
 import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn

@@ -1,5 +1,7 @@
-"""The statements of `sql/`, by file name without ending."""
+"""The SQL of the pipeline: pages of named statements, and scripts that are a file each."""
 
+import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.abc import ResourceLoader
 from importlib.resources import files
@@ -7,18 +9,35 @@ from pathlib import Path
 from typing import Final, cast
 
 SQL: Final = Path(__file__).parents[2] / "sql"
+_NAME: Final = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+
+
+def statement(name: str) -> str:
+    """The statement `<page>/<name>` of `sql/<page>.sql`."""
+    page, _, own = name.partition("/")
+    return statements(page)[own]
 
 
 @cache
-def statement(name: str) -> str:
-    """The text of `sql/<name>.sql`."""
+def statements(page: str) -> Mapping[str, str]:
+    """The statements of `sql/<page>.sql` by name, in order.
+
+    Each begins with a line `-- name: <name>`, and a comment says what it is for.
+    """
+    _, *parts = _NAME.split(script(page))
+    return {name: text.strip() for name, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
+@cache
+def script(name: str) -> str:
+    """The text of `sql/<name>.sql`, to be run whole."""
     # What loaded this module also reads files beside it where all of them are in one archive.
     loader = cast("ResourceLoader", __spec__.loader)
     return loader.get_data(str(SQL / f"{name}.sql")).decode("utf-8")
 
 
 def names_in(folder: str) -> list[str]:
-    """Names of the statements in a folder of `sql/`, in order."""
+    """Names of the scripts in a folder of `sql/`, in order."""
     root = cast("Path", files("jobs")).parent  # in an archive, a path of its own kind
     found = (file.name for file in (root / "sql" / folder).iterdir())
     return sorted(name.removesuffix(".sql") for name in found if name.endswith(".sql"))

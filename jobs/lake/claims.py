@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Marker(BaseModel):
-    """What a lake says of itself."""
+    """Facts that a lake states of itself."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -29,7 +29,7 @@ _OWNERS: Final = stat.S_IRWXU
 
 
 def is_local(path: UPath) -> bool:
-    """Whether the operating system knows it by this path."""
+    """True if the operating system knows it by this path."""
     return isinstance(path, Path)
 
 
@@ -109,7 +109,7 @@ def dataset(files: Sequence[StoredFile], schema: pa.Schema) -> ds.Dataset:
 
 
 def _source(file: StoredFile) -> str | pa.BufferReader:
-    """What Arrow reads a verified file from: a file elsewhere comes once, and whole."""
+    """A verified file as Arrow reads it; one that lies elsewhere comes once, and whole."""
     if not is_local(file.path):
         return pa.BufferReader(content(file))
     verify(file)
@@ -125,7 +125,7 @@ def _counted(path: UPath) -> "_Counted":
 
 
 class _Counted:
-    """How many bytes there were, and their checksum."""
+    """Number of bytes, and their checksum."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -165,7 +165,7 @@ def _compare(file: StoredFile, found: _Counted) -> None:
 # --- writing --------------------------------------------------------------------------------------
 
 
-class Sink(io.RawIOBase):
+class CountingWriter(io.RawIOBase):
     """A file that is written from start to end; counts what goes in."""
 
     def __init__(self, out: IO[bytes]) -> None:
@@ -191,14 +191,14 @@ class Sink(io.RawIOBase):
 
 
 @contextmanager
-def create(file: UPath) -> Iterator[Sink]:
+def create(file: UPath) -> Iterator[CountingWriter]:
     """A new file, which is on the disk when the context ends."""
     if not is_local(file):
         with file.open("wb") as out:
-            yield Sink(out)
+            yield CountingWriter(out)
         return
     with open_closed(Path(file.path)) as out:
-        yield Sink(out)
+        yield CountingWriter(out)
         out.flush()
         os.fsync(out.fileno())
 

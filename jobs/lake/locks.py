@@ -1,4 +1,4 @@
-"""Who may write to a folder of the lake: one writer at a time, whatever becomes of the others."""
+"""Locks on folders of the lake: one writer at a time, whatever becomes of the others."""
 
 import fcntl
 from collections.abc import Callable, Iterator

@@ -13,10 +13,6 @@ from jobs.lake.files import StoredFile, fresh
 from recsys.errors import LakeFileError
 
 MANIFEST: Final = "manifest.json"
-OBSERVED_AT: Final = "observed_at"
-"""Of a source: when it was read."""
-LATE: Final = "late"
-"""Of a window that was read again: how many rows came after the read before."""
 _CHECKSUM: Final = "crc32"
 
 
@@ -44,7 +40,7 @@ class DataFile(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a partition holds: files below its folder, in reading order, and facts about them."""
+    """Contents of a partition: files below its folder, in reading order, and facts about them."""
 
     model_config = ConfigDict(frozen=True)
 

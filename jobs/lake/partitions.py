@@ -115,7 +115,7 @@ class Partition:
         return fresh(self.path / MANIFEST).is_file()
 
     def intact(self) -> bool:
-        """Whether it is complete and nothing of it is damaged; says in the log what is."""
+        """True if it is complete and nothing of it is damaged; logs what is."""
         try:
             for file in self.files():
                 verify(file)
@@ -170,7 +170,7 @@ class Partition:
         return self._of_one_manifest(named)
 
     def _of_one_manifest(self, read: Callable[[Manifest], T]) -> T:
-        """What is read by the files of a manifest: by the next where that one was replaced."""
+        """Read by the files of a manifest; by those of the next where it was replaced."""
         manifest = self.manifest()
         try:
             return read(manifest)

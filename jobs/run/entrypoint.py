@@ -1,4 +1,4 @@
-"""What every job's command line shares: its arguments, its log, its exit code."""
+"""The command line of every job: arguments, log, exit code."""
 
 import argparse
 import sys
@@ -14,6 +14,7 @@ from jobs.lake.files import fresh, is_local
 from jobs.lake.locks import by_postgres
 from jobs.lake.partitions import Lake
 from jobs.run.interruptions import interruptible
+from jobs.run.openmp import let_idle_threads_sleep
 from jobs.run.reporting import report, start_log
 from jobs.run.settings import Settings, load_config, load_settings
 from recsys.as_of import AsOf
@@ -23,7 +24,7 @@ from recsys.errors import LakeUnavailableError, RecsysError
 
 @dataclass(frozen=True)
 class RunArguments:
-    """What a job is run with: as-of, configuration, places, and the one clock reading."""
+    """Arguments of a run: as-of, configuration, places, and the one clock reading."""
 
     as_of: AsOf
     config: Config
@@ -124,6 +125,7 @@ def run(parser: argparse.ArgumentParser, job: Job, argv: Sequence[str] | None = 
     """Parses the command line, runs the job and ends the process with the error's exit code."""
     arguments = parser.parse_args(argv)
     start_log()
+    let_idle_threads_sleep()
     try:
         with interruptible(), full_disk():
             config, settings = load_config(arguments.config), load_settings()

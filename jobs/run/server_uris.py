@@ -90,13 +90,13 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
 
 
 def may_hold_a_login(place: str) -> bool:
-    """Whether a folder, or the address of something else, may be a server's login by mistake."""
+    """True if a folder or another address may be a server's login by mistake."""
     _, is_uri, rest = place.partition("://")
     return _LOGIN.search(rest if is_uri else place) is not None
 
 
 def holds_a_password(place: str) -> bool:
-    """Whether a URI of another kind has, or may have, a login with a password in it."""
+    """True if a URI of another kind has, or may have, a login with a password in it."""
     rest = place.partition("://")[2]
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     login, at, _ = authority.rpartition("@")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -41,7 +41,7 @@ _REMEDY: Final = 'set it, or start the embedded servers: eval "$(recsys sandbox 
 
 
 class Settings(BaseModel):
-    """What differs between machines. Relative paths start at the working directory."""
+    """Settings that differ between machines. Relative paths start at the working directory."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -95,15 +95,27 @@ def load_config(path: Path | None = None) -> Config:
     return parse_config(values, path.name)
 
 
+def configured_sinks(path: Path | None = None) -> Mapping[str, Mapping[str, Any]]:
+    """The sections of `[sinks]` by name, without reading the rest; none where there is no file."""
+    path = path or load_settings().config
+    return _read(path).get("sinks", {}) if path.is_file() else {}
+
+
 def lake_path(place: str) -> UPath:
-    """Where a lake is: a folder of this machine, or a URI such as s3://bucket/lake.
+    """Where a lake is; raises SettingsError where nothing here can reach it."""
+    return folder_path(place, LAKE)
+
+
+def folder_path(place: str, name: str) -> UPath:
+    """A folder of this machine, or a URI such as s3://bucket/lake. name: how messages name it.
 
     Raises SettingsError where nothing here can reach it.
     """
     if "://" not in place:
+        _refuse_login(place, name)
         return UPath(Path(place).absolute())
     if holds_a_password(place):
-        raise SettingsError(f"{LAKE} holds a password; leave it to the environment of its server")
+        raise SettingsError(f"{name} holds a password; leave it to the environment of its server")
     try:
         path = UPath(place)
         if path.protocol in _HERE:
@@ -111,12 +123,12 @@ def lake_path(place: str) -> UPath:
         get_filesystem_class(path.protocol)
     except (ValueError, ImportError) as error:
         scheme, _, _ = place.partition("://")
-        raise SettingsError(f"{LAKE} is at {scheme}://, which cannot be used: {error}") from None
+        raise SettingsError(f"{name} is at {scheme}://, which cannot be used: {error}") from None
     return path
 
 
 def tuned_path(config: Path) -> Path:
-    """Where tuned parameters are kept, beside a configuration."""
+    """Path of the tuned parameters beside a configuration."""
     return config.with_name(f"{config.stem}.tuned.toml")
 
 

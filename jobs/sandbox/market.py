@@ -1,6 +1,6 @@
 """The demo marketplace: its form in memory, and the loader that puts it into the source databases.
 
-The tables are those of `sql/market/create.sql`, the collections those that `recsys.toml` names.
+The tables are those of `sql/market.sql`, the collections those that `recsys.toml` names.
 """
 
 import io

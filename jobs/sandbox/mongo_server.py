@@ -77,11 +77,11 @@ class MongoServer:
         return next(find_all(self._is_ours), None)
 
     def answers(self) -> bool:
-        """Whether the server answers a ping."""
+        """True if the server answers a ping."""
         return self.process() is not None and _ping(self._uri())
 
     def uri(self) -> str:
-        """Where the database is; raises SandboxError when the server does not run."""
+        """URI of the database; raises SandboxError when the server does not run."""
         if self.process() is None:
             raise SandboxError(
                 f"MongoDB does not run in {self.home}: start it with `recsys sandbox up`"

@@ -32,7 +32,7 @@ _KIND_SHARES: Final = (0.45, 0.2, 0.15, 0.2)
 
 @dataclass(frozen=True)
 class World:
-    """Who there is and what they like, whenever it happens."""
+    """Members, items and tastes, independent of time."""
 
     user_group: Ints
     """(users,) the group of each user's taste."""
@@ -50,7 +50,7 @@ class World:
 
 @dataclass(frozen=True)
 class Period:
-    """When things happen."""
+    """Times of actions."""
 
     start: int
     end: int

@@ -129,7 +129,7 @@ class PostgresServer:
         return None
 
     def answers(self) -> bool:
-        """Whether the server takes connections, which it does not while it recovers."""
+        """True if the server takes connections, which it does not while it recovers."""
         socket = self._running_socket()
         if socket is None:
             return False
@@ -140,7 +140,7 @@ class PostgresServer:
         return True
 
     def uri(self) -> str:
-        """Where the pipeline finds the database; raises SandboxError when no server runs."""
+        """URI of the database; raises SandboxError when no server runs."""
         socket = self._running_socket()
         if socket is None:
             raise SandboxError(
@@ -257,7 +257,7 @@ def _is_postmaster(data: Path, process: psutil.Process) -> bool:
 
 
 def _belongs_to(data: Path, process: psutil.Process) -> bool:
-    """Whether it is this cluster's postmaster or a child, whose working directory is the data."""
+    """True for this cluster's postmaster and children, whose working directory is the data."""
     if process.name() != "postgres":
         return False
     # After a deletion of the folder, Linux adds a word to the path.
@@ -270,7 +270,7 @@ def _socket_folder(home: Path) -> Path:
 
 
 def _identity() -> _Identity:
-    """What makes a child process run as the server's user; nothing unless started by root."""
+    """Arguments that make a child process run as the server's user; none unless root starts it."""
     if os.geteuid() != 0:
         return {}
     user = _system_user()

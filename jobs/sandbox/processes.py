@@ -48,7 +48,7 @@ def find_all(wanted: Callable[[psutil.Process], bool]) -> Iterator[psutil.Proces
 
 
 def alive(process: psutil.Process) -> bool:
-    """Whether it still runs; a zombie does not."""
+    """True if it still runs; a zombie does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""How the made-up marketplace reads: titles of items, names of users, profile documents."""
+"""Texts of the made-up marketplace: titles of items, names of users, profile documents."""
 
 import numpy as np
 

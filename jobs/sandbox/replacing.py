@@ -58,7 +58,7 @@ def _is_demo(place: str) -> bool:
 
 
 def _published(uri: SecretStr) -> tuple[int, int | None, bool]:
-    """How many runs are published, which one is live, and whether they are marked as a demo's."""
+    """Number of published runs, the live one, and whether they are marked as a demo's."""
     with connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute(statement("migrate/installed"))
         if cursor.fetchone() != (True,):

@@ -62,13 +62,13 @@ def down(root: Path) -> None:
 
 
 def status(root: Path) -> tuple[ServerStatus, ...]:
-    """How each server is."""
+    """State of each server."""
     postgres, mongo = _servers(root)
     return (_status("postgres", postgres), _status("mongo", mongo))
 
 
 def endpoints(root: Path) -> Endpoints:
-    """Where the servers of a running sandbox are; raises SandboxError when one does not run."""
+    """URIs of a running sandbox's servers; raises SandboxError when one does not run."""
     postgres, mongo = _servers(root)
     return Endpoints(postgres_uri=postgres.uri(), mongo_uri=mongo.uri())
 

@@ -1,4 +1,4 @@
-"""Where embedded servers listen: on a unix socket in a folder that its owner alone may enter."""
+"""Sockets of embedded servers, in a folder that its owner alone may enter."""
 
 import hashlib
 import os

@@ -60,7 +60,7 @@ def _ids(values: list[Any]) -> AsRead:
 
 
 def _fault_of_id(value: Any) -> str | None:
-    """Why a value cannot be read as the id that its writer meant, if so."""
+    """Reason why a value cannot be read as the id that its writer meant; None where it can."""
     if isinstance(value, bytes):
         return _UNKNOWN_ORDER
     if isinstance(value, float) and abs(value) >= _EXACT:

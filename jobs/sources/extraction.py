@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,8 +12,9 @@ from pydantic import SecretStr
 from pyspark.sql import SparkSession
 from upath import UPath
 
+from jobs.lake.facts import ReadFacts
 from jobs.lake.files import StoredFile, read_table
-from jobs.lake.manifests import LATE, DataFile
+from jobs.lake.manifests import DataFile
 from jobs.lake.partitions import Draft, Partition, write_part
 from jobs.sources import mongo
 from jobs.sources import postgres as postgres_reads
@@ -39,8 +39,8 @@ class PartitionRead:
     window: Window | None = None
     outside: bool = False
     """Only the rows whose time is not in the window: null, malformed, before or after it."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """What else the partition's manifest says of the read."""
+    facts: ReadFacts = field(default_factory=ReadFacts)
+    """Facts of the read that are known beforehand."""
     keeps_rows: bool = False
     """Where the partition was read before and had more rows, those stay: events do not go away."""
 
@@ -62,7 +62,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Servers:
-    """Where the sources are."""
+    """URIs of the sources."""
 
     postgres: SecretStr | None
     mongo: SecretStr | None
@@ -142,7 +142,7 @@ def _plan(
 
 
 def _rows(snapshot: postgres_reads.Snapshot | None, plans: Sequence[Plan]) -> list[int]:
-    """How many rows the servers count of each read."""
+    """Number of rows that the servers count for each read."""
     counts = []
     for plan in plans:
         if isinstance(plan, mongo.MongoRead):
@@ -187,8 +187,8 @@ def _check(read: PartitionRead, expected: int, draft: Draft) -> None:
             f"{read.partition.label}: read {found} rows where {read.source.place} has {expected}; "
             "nothing of it was kept, run the extraction again"
         )
-    rejected = _rejected(draft)
-    draft.stats |= {"source": read.source.place, "rejected": rejected, **read.facts}
+    found_out = {"source": read.source.place, "rejected": _rejected(draft)}
+    read.facts.model_copy(update=found_out).note(draft)
     log.info("%s: %d rows from %s", read.partition.label, found, read.source.place)
 
 
@@ -197,7 +197,7 @@ def _keep_rows(read: PartitionRead, draft: Draft) -> None:
     before = read.partition.manifest()
     found = sum(file.rows for file in draft.files)
     if found >= before.rows:
-        draft.stats[LATE] = found - before.rows
+        ReadFacts(late=found - before.rows).note(draft)
         return
     log.warning(
         "%s: %s has %d rows where it had %d, which are kept",
@@ -207,7 +207,7 @@ def _keep_rows(read: PartitionRead, draft: Draft) -> None:
         before.rows,
     )
     draft.take_over(read.partition.path, before)
-    draft.stats |= read.facts
+    read.facts.note(draft)
 
 
 def _rejected(draft: Draft) -> Mapping[str, int]:

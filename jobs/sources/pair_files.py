@@ -37,7 +37,7 @@ _TAGS: Final = "tags"
 
 @dataclass(frozen=True)
 class Described:
-    """What a file says of users or items, and how much of it was of use."""
+    """Descriptions of users or items out of a file, and how many it matched."""
 
     entries: Descriptions
     """In the order of the index; blank where the file says nothing."""
@@ -100,7 +100,7 @@ def read_numbered(path: Path, users: IdIndex, items: IdIndex) -> Pairs:
 
 
 def read_descriptions(path: Path | None, role: str, index: IdIndex) -> Described:
-    """What a file says of users or items, in the order of an index; blank without a file.
+    """Read a file's descriptions of users or items, in the order of an index; blank without a file.
 
     Its columns are the id, `text`, `tags` (a list, or names divided by `|`), and any others, which
     are attributes. Raises ImportFileError where it describes none of them.

@@ -201,7 +201,7 @@ class Snapshot:
         return mapping_faults(source, types, ids)
 
     def rows(self, read: PostgresRead) -> int:
-        """How many rows the server counts in the snapshot."""
+        """Number of rows that the server counts in the snapshot."""
         with self._asked(read.source, sql.SQL(read.count)) as cursor:
             (count,) = cursor.fetchone() or (0,)
             cursor.execute(statement("extract/tables_read"))

@@ -35,7 +35,7 @@ class SourceColumn:
     form: Form
 
     def expressions(self, place: int) -> list[sql.Composed]:
-        """What a query selects: the value as `v<place>`, and an instant that has none as text."""
+        """Select list of one column: its value as `v<place>`, an instant that has none as text."""
         name = sql.Identifier(self.name)
         usable = sql.SQL(_USABLE).format(name=name)
         wanted = [(f"v{place}", _EXPRESSIONS[self.form])]
@@ -68,7 +68,7 @@ class Layout:
     """Places in `columns` of each column of the lake."""
 
     def selected(self) -> sql.Composed:
-        """What the queries of the read select."""
+        """Select list of the read's queries."""
         columns = enumerate(self.columns)
         return sql.SQL(", ").join(e for n, column in columns for e in column.expressions(n))
 

@@ -110,7 +110,7 @@ def kind_of(column: str, ids: Ids) -> Kind:
 
 
 def form_of(column: str, postgres_type: str, ids: Ids) -> Form | None:
-    """How a type of Postgres is read for a column of the lake; None where it is not taken."""
+    """Conversion of a Postgres type for a column of the lake; None where it is not taken."""
     bare = postgres_type.rpartition(".")[2]
     # Extensions may be in any schema.
     known = bare if bare.removesuffix("[]") in ("citext", "hstore") else postgres_type

@@ -90,7 +90,7 @@ def _cause(error: Exception) -> RecsysError | None:
 
 
 def _hung_up(error: Exception) -> bool:
-    """Whether the Java side ended without an answer: of a refusal there is a trace."""
+    """True if the Java side ended without an answer; a refusal leaves a trace."""
     unanswered = type(error) is Py4JError and "Trace:" not in str(error)
     return unanswered or isinstance(error, Py4JNetworkError | ConnectionError)
 
@@ -142,7 +142,7 @@ def _started_here(master: str) -> dict[str, str]:
 
 
 def is_local_master(master: str) -> bool:
-    """Whether executors run inside the driver."""
+    """True if executors run inside the driver."""
     return master.startswith("local")
 
 
@@ -194,7 +194,7 @@ def in_arrow(
     work: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
     schema: pa.Schema,
 ) -> DataFrame:
-    """What tasks make of rows, with the schema of the batches that they give.
+    """Map rows through tasks on executors; schema: of the batches that they give.
 
     To start the parser of Spark's own words for a schema takes a third of a second.
     """

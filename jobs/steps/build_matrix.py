@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
+from jobs.lake.facts import HistoriesFacts, ItemsFacts, QuarantineFacts
 from jobs.lake.manifests import DataFile
 from jobs.lake.partitions import Partition
 from jobs.run.entrypoint import RunArguments, job_parser, run
@@ -92,8 +93,9 @@ def _write_quarantine(
         rejects = [Rejects.model_validate_json(text) for text in told["rejects"].to_pylist()]
         draft.files += [file for each in rejects for file in each.files]
         reasons = sum((Counter(each.reasons) for each in rejects), Counter())
-        draft.stats["rejected"] = dict(sorted(reasons.items()))
-    for reason, count in draft.stats["rejected"].items():
+        rejected = dict(sorted(reasons.items()))
+        QuarantineFacts(rejected=rejected).note(draft)
+    for reason, count in rejected.items():
         log.warning("quarantined %d rows of %s", count, reason)
     users = IdIndex.build(unpacked(told["users"])[c.USER_ID], ids.user)
     return users, unpacked(told["items"])[c.ITEM_ID]
@@ -116,7 +118,7 @@ def _write_items(touched: pa.ChunkedArray, arguments: RunArguments) -> IdIndex:
     ITEMS.check_values(items, ids)
     with lake.as_of(ITEMS.name, arguments.as_of).replace() as draft:
         draft.write_table(items)
-        draft.stats["available"] = pc.sum(items[c.AVAILABLE]).as_py() or 0
+        ItemsFacts(available=pc.sum(items[c.AVAILABLE]).as_py() or 0).note(draft)
     return index
 
 
@@ -156,12 +158,13 @@ def _write_histories(
         with executor_errors():
             written = in_arrow(by_user, write, HistoryMaker.WRITTEN).toArrow()
         draft.files += [DataFile.model_validate(row) for row in written.to_pylist()]
-        draft.stats |= {name: pc.sum(written[name]).as_py() or 0 for name in COUNTS}
-    log.info("matrix: %s", draft.stats)
+        counts = {name: pc.sum(written[name]).as_py() or 0 for name in COUNTS}
+        HistoriesFacts(**counts).note(draft)
+    log.info("matrix: %s", counts)
 
 
 def _active(users: IdIndex, arguments: RunArguments) -> npt.NDArray[np.bool_]:
-    """(users,) whether each is an active member; all are where the sources do not say."""
+    """(users,) True for active members; all are where the sources do not say."""
     if arguments.config.sources.users is None:
         return np.ones(len(users), dtype=bool)
     partition = arguments.lake.as_of(RAW["users"].name, arguments.as_of)
@@ -173,7 +176,7 @@ def _active(users: IdIndex, arguments: RunArguments) -> npt.NDArray[np.bool_]:
 
 
 def _users_a_part(spark: SparkSession, users: int, files: tuple[Share, ...]) -> int:
-    """Of how many users a task builds the histories."""
+    """Number of users whose histories one task builds."""
     rows = sum(file.rows for share in files for file in share if file.source in EVENT_SOURCES)
     least = int(spark.conf.get("spark.sql.shuffle.partitions") or 1)
     return -(-users // max(least, rows // _ROWS_A_TASK))

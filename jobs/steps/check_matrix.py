@@ -42,7 +42,7 @@ def main(arguments: RunArguments) -> None:
 
 
 def _was_at_once(arguments: RunArguments, rows: pa.Table) -> bool:
-    """Whether the last matrix that passed its check was of one day, asked only if this one is."""
+    """True if the last matrix that passed its check was of one day; asked only if this one is."""
     if not matrix.days_since_all(m.flat(rows[c.AGES])[1]):
         return False
     lake, ids = arguments.lake, arguments.config.ids

@@ -27,11 +27,10 @@ from data_contracts import measures as m
 from data_contracts.contract import CheckContext, Contract, RelatedTables
 from data_contracts.rules import Verdict
 from data_contracts.trailing import Trailing
-from jobs.lake.manifests import OBSERVED_AT
+from jobs.lake.facts import EventCheck, ReadFacts
 from jobs.lake.partitions import Lake
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.stores.checks import (
-    EventCheck,
     earlier_rows,
     event_checks,
     keep,
@@ -119,9 +118,9 @@ def _with_blocks_before(arguments: RunArguments, related: RelatedTables) -> Rela
 
 
 def _read_at(lake: Lake, as_of: AsOf) -> datetime:
-    """When the blocks of a run were read; a day after its as-of where nobody noted it."""
-    noted = lake.as_of(RAW_BLOCKS.name, as_of).manifest().stats.get(OBSERVED_AT)
-    return datetime.fromisoformat(noted) if noted else (as_of + A_DAY).instant
+    """Instant of the read of a run's blocks; a day after its as-of where nobody noted it."""
+    noted = ReadFacts.of(lake.as_of(RAW_BLOCKS.name, as_of)).observed_at
+    return noted or (as_of + A_DAY).instant
 
 
 def _context(arguments: RunArguments, trailing: Trailing, related: RelatedTables) -> CheckContext:
@@ -176,8 +175,10 @@ def _check_events(
     verdict = _CONTRACTS[name].check(rows, context, found)
     names = tuple(_label(lake, place, window) for window in windows)
     if m.type_violations(RAW[name], config.ids, found):
-        return verdict, EventCheck(names, {}, trailing.newest)
-    return verdict, EventCheck(names, events.mix(rows), events.newest(rows, context))
+        return verdict, EventCheck(windows=names, mix={}, newest=trailing.newest)
+    return verdict, EventCheck(
+        windows=names, mix=events.mix(rows), newest=events.newest(rows, context)
+    )
 
 
 def _unchecked(arguments: RunArguments, place: str, others: Iterable[EventCheck]) -> list[Window]:

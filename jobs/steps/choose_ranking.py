@@ -11,7 +11,7 @@ import logging
 from jobs.fitting import fit_generators
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.stores.models import TrainingData, model_partition, read_policy, write_policy
-from jobs.stores.nights import facts, recorded, standing_choice
+from jobs.stores.nights import recorded, standing_choice
 from recsys.nights import Night
 from recsys.ranking.policy import RankingPolicy
 from recsys.ranking.stack import choose_policy
@@ -28,7 +28,7 @@ def main(arguments: RunArguments) -> None:
     first, *_ = config.generators.used()
     night = recorded(model_partition(lake, first, arguments.as_of))
     choice = _choice(arguments, night) if night.base is None else read_policy(lake, night.base)
-    write_policy(lake, arguments.as_of, choice, facts(night))
+    write_policy(lake, arguments.as_of, choice, night)
     for line in choice.summary().splitlines():
         log.info("%s", line)
 

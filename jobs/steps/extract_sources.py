@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from jobs.lake.manifests import OBSERVED_AT
+from jobs.lake.facts import ReadFacts
 from jobs.lake.partitions import Partition
 from jobs.readiness import require_ready
 from jobs.run.entrypoint import RunArguments, job_parser, run
@@ -69,7 +69,7 @@ def missing_events(arguments: RunArguments, dates: Sequence[AsOf]) -> list[Parti
     their contract.
     """
     lake, config, reads = arguments.lake, arguments.config, []
-    facts = {OBSERVED_AT: arguments.observed_at.isoformat()}
+    facts = ReadFacts(observed_at=arguments.observed_at)
     for name, source in _events(arguments).items():
         place = lake.events_of(RAW[name].name, config.source_fingerprint(name))
         covered, doubted = lake.windows(place), doubted_windows(lake, name)
@@ -101,13 +101,13 @@ def _settled(arguments: RunArguments) -> datetime:
 
 
 def _complete(arguments: RunArguments, partition: Partition, window: Window) -> bool:
-    """Whether a window was read after it had settled, and still is as it was read."""
+    """True if a window was read after it had settled, and still is as it was read."""
     if not partition.intact():
         return False
-    observed_at = partition.manifest().stats.get(OBSERVED_AT)
+    observed_at = ReadFacts.of(partition).observed_at
     settle = timedelta(hours=arguments.config.window.settle_hours)
     # An earlier version did not note it, and read every window once.
-    return observed_at is None or datetime.fromisoformat(observed_at) - window.end >= settle
+    return observed_at is None or observed_at - window.end >= settle
 
 
 def snapshots(arguments: RunArguments) -> list[PartitionRead]:
@@ -177,7 +177,7 @@ def _events(arguments: RunArguments) -> dict[str, Source]:
 
 
 def _of_date(arguments: RunArguments) -> list[PartitionRead]:
-    """What belongs to the date alone: the snapshots, and events without a usable time."""
+    """Reads that belong to the date alone: snapshots, and events without a usable time."""
     lake, known = arguments.lake, Window(BEGINNING, arguments.observed_at)
     undated = []
     for name, source in _events(arguments).items():
@@ -187,19 +187,19 @@ def _of_date(arguments: RunArguments) -> list[PartitionRead]:
     return [*undated, *snapshots(arguments)]
 
 
-def _facts(arguments: RunArguments) -> dict[str, object]:
+def _facts(arguments: RunArguments) -> ReadFacts:
     today = arguments.observed_at in Window.day_from(arguments.as_of)
-    return {OBSERVED_AT: arguments.observed_at.isoformat(), RECONSTRUCTED: not today}
+    return ReadFacts(observed_at=arguments.observed_at, reconstructed=not today)
 
 
 def _final(arguments: RunArguments, partition: Partition) -> bool:
-    """Whether a snapshot was taken in the 24 hours from its as-of on, and they are over: it cannot
+    """True if a snapshot was taken in the 24 hours from its as-of on and they are over: it cannot
     be had again."""
     day = Window.day_from(arguments.as_of)
     if arguments.observed_at in day or not partition.intact():
         return False
-    observed_at = partition.manifest().stats.get(OBSERVED_AT)
-    if observed_at is None or datetime.fromisoformat(observed_at) not in day:
+    observed_at = ReadFacts.of(partition).observed_at
+    if observed_at is None or observed_at not in day:
         return False
     log.info("%s: kept, it was read on the day", partition.label)
     return True

@@ -1,4 +1,4 @@
-"""Scores users, orders the candidates and keeps the best items of each (Spark).
+"""Scores users, orders the candidates, and makes lists of the best items of each (Spark).
 
 Between full nights who has not changed since the night before keeps the list.
 """
@@ -11,25 +11,28 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from jobs.lake.files import StoredFile
+from jobs.lake.facts import ListsFacts
+from jobs.lake.files import StoredFile, remove
 from jobs.lake.manifests import DataFile
 from jobs.lake.partitions import Draft
+from jobs.listing import Listing
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.spark.session import executor_errors, in_arrow, numbered_tasks, session, task_numbers
-from jobs.stores.models import CHOICE, TrainingData, model_partition, read_model, read_policy
-from jobs.stores.nights import alignment_since, facts, recorded, unavailable_since
-from jobs.tasks.lists import ListKeeper, ListMaker
+from jobs.stores.models import CHOICE, TrainingData, model_partition, read_policy
+from jobs.stores.nights import alignment_since, recorded, unavailable_since
+from jobs.stores.step_facts import kept_facts, write_facts
+from jobs.tasks.lists import ListKeeper, ListMaker, PoolMaker, PoolReader
+from jobs.tasks.pools import LakePools
 from recsys import columns as c
 from recsys.arrays import Ints, Mask
+from recsys.as_of import AsOf
 from recsys.generators import segment
-from recsys.generators.contract import Model
+from recsys.generators.contract import Arrays
 from recsys.ids import IdIndex
 from recsys.lists import fallback
-from recsys.lists.steps import explore
+from recsys.lists.chain import Chain, market_steps, plan_chain, plan_market_step
 from recsys.nights import Night
-from recsys.ranking.policy import RankingPolicy
-from recsys.ranking.stack import Ranker
-from recsys.schemas import FALLBACK, HISTORIES, LISTS
+from recsys.schemas import FALLBACK, HISTORIES, LISTS, POOLS
 
 log = logging.getLogger(__name__)
 
@@ -42,18 +45,24 @@ def arg_parser() -> argparse.ArgumentParser:
 def main(arguments: RunArguments) -> None:
     spark = session("lists", arguments.settings)
     lake, as_of = arguments.lake, arguments.as_of
-    known, choice = TrainingData(arguments), read_policy(lake, as_of)
+    known, policy = TrainingData(arguments), read_policy(lake, as_of)
+    listing = Listing(arguments, known, policy)
     night = recorded(model_partition(lake, CHOICE, as_of))
     due = known.histories[c.ACTIVE].to_numpy()
     with lake.as_of(LISTS.name, as_of).replace() as draft:
         kept = _keep_lists(spark, arguments, known, night, draft)
         due[kept] = False
-        maker = list_maker(arguments, known, choice)
-        _write_lists(spark, lake.as_of(HISTORIES.name, as_of).files(), due, maker, draft)
-        draft.stats["models"] = [*choice.generators, explore.SOURCE]
-        draft.stats |= facts(night) | {"scored": int(due.sum()), "kept": len(kept)}
-    methods = ", ".join(f"{order.method} ({band})" for band, order in choice.orders.items())
+        _make_lists(spark, listing, night, due, draft)
+        ListsFacts(
+            models=tuple(listing.context.sources),
+            night=night,
+            scored=int(due.sum()),
+            kept=len(kept),
+        ).note(draft)
+    methods = ", ".join(f"{order.method} ({band})" for band, order in policy.orders.items())
     log.info("lists of %d users by %s, %d kept as they were", due.sum(), methods, len(kept))
+    if listing.chain.steps:
+        log.info("list steps: %s", ", ".join(step.name for step in listing.chain.steps))
     with lake.as_of(FALLBACK.name, as_of).replace() as draft:
         draft.write_table(_fallback(arguments, known))
 
@@ -90,61 +99,65 @@ def _keep_lists(
     return np.asarray(copied["kept"].combine_chunks().flatten().to_numpy(), np.int64)
 
 
-def list_maker(arguments: RunArguments, known: TrainingData, choice: RankingPolicy) -> ListMaker:
-    """What the lists of a date are made with."""
-    config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
-    models = {name: read_model(lake, name, as_of) for name in choice.generators}
-    ranker = Ranker.of(
-        models,
-        choice,
-        known.available,
-        known.training,
-        config.ranking.candidates,
-    )
-    return ListMaker(
-        ranker=ranker,
-        items=IdIndex(known.items[c.ITEM_ID].combine_chunks()),
-        length=config.lists.length,
-        ids=config.ids,
-        explorer=_explorer(arguments, known, models),
-    )
-
-
-def _explorer(
-    arguments: RunArguments, known: TrainingData, models: dict[str, Model]
-) -> explore.Explorer | None:
-    lists = arguments.config.lists
-    if not lists.explore_slots:
-        return None
-    pool = explore.new_of(
-        known.training, known.available, lists.explore_max_users, lists.explore_days
-    )
-    policy = explore.Policy(
-        places=lists.explore_places,
-        length=lists.length,
-        source=len(models),
-        seed=explore.night_seed(arguments.config.seed, arguments.as_of),
-    )
-    taste = models["content"].restricted(pool) if "content" in models else None
-    log.info("%d new items to choose from for %d places a list", len(pool), lists.explore_slots)
-    return explore.Explorer(pool, taste, policy)
-
-
-def _write_lists(
-    spark: SparkSession, files: Sequence[StoredFile], due: Mask, maker: ListMaker, draft: Draft
+def _make_lists(
+    spark: SparkSession, listing: Listing, night: Night, due: Mask, draft: Draft
 ) -> None:
-    """Each task reads one file of histories and writes its users' lists as one; only names and
-    counts come back.
+    """Ranks who is due and runs the list steps.
 
-    due: (users,) who gets a list.
+    In a full night with steps that look at all users' pools, these are written once, looked at by
+    each such step, and removed when the lists are made.
     """
-    shared = spark.sparkContext.broadcast((maker, due))
+    arguments = listing.arguments
+    histories = arguments.lake.as_of(HISTORIES.name, arguments.as_of).files()
+    ranked = listing.pools(due)
+    if not market_steps(arguments.config.lists.steps):
+        _write_parts(spark, histories, listing.lists(ranked), draft)
+    elif night.base is not None:
+        _keep_facts(listing, night, night.base)
+        _write_parts(spark, histories, listing.lists(ranked), draft)
+    else:
+        pools = arguments.lake.as_of(POOLS.name, arguments.as_of)
+        with pools.replace() as pools_draft:
+            _write_parts(spark, histories, ranked, pools_draft)
+        _find_facts(spark, listing, night, pools.files())
+        _write_parts(spark, pools.files(), listing.lists(PoolReader()), draft)
+        remove(pools.path)
+
+
+def _find_facts(
+    spark: SparkSession, listing: Listing, night: Night, pools: Sequence[StoredFile]
+) -> None:
+    """Lets each step that looks at all users' pools do so, after the steps before it."""
+    arguments, sections = listing.arguments, listing.arguments.config.list_steps
+
+    def find(step: str, before: Chain) -> Arrays:
+        seen = LakePools(spark, pools, before)
+        found = plan_market_step(step, seen, listing.context, sections)
+        write_facts(arguments, step, found, night)
+        return found
+
+    plan_chain(sections, listing.context, find)
+
+
+def _keep_facts(listing: Listing, night: Night, base: AsOf) -> None:
+    """Takes over what steps found in all users' pools in the last full night."""
+    arguments = listing.arguments
+    for step in market_steps(arguments.config.lists.steps):
+        found = kept_facts(arguments, listing.known, step, base)
+        write_facts(arguments, step, found, night)
+
+
+def _write_parts(
+    spark: SparkSession, files: Sequence[StoredFile], maker: PoolMaker | ListMaker, draft: Draft
+) -> None:
+    """Each task reads one file and writes what is made of it as one; only names and counts come
+    back."""
+    shared = spark.sparkContext.broadcast(maker)
     folder = draft.folder
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        maker, due = shared.value
         for number in task_numbers(batches):
-            yield maker.write(files[number], due, folder).as_batch()
+            yield shared.value.write(files[number], folder).as_batch()
 
     with executor_errors():
         tasks = numbered_tasks(spark, len(files))

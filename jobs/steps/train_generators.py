@@ -5,21 +5,22 @@ Between full nights those that cost most are taken over from the last one and br
 
 import argparse
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 from jobs.fitting import fit_generators, updated_generators
+from jobs.lake.facts import ModelFacts
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.stores.models import TrainingData, read_model, write_model
-from jobs.stores.nights import alignment_since, decided, facts
+from jobs.stores.nights import alignment_since, decided
 from jobs.stores.warm_start import warm_start
+from recsys.as_of import AsOf
 from recsys.generators.contract import Model
 
 log = logging.getLogger(__name__)
 
-Made = Iterator[tuple[str, Model, Mapping[str, Any]]]
-"""Name, generator, and what its manifest says of it."""
+Made = Iterator[tuple[str, Model, AsOf | None]]
+"""Name, generator, and the run whose vectors its fit began with."""
 
 
 def arg_parser() -> argparse.ArgumentParser:
@@ -35,9 +36,10 @@ def main(arguments: RunArguments) -> None:
         moved = alignment_since(arguments, known, night.base)
         base = partial(read_model, arguments.lake, as_of=night.base)
         updated = updated_generators(known.training, arguments.config, base, moved)
-        made = ((name, model, {}) for name, model in updated)
-    for name, model, about in made:
-        write_model(arguments.lake, name, arguments.as_of, model, {**about, **facts(night)})
+        made = ((name, model, None) for name, model in updated)
+    for name, model, began in made:
+        facts = ModelFacts(night=night, started_from=began)
+        write_model(arguments.lake, name, arguments.as_of, model, facts)
 
 
 def _fitted(arguments: RunArguments, known: TrainingData) -> Made:
@@ -46,7 +48,7 @@ def _fitted(arguments: RunArguments, known: TrainingData) -> Made:
         log.info("als starts from the item vectors as of %s", start.as_of)
     fitted = fit_generators(known.training, arguments.config, arguments.settings, start)
     for name, model in fitted:
-        yield name, model, {"started_from": f"{start.as_of}"} if start and name == "als" else {}
+        yield name, model, start.as_of if start and name == "als" else None
 
 
 if __name__ == "__main__":

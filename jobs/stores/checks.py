@@ -3,14 +3,13 @@
 import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, Literal
 
 import pyarrow as pa
 
 from data_contracts.measures import type_violations
 from data_contracts.rules import RuleViolation, Verdict
+from jobs.lake.facts import CheckFacts, EventCheck, ViolationFacts
 from jobs.lake.files import content, parquet
 from jobs.lake.partitions import Lake, Partition
 from recsys.as_of import AsOf
@@ -27,29 +26,8 @@ Stage = Literal["sources", "matrix", "lists"]
 STAGES: Final[tuple[Stage, ...]] = ("sources", "matrix", "lists")
 
 
-@dataclass(frozen=True)
-class EventCheck:
-    """What a check of an event source leaves to later ones."""
-
-    windows: tuple[str, ...]
-    """Windows that were checked, as folders below the lake."""
-    mix: Mapping[str, float]
-    newest: datetime | None
-
-    def stats(self) -> dict[str, Any]:
-        """As a manifest holds it."""
-        newest = self.newest.isoformat() if self.newest else None
-        return {"windows": list(self.windows), "mix": dict(self.mix), "newest": newest}
-
-    @classmethod
-    def from_stats(cls, stats: Mapping[str, Any]) -> "EventCheck":
-        """Out of a manifest."""
-        newest = datetime.fromisoformat(stats["newest"]) if stats["newest"] else None
-        return cls(tuple(stats["windows"]), stats["mix"], newest)
-
-
 def stage_partition(lake: Lake, stage: Stage, as_of: AsOf) -> Partition:
-    """Where the results of one stage of a date are kept."""
+    """Partition of the results of one stage of a date."""
     return lake.as_of(f"{CONTRACTS}/{stage}", as_of)
 
 
@@ -93,8 +71,8 @@ def keep(
     with stage_partition(lake, stage, as_of).replace() as draft:
         kept = json.dumps([v.result for v in verdicts], indent=1, sort_keys=True)
         draft.write_text(RESULTS, kept, rows=len(verdicts))
-        draft.stats["violations"] = [_facts(each) for v in verdicts for each in v.violations]
-        draft.stats["events"] = {name: check.stats() for name, check in (events or {}).items()}
+        found = tuple(_facts(each) for v in verdicts for each in v.violations)
+        CheckFacts(violations=found, events=events or {}).note(draft)
     for violation in (each for verdict in verdicts for each in verdict.of("warn")):
         log.warning("%s", violation)
     failed = [each for verdict in verdicts for each in verdict.of("fail")]
@@ -103,14 +81,14 @@ def keep(
         raise ContractError(f"{failed[0]}{more}")
 
 
-def _facts(violation: RuleViolation) -> dict[str, Any]:
-    return {
-        "table": violation.table,
-        "rule": violation.rule.name,
-        "severity": violation.rule.severity,
-        "observed": violation.observed,
-        "allowed": violation.rule.allowed,
-    }
+def _facts(violation: RuleViolation) -> ViolationFacts:
+    return ViolationFacts(
+        table=violation.table,
+        rule=violation.rule.name,
+        severity=violation.rule.severity,
+        observed=violation.observed,
+        allowed=violation.rule.allowed,
+    )
 
 
 def results(partition: Partition) -> list[dict[str, Any]]:
@@ -121,16 +99,16 @@ def results(partition: Partition) -> list[dict[str, Any]]:
 
 
 def event_checks(lake: Lake, name: str, as_of: AsOf) -> Mapping[AsOf, EventCheck]:
-    """What the checks of other dates say of an event source, by date, in order.
+    """Checks of an event source on other dates, by date, in order.
 
     A check that failed does not count: its events are looked at again.
     """
     others = [at for at in lake.instants(f"{CONTRACTS}/sources") if at != as_of]
-    stats = {at: stage_partition(lake, "sources", at).manifest().stats for at in others}
+    checks = {at: CheckFacts.of(stage_partition(lake, "sources", at)) for at in others}
     return {
-        at: EventCheck.from_stats(of_run["events"][name])
-        for at, of_run in stats.items()
-        if name in of_run["events"] and not _failed(of_run)
+        at: check.events[name]
+        for at, check in checks.items()
+        if name in check.events and not check.failed_tables
     }
 
 
@@ -139,12 +117,12 @@ def doubted_windows(lake: Lake, name: str) -> frozenset[str]:
     has passed: the source may have been incomplete when they were read."""
     failed, passed = set[str](), set[str]()
     for at in lake.instants(f"{CONTRACTS}/sources"):
-        stats = stage_partition(lake, "sources", at).manifest().stats
-        if name in stats["events"]:
-            windows = EventCheck.from_stats(stats["events"][name]).windows
-            if RAW[name].name in _failed_tables(stats):
+        check = CheckFacts.of(stage_partition(lake, "sources", at))
+        if name in check.events:
+            windows = check.events[name].windows
+            if RAW[name].name in check.failed_tables:
                 failed.update(windows)
-            elif not _failed(stats):
+            elif not check.failed_tables:
                 passed.update(windows)
     return frozenset(failed - passed)
 
@@ -152,18 +130,12 @@ def doubted_windows(lake: Lake, name: str) -> frozenset[str]:
 def failed_tables(lake: Lake, stage: Stage, as_of: AsOf) -> frozenset[str]:
     """The tables that broke their contracts on a date; none where there was no check."""
     partition = stage_partition(lake, stage, as_of)
-    return _failed_tables(partition.manifest().stats) if partition.exists() else frozenset()
-
-
-def _failed_tables(stats: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(v["table"] for v in stats["violations"] if v["severity"] == "fail")
+    return CheckFacts.of(partition).failed_tables if partition.exists() else frozenset()
 
 
 def passed_before(lake: Lake, stage: Stage, before: AsOf) -> list[AsOf]:
     """The dates before one whose tables kept to their contracts, in order."""
     earlier = [at for at in lake.instants(f"{CONTRACTS}/{stage}") if at < before]
-    return [at for at in earlier if not _failed(stage_partition(lake, stage, at).manifest().stats)]
-
-
-def _failed(stats: Mapping[str, Any]) -> bool:
-    return bool(_failed_tables(stats))
+    return [
+        at for at in earlier if not CheckFacts.of(stage_partition(lake, stage, at)).failed_tables
+    ]

@@ -1,14 +1,14 @@
-"""What models are trained on and with, out of the lake."""
+"""Training data, models and ranking policies in the lake."""
 
-from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.lake.facts import MadeFacts, ModelFacts
 from jobs.lake.partitions import Lake, Partition
 from jobs.run.entrypoint import RunArguments
 from recsys import columns as c
@@ -21,6 +21,7 @@ from recsys.generators.contract import Model
 from recsys.generators.registry import GENERATORS
 from recsys.ids import IdIndex
 from recsys.lists.fallback import segments_of, why_no_segment
+from recsys.nights import Night
 from recsys.ranking.policy import RankingPolicy
 from recsys.schemas import HISTORIES, ITEMS, RAW_ITEM_PROFILES, RAW_USER_PROFILES, Table
 from recsys.sections.ids import Ids
@@ -53,7 +54,7 @@ class TrainingData:
 
     @cached_property
     def training(self) -> Training:
-        """What models may learn from.
+        """The training data.
 
         Raises NoEventsError where nothing weighs more than 0: lists would be in the order of ids.
         """
@@ -89,7 +90,7 @@ class TrainingData:
         return descriptions(profiles, c.USER_ID, index)
 
     def holdout(self) -> Holdout:
-        """What was known `ranking.holdout_days` earlier, and what users turned to since."""
+        """The holdout of the last `ranking.holdout_days`."""
         days = self._config.ranking.holdout_days
         return matrices.holdout(self.histories, self.training, days)
 
@@ -112,19 +113,19 @@ def histories(lake: Lake, as_of: AsOf, ids: Ids) -> pa.Table:
 
 
 def model_partition(lake: Lake, name: str, as_of: AsOf) -> Partition:
-    """Where a model of a date is kept."""
+    """Partition of a model of a date."""
     return lake.as_of(f"{MODELS}/{name}", as_of)
 
 
 def write_model(
-    lake: Lake, name: str, as_of: AsOf, model: Model, facts: Mapping[str, Any] | None = None
+    lake: Lake, name: str, as_of: AsOf, model: Model, facts: ModelFacts | None = None
 ) -> None:
-    """Keeps a model as npz arrays. facts: what its manifest says of it besides."""
+    """Keeps a model as npz arrays. facts: but for the shapes of the arrays."""
     with model_partition(lake, name, as_of).replace() as draft:
         arrays = model.arrays()
         draft.write_arrays(arrays)
-        draft.stats["shapes"] = {key: list(array.shape) for key, array in arrays.items()}
-        draft.stats |= facts or {}
+        shapes = {key: array.shape for key, array in arrays.items()}
+        (facts or ModelFacts()).model_copy(update={"shapes": shapes}).note(draft)
 
 
 def read_model(lake: Lake, name: str, as_of: AsOf) -> Model:
@@ -132,11 +133,12 @@ def read_model(lake: Lake, name: str, as_of: AsOf) -> Model:
     return GENERATORS[name].MODEL.from_arrays(model_partition(lake, name, as_of).arrays())
 
 
-def write_policy(lake: Lake, as_of: AsOf, choice: RankingPolicy, facts: Mapping[str, Any]) -> None:
-    """Keeps how lists are ordered, and why. facts: what its manifest says of it besides."""
+def write_policy(lake: Lake, as_of: AsOf, choice: RankingPolicy, night: Night) -> None:
+    """Keeps a ranking policy. night: the one it was chosen in."""
     with model_partition(lake, CHOICE, as_of).replace() as draft:
         draft.write_arrays({CHOICE: np.frombuffer(choice.model_dump_json().encode(), np.uint8)})
-        draft.stats |= {**choice.model_dump(mode="json", exclude={"rankers"}), **facts}
+        draft.stats |= choice.model_dump(mode="json", exclude={"rankers"})
+        MadeFacts(night=night).note(draft)
 
 
 def read_policy(lake: Lake, as_of: AsOf) -> RankingPolicy:

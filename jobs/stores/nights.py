@@ -1,13 +1,12 @@
-"""What earlier nights left in the lake that a night can go on with."""
+"""Earlier nights in the lake that a night can build on."""
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
-from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.lake.manifests import LATE
+from jobs.lake.facts import MadeFacts, ReadFacts
 from jobs.lake.partitions import Lake, Partition
 from jobs.run.entrypoint import RunArguments
 from jobs.stores.models import (
@@ -19,47 +18,46 @@ from jobs.stores.models import (
     read_policy,
 )
 from recsys import columns as c
+from recsys.arrays import Ints
 from recsys.as_of import AsOf
 from recsys.dataset.changes import IndexAlignment, changed
 from recsys.errors import MissingPartitionError
 from recsys.ids import IdIndex
+from recsys.lists.chain import facts_name, market_steps
 from recsys.nights import Night, decide
 from recsys.ranking.policy import Standing
 from recsys.schemas import EVENT_SOURCES, HISTORIES, ITEMS, LISTS, RAW
 
-NIGHT: Final = "night"
-
 
 def decided(arguments: RunArguments) -> Night:
-    """What the night of a date takes over; see `recsys.nights.decide`."""
+    """Decide what the night of a date takes over; see `recsys.nights.decide`."""
     config, as_of = arguments.config, arguments.as_of
     fingerprint, every = config.lists_fingerprint(), config.nights.full_every
     if arguments.full or every == 1:
         return Night(fingerprint=fingerprint)
-    found = complete(arguments.lake, config.generators.used(), as_of - timedelta(days=every), as_of)
+    made = [*config.generators.used(), *map(facts_name, market_steps(config.lists.steps))]
+    found = complete(arguments.lake, made, as_of - timedelta(days=every), as_of)
     return decide(as_of, every, fingerprint, found)
 
 
 def complete(
-    lake: Lake, generators: Collection[str], after: AsOf, before: AsOf
+    lake: Lake, models: Collection[str], after: AsOf, before: AsOf
 ) -> Mapping[AsOf, Night]:
-    """The nights of some dates of which everything is there, and was made in the same night."""
+    """The nights of some dates of which everything is there, and was made in the same night.
+
+    models: names of all that is kept with the models of a date, but for the choice.
+    """
     found = {}
     for at in (at for at in lake.instants(LISTS.name) if after < at < before):
         tables = [lake.as_of(name, at) for name in (HISTORIES.name, ITEMS.name)]
-        made = [model_partition(lake, name, at) for name in (*generators, CHOICE)]
+        made = [model_partition(lake, name, at) for name in (*models, CHOICE)]
         made.append(lake.as_of(LISTS.name, at))
         if not all(partition.exists() for partition in tables + made):
             continue
-        records = [partition.manifest().stats.get(NIGHT) for partition in made]
-        if records[0] and all(record == records[0] for record in records):
-            found[at] = Night.model_validate(records[0])
+        nights = [MadeFacts.of(partition).night for partition in made]
+        if nights[0] and all(night == nights[0] for night in nights):
+            found[at] = nights[0]
     return found
-
-
-def facts(night: Night) -> dict[str, Any]:
-    """A night as a manifest records it."""
-    return {NIGHT: night.model_dump(mode="json")}
 
 
 def recorded(partition: Partition) -> Night:
@@ -67,13 +65,13 @@ def recorded(partition: Partition) -> Night:
 
     Raises MissingPartitionError for one that an older version made, which did not record it.
     """
-    stats = partition.manifest().stats
-    if NIGHT not in stats:
+    night = MadeFacts.of(partition).night
+    if night is None:
         raise MissingPartitionError(
             f"{partition.label} was made by an older version; run train_generators and "
             "choose_ranking again"
         )
-    return Night.model_validate(stats[NIGHT])
+    return night
 
 
 def standing_choice(arguments: RunArguments, fingerprint: str) -> Standing | None:
@@ -99,22 +97,25 @@ def standing_choice(arguments: RunArguments, fingerprint: str) -> Standing | Non
 def _night_of_choice(lake: Lake, at: AsOf) -> Night | None:
     """The night of a choice; None where there is none, or one that an older version made."""
     partition = model_partition(lake, CHOICE, at)
-    found = partition.manifest().stats.get(NIGHT) if partition.exists() else None
-    return None if found is None else Night.model_validate(found)
+    return MadeFacts.of(partition).night if partition.exists() else None
 
 
 def alignment_since(arguments: RunArguments, known: TrainingData, earlier: AsOf) -> IndexAlignment:
-    """Where users and items stood on an earlier date, and who has changed since."""
+    """Alignment of users and items with an earlier date, and the users who changed since."""
     lake, ids = arguments.lake, arguments.config.ids
     before = histories(lake, earlier, ids)
     users = _index(before[c.USER_ID]).places(known.histories[c.USER_ID])
-    items = _index(lake.as_of(ITEMS.name, earlier).read(ITEMS, ids)[c.ITEM_ID]).places(
-        known.items[c.ITEM_ID]
-    )
+    items = earlier_items(arguments, known, earlier)
     days_between = (arguments.as_of - earlier) / timedelta(days=1)
     others = changed(known.histories, before, users, items, days_between)
     acted = pc.is_in(known.histories[c.USER_ID], value_set=_acted_since(arguments, earlier))
     return IndexAlignment(users, items, others | acted.to_numpy())
+
+
+def earlier_items(arguments: RunArguments, known: TrainingData, earlier: AsOf) -> Ints:
+    """(items,) the row that each item had on an earlier date; -1 of one that had none."""
+    then = arguments.lake.as_of(ITEMS.name, earlier).read(ITEMS, arguments.config.ids)
+    return _index(then[c.ITEM_ID]).places(known.items[c.ITEM_ID])
 
 
 def _index(ids: pa.ChunkedArray) -> IdIndex:
@@ -155,7 +156,7 @@ def _event_windows(
     for window in lake.windows(place):
         if window.start < arguments.as_of.instant:
             partition = lake.window(place, window)
-            late = settled < window.end and bool(partition.manifest().stats.get(LATE))
+            late = settled < window.end and ReadFacts.of(partition).late > 0
             yield partition, late
 
 

@@ -1,8 +1,9 @@
-"""How many users and items a run's lists could have reached, by the lake."""
+"""Numbers of users and items that a run's lists could reach."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.lake.facts import ItemsFacts
 from jobs.lake.partitions import Lake
 from recsys import columns as c
 from recsys.as_of import AsOf
@@ -13,7 +14,7 @@ from recsys.schemas import HISTORIES, ITEMS, LISTS, RAW_USERS
 
 def available_items(lake: Lake, as_of: AsOf) -> int:
     """Items that the run of a date could recommend."""
-    return int(lake.as_of(ITEMS.name, as_of).manifest().stats["available"])
+    return ItemsFacts.of(lake.as_of(ITEMS.name, as_of)).available
 
 
 def active_users(lake: Lake, as_of: AsOf, config: Config) -> int:
@@ -26,7 +27,7 @@ def active_users(lake: Lake, as_of: AsOf, config: Config) -> int:
 
 
 def activity(lake: Lake, as_of: AsOf, config: Config) -> pa.Table:
-    """How many items each user had touched by a date, in bands: columns user_id and segment."""
+    """Bands of users by the number of items touched by a date: columns user_id and segment."""
     read = lake.as_of(HISTORIES.name, as_of).read(HISTORIES, config.ids)
     bands = activity_bands(pc.list_value_length(read[c.ITEM_ROWS]))
     return pa.table({c.USER_ID: read[c.USER_ID], c.SEGMENT: bands})

@@ -1,31 +1,34 @@
-"""What a run read, trained and made, gathered from the manifests of its partitions."""
+"""Statistics of a run, gathered from the manifests of its partitions."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from jobs.lake.facts import HistoriesFacts, ItemsFacts, QuarantineFacts
 from jobs.lake.partitions import Partition
 from jobs.run.entrypoint import RunArguments
 from jobs.stores.models import CHOICE, model_partition
+from jobs.stores.population import active_users
 from recsys.errors import NoEventsError
 from recsys.schemas import EVENT_SOURCES, HISTORIES, ITEMS, LISTS, QUARANTINE, RAW
 
 
 def run_stats(arguments: RunArguments) -> dict[str, Any]:
-    """Rows read by source, rows refused by reason, sizes of matrix, models and lists."""
+    """Rows read by source, rows refused by reason, sizes of matrix, models and lists, members."""
     lake, as_of = arguments.lake, arguments.as_of
     read = {name: _read_rows(arguments, name) for name in arguments.config.sources.configured()}
     histories = lake.as_of(HISTORIES.name, as_of).manifest()
     items = lake.as_of(ITEMS.name, as_of).manifest()
     return {
         "read": read,
-        "rejected": lake.as_of(QUARANTINE.name, as_of).manifest().stats["rejected"],
+        "rejected": dict(QuarantineFacts.of(lake.as_of(QUARANTINE.name, as_of)).rejected),
         "matrix": {
             "users": histories.rows,
             "items": items.rows,
-            "available_items": items.stats["available"],
-            **histories.stats,
+            "available_items": ItemsFacts.of(lake.as_of(ITEMS.name, as_of)).available,
+            **HistoriesFacts.of(lake.as_of(HISTORIES.name, as_of)).model_dump(),
         },
         "models": _models(arguments),
+        "active_users": active_users(lake, as_of, arguments.config),
         "lists": lake.as_of(LISTS.name, as_of).manifest().rows,
     }
 

@@ -15,7 +15,7 @@ from recsys.schemas import ITEMS
 
 @dataclass(frozen=True)
 class WarmStart:
-    """Where a fit begins."""
+    """Starting point of a fit."""
 
     as_of: AsOf
     """The run that the vectors are from."""

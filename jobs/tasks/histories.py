@@ -38,7 +38,7 @@ _EVIDENCE: Final = pa.schema(
 
 @dataclass(frozen=True)
 class HistoryMaker:
-    """What tasks need to bring the evidence of users together and to make their histories."""
+    """Task that brings the evidence of users together and makes their histories."""
 
     judge: Judge
     shares: tuple[Share, ...]

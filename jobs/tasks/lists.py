@@ -1,9 +1,9 @@
-"""Arrow batches of users in, their lists out: what an executor does when lists are made or kept."""
+"""Ranked chunks of users in, their lists out: what an executor does when lists are made or kept."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import ClassVar, Final
+from itertools import chain, pairwise
+from typing import ClassVar, Final, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -18,10 +18,12 @@ from recsys.arrays import Ints, Mask, Ragged
 from recsys.dataset.matrices import list_arrays
 from recsys.generators.factors import CHUNK
 from recsys.ids import IdIndex, lasting_keys
+from recsys.lists.chain import Chain
+from recsys.lists.contract import Recipients
+from recsys.lists.pools import ranked_chunks
 from recsys.lists.ranked import RankedLists
-from recsys.lists.steps.explore import Explored, Explorer
-from recsys.ranking.stack import Ranker
-from recsys.schemas import LISTS
+from recsys.lists.ranker import Ranker
+from recsys.schemas import LISTS, POOLS
 from recsys.sections.ids import Ids
 
 USERS_A_BATCH: Final = 8 * CHUNK
@@ -29,62 +31,147 @@ USERS_A_BATCH: Final = 8 * CHUNK
 _OF_USERS: Final = [c.USER_ROW, c.USER_ID, c.ITEM_ROWS, c.BLOCKED_ROWS]
 
 
+class Chunk(NamedTuple):
+    """Users who are ranked together, and their pools."""
+
+    user_ids: pa.Array
+    users: Recipients
+    lists: RankedLists
+
+
+class PoolSource(Protocol):
+    """Where pools come from: they are ranked now, or read."""
+
+    def batches(self, file: StoredFile) -> Iterator[pa.RecordBatch]:
+        """Rows of one file, some thousands of users at a time."""
+
+    def chunks(self, batch: pa.RecordBatch) -> Iterator[Chunk]:
+        """The pools of the users of such rows, in order of user_row."""
+
+
+@dataclass(frozen=True)
+class PoolMaker:
+    """Ranks the users of the `histories` table."""
+
+    ranker: Ranker
+    depth: int
+    """Items of a pool."""
+    due: Mask
+    """(all users,) who is ranked."""
+    ids: Ids
+
+    def batches(self, file: StoredFile) -> Iterator[pa.RecordBatch]:
+        """Rows of the `histories` table of users who are due."""
+        for batch in parquet(file).iter_batches(USERS_A_BATCH, columns=_OF_USERS):
+            yield batch.filter(pa.array(self.due[batch[c.USER_ROW].to_numpy()]))
+
+    def chunks(self, batch: pa.RecordBatch) -> Iterator[Chunk]:
+        """See `PoolSource`."""
+        batch = batch.sort_by(c.USER_ROW)
+        rows, user_ids = batch[c.USER_ROW].to_numpy().astype(np.int64), batch[c.USER_ID]
+        if not len(rows):
+            return
+        everybody, start = Recipients(rows, lasting_keys(user_ids), _excluded(batch)), 0
+        for lists, users in ranked_chunks(self.ranker, everybody, self.depth):
+            yield Chunk(user_ids.slice(start, len(users.rows)), users, lists)
+            start += len(users.rows)
+
+    def write(self, file: StoredFile, folder: UPath) -> DataFile:
+        """Writes the pools of the users of one file."""
+        schema = POOLS.arrow(self.ids)
+        rows = (self._rows(chunk) for batch in self.batches(file) for chunk in self.chunks(batch))
+        return write_part(folder, "part", schema, rows)
+
+    def _rows(self, chunk: Chunk) -> pa.RecordBatch:
+        offsets = pa.array(chunk.lists.offsets, pa.int32())
+        columns = [
+            pa.array(chunk.users.rows, pa.int32()),
+            chunk.user_ids,
+            pa.ListArray.from_arrays(offsets, pa.array(chunk.lists.item_rows, pa.int32())),
+            pa.ListArray.from_arrays(offsets, pa.array(chunk.lists.scores)),
+            pa.ListArray.from_arrays(offsets, pa.array(chunk.lists.sources)),
+            _int_lists(chunk.users.excluded),
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=POOLS.arrow(self.ids))
+
+
+@dataclass(frozen=True)
+class PoolReader:
+    """Reads pools that were written before."""
+
+    def batches(self, file: StoredFile) -> Iterator[pa.RecordBatch]:
+        """Rows of the `pools` table."""
+        return iter(parquet(file).iter_batches(USERS_A_BATCH))
+
+    def chunks(self, batch: pa.RecordBatch) -> Iterator[Chunk]:
+        """See `PoolSource`."""
+        rows = batch[c.USER_ROW].to_numpy().astype(np.int64)
+        cuts = np.flatnonzero(np.diff(rows // CHUNK)) + 1
+        bounds = [0, *cuts.tolist(), len(rows)] if len(rows) else []
+        for start, end in pairwise(bounds):
+            yield _read_chunk(batch.slice(start, end - start))
+
+
+def _read_chunk(batch: pa.RecordBatch) -> Chunk:
+    offsets, items = list_arrays(batch[c.ITEM_ROWS])
+    _, scores = list_arrays(batch[c.SCORES])
+    _, sources = list_arrays(batch[c.SOURCES])
+    bounds, excluded = list_arrays(batch[c.EXCLUDED_ROWS])
+    return Chunk(
+        batch[c.USER_ID],
+        Recipients(
+            batch[c.USER_ROW].to_numpy().astype(np.int64),
+            lasting_keys(batch[c.USER_ID]),
+            Ragged(bounds, excluded.astype(np.int64)),
+        ),
+        RankedLists(
+            offsets,
+            items.astype(np.int64),
+            scores.astype(np.float32),
+            sources.astype(np.int16),
+            np.ones(len(items), np.float32),
+        ),
+    )
+
+
+def _int_lists(lists: Ragged) -> pa.ListArray:
+    return pa.ListArray.from_arrays(
+        pa.array(lists.offsets, pa.int32()), pa.array(lists.values, pa.int32())
+    )
+
+
 @dataclass(frozen=True)
 class ListMaker:
     """Everything that making lists needs, the same for every user."""
 
-    ranker: Ranker
+    source: PoolSource
+    chain: Chain
     items: IdIndex
-    length: int
     ids: Ids
-    explorer: Explorer | None
-    """Who gives places to new items; None where none get any."""
 
-    def write(self, file: StoredFile, due: Mask, folder: UPath) -> DataFile:
-        """Writes the lists of the users of one file of the `histories` table.
-
-        due: (all users,) who gets a list.
-        """
-        read = parquet(file).iter_batches(USERS_A_BATCH, columns=_OF_USERS)
-        wanted = (batch.filter(pa.array(due[batch[c.USER_ROW].to_numpy()])) for batch in read)
+    def write(self, file: StoredFile, folder: UPath) -> DataFile:
+        """Writes the lists of the users of one file of the source."""
         schema = LISTS.arrow(self.ids)
-        # One row group for many blocks of users: small ones are slow to write and to read.
-        lists = (pa.Table.from_batches(self.lists(batch), schema) for batch in wanted)
+        # One row group for many chunks of users: small ones are slow to write and to read.
+        lists = (
+            pa.Table.from_batches(self.lists(batch), schema) for batch in self.source.batches(file)
+        )
         groups = (table.combine_chunks().to_batches() for table in lists)
         return write_part(folder, "part", schema, chain.from_iterable(groups))
 
-    def lists(self, users: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-        """Rows of the `lists` table for rows of the `histories` table."""
-        users = users.sort_by(c.USER_ROW)
-        rows = users[c.USER_ROW].to_numpy().astype(np.int64)
-        if not len(rows):
-            return
-        start = 0
-        excluded = _excluded(users)
-        for block in self.ranker.top_n(rows, excluded, self.length):
-            size = len(block.offsets) - 1
-            chosen = np.arange(start, start + size)
-            user_ids = users[c.USER_ID].slice(start, size)
-            yield self._rows(
-                user_ids, self._explored(block, user_ids, rows[chosen], excluded.take(chosen))
-            )
-            start += size
+    def lists(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """Rows of the `lists` table for rows of the source."""
+        for chunk in self.source.chunks(batch):
+            yield self._rows(chunk.user_ids, self.chain.published(chunk.lists, chunk.users))
 
-    def _explored(
-        self, block: RankedLists, user_ids: pa.Array, users: Ints, excluded: Ragged
-    ) -> Explored:
-        if self.explorer is not None:
-            return self.explorer.explored(block, lasting_keys(user_ids), users, excluded)
-        return Explored(**vars(block), propensities=np.ones(len(block.scores), np.float32))
-
-    def _rows(self, user_ids: pa.Array, block: Explored) -> pa.RecordBatch:
-        offsets = pa.array(block.offsets, pa.int32())
+    def _rows(self, user_ids: pa.Array, lists: RankedLists) -> pa.RecordBatch:
+        offsets = pa.array(lists.offsets, pa.int32())
         columns = [
             user_ids,
-            pa.ListArray.from_arrays(offsets, self.items.ids(block.item_rows)),
-            pa.ListArray.from_arrays(offsets, pa.array(block.scores)),
-            pa.ListArray.from_arrays(offsets, pa.array(block.sources)),
-            pa.ListArray.from_arrays(offsets, pa.array(block.propensities)),
+            pa.ListArray.from_arrays(offsets, self.items.ids(lists.item_rows)),
+            pa.ListArray.from_arrays(offsets, pa.array(lists.scores)),
+            pa.ListArray.from_arrays(offsets, pa.array(lists.sources)),
+            pa.ListArray.from_arrays(offsets, pa.array(lists.propensities)),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=LISTS.arrow(self.ids))
 
@@ -121,7 +208,7 @@ class ListKeeper:
         return pa.RecordBatch.from_pylist([told], schema=self.SCHEMA)
 
     def _good(self, lists: pa.RecordBatch, rows: Ints) -> Mask:
-        """(lists,) which are kept. rows: of their users, -1 of those that are gone."""
+        """(lists,) True for those that are kept. rows: of their users, -1 for those gone."""
         good = (rows >= 0) & self.unchanged[rows]
         items = lists[c.ITEM_IDS]
         gone = pc.is_in(items.flatten(), value_set=self.unavailable)

@@ -35,7 +35,7 @@ class RawFile:
 
     @property
     def evidence(self) -> bool:
-        """Whether it says what users did with items."""
+        """True if it says what users did with items."""
         return self.dated and self.source in (*EVENT_SOURCES, "blocks")
 
 
@@ -64,7 +64,7 @@ class Judge:
     as_of: AsOf
 
     def rows(self, file: RawFile) -> pa.Table:
-        """What the date may know of a file, `reject_reason` set where a row cannot be used.
+        """Rows of a file that the date may know, `reject_reason` set where one cannot be used.
 
         Of what is no event, only the columns of the `quarantine` table.
         """
@@ -85,7 +85,7 @@ class Judge:
 
 
 class Rejects(BaseModel):
-    """What a task tells of rows that cannot be used."""
+    """A task's report of rows that cannot be used."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,8 +1,8 @@
-"""What has changed between two dates, of which each numbers users and items its own way."""
+"""Differences between two dates, each of which numbers users and items its own way."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,14 @@ from recsys import columns as c
 from recsys.arrays import Ints, Mask, Ragged, offsets_of
 from recsys.dataset.matrices import list_arrays
 
+T = TypeVar("T", bound=np.generic)
 _ROUNDING: Final = 2.0**-23
 """Two float32 ages are off by half of this share each, so their difference by it at most."""
 
 
 @dataclass(frozen=True)
 class IndexAlignment:
-    """Where users and items of a date stood on an earlier one, and which users are not the same."""
+    """Rows of users and items in the index of an earlier date, and the users who changed since."""
 
     users: Ints
     """(users,) the earlier row of each user; -1 of one who had none."""
@@ -59,7 +60,7 @@ def changed(now: pa.Table, before: pa.Table, users: Ints, items: Ints, days: flo
 
 
 def _apart(ages: npt.NDArray[Any], earlier: npt.NDArray[Any], days: float) -> Mask:
-    """Whether float32 ages are so many days greater, but for their rounding."""
+    """(n,) True where float32 ages are so many days greater, but for their rounding."""
     return np.asarray(np.abs(ages.astype(np.float64) - earlier - days) <= ages * _ROUNDING)
 
 
@@ -79,19 +80,19 @@ def _of(offsets: Ints, values: Sequence[npt.NDArray[Any]], lists: Mask) -> list[
     return [own[inside] for own in values]
 
 
-def aligned_rows(rows: npt.NDArray[np.float32], earlier: Ints) -> npt.NDArray[np.float32]:
-    """(n, k) vectors in today's order; zeros where there were none.
+def aligned_rows(rows: npt.NDArray[T], earlier: Ints) -> npt.NDArray[T]:
+    """(n, …) vectors, or single values, in today's order; zeros where there were none.
 
-    rows: (m, k) in the earlier order. earlier: (n,) the earlier row of each, or -1.
+    rows: (m, …) in the earlier order. earlier: (n,) the earlier row of each, or -1.
     """
-    result = np.zeros((len(earlier), rows.shape[1]), np.float32)
+    result = np.zeros((len(earlier), *rows.shape[1:]), rows.dtype)
     known = earlier >= 0
     result[known] = rows[earlier[known]]
     return result
 
 
 def aligned_square(matrix: sparse.csr_matrix, earlier: Ints) -> sparse.csr_matrix:
-    """(n, n) what items say of each other in today's order; nothing where there was nothing.
+    """(n, n) similarities in today's order of items; empty where an item is new.
 
     matrix: (m, m) in the earlier order. earlier: (n,) ascending earlier rows, -1 in between.
     """

@@ -16,7 +16,7 @@ def training(
     users: Descriptions,
     segments: npt.NDArray[np.int32],
 ) -> Training:
-    """What models may learn from on the date itself.
+    """Training data as of the date itself.
 
     histories: the `histories` table in order of user_row.
     """
@@ -28,7 +28,7 @@ def training(
 
 
 def holdout(histories: pa.Table, now: Training, holdout_days: int) -> Holdout:
-    """What was known so many days earlier, and what active users turned to since.
+    """The holdout: what was known so many days earlier, and what active users turned to since.
 
     histories: the table that `now` was made from.
     """

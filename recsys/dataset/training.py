@@ -1,4 +1,4 @@
-"""What models learn from, and what their lists are measured against."""
+"""Training data of models, and the holdout that their lists are measured on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from recsys.arrays import Ints, Ragged
 
 @dataclass(frozen=True)
 class Descriptions:
-    """What is written of some users or items, one entry a row; empty where nothing is."""
+    """Text, tags and attributes of users or items, one entry a row; empty where there is none."""
 
     text: Sequence[str]
     tags: Sequence[Sequence[str]]
@@ -28,7 +28,7 @@ class Descriptions:
 
 @dataclass(frozen=True)
 class Training:
-    """What models may learn from: everything that was known before one instant."""
+    """Everything that was known before one instant, for models to learn from."""
 
     history: sparse.csr_matrix
     """(users, items) float32; a cell is the decayed weight of what the user did with the item. A
@@ -49,7 +49,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Holdout:
-    """What was known some days earlier, and what users turned to since."""
+    """Training data of some days earlier, and the items that users turned to since."""
 
     training: Training
     """As of the earlier instant."""
@@ -61,7 +61,7 @@ class Holdout:
     """(relevant,) days from when the user turned to each item to the end; 0 where times lack."""
 
     def halves(self, seed: int) -> tuple["Holdout", "Holdout"]:
-        """What users turned to in the earlier and in the later days, about half of it in each.
+        """The holdout cut in two by time, about half of the items in each.
 
         Where all is of one time, items are dealt at random. A user may be in both.
         """

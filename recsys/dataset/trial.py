@@ -1,6 +1,5 @@
-"""The two stages on a data set that was split: what is fitted on which part, and the lists."""
+"""A data set that is split, and what is fitted on which part of it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,14 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from recsys.arrays import Ints, Ragged
+from recsys.arrays import Ints
 from recsys.dataset.training import Descriptions, Holdout, Training
 from recsys.errors import DataError
-from recsys.evaluation.metrics import as_ranked
 from recsys.evaluation.splits import Pairs, Split, at_quantile, random_per_user
-from recsys.lists.ranked import select
-from recsys.ranking.blend import Blend
-from recsys.ranking.scoring import Scorer
 
 _MICROS_PER_DAY: Final = 86_400e6
 HOLDOUT_SHARE: Final = 0.2
@@ -45,7 +40,7 @@ class DataSet:
         return np.union1d(train.item_rows, np.flatnonzero(described))
 
     def training(self, pairs: Pairs) -> Training:
-        """What models may learn from some of the pairs; ages count to the last of them."""
+        """Training data of some of the pairs; ages count to the last of them."""
         merged = pairs.merged()
         if not (merged.weights > 0).any():
             raise DataError(
@@ -87,18 +82,3 @@ def inner_split(train: Pairs, seed: int) -> Split:
         if len(split.train) and len(split.test):
             return split
     return random_per_user(train, HOLDOUT_SHARE, seed, _LEAST)
-
-
-def ranked_lists(
-    scorer: Scorer, blends: Mapping[str, Blend], users: Ints, excluded: Ragged, k: int
-) -> dict[str, Ints]:
-    """(u, k) item rows of each blend's lists, best first, -1 where one is shorter.
-
-    users: (u,) ascending rows. excluded: what each must not get.
-    """
-    found: dict[str, list[Ints]] = {name: [] for name in blends}
-    for scored in scorer.chunks(users, excluded):
-        for name, blend in blends.items():
-            lists = select(scored, blend, scorer.available, k)
-            found[name].append(as_ranked(Ragged(lists.offsets, lists.item_rows), k))
-    return {name: np.concatenate(parts) for name, parts in found.items()}

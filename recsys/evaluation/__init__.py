@@ -1,1 +1,1 @@
-"""How good lists are."""
+"""Metrics, splits, significance and the audit of lists."""

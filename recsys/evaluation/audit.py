@@ -1,10 +1,18 @@
-"""Whether a run's figures let it go live."""
+"""The audit: whether a run takes the live run's place.
+
+Publishing and `recsys diff` both call `audit` with what is known of the two runs, and nothing else
+decides.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final
 
-from recsys.evaluation.diff import Comparison
+import pyarrow as pa
+
+from recsys.as_of import AsOf
+from recsys.evaluation.diff import Comparison, Difference
 from recsys.sections.gates import Gates
 
 _FIGURES: Final[Mapping[str, str]] = {
@@ -21,6 +29,36 @@ _FIGURES: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True)
+class RunFacts:
+    """What the audit knows of a run."""
+
+    as_of: AsOf
+    lists: pa.Table
+    """Columns user_id, item_ids (best first) and scores, in any order of rows; places beyond
+    `gates.depth` may be missing."""
+    methods: Mapping[str, str]
+    """How the lists of each band of users were ordered."""
+    ndcg: float | None = None
+    """NDCG@20 of what ordered the lists, on the holdout; None where there was nobody."""
+    available_items: int | None = None
+    """Items that could be recommended; None where it is not known: those in either run's lists."""
+    active_users: int | None = None
+    """Members that lists were to be made for; None where it is not known: those with a row."""
+    run_id: int | None = None
+    """None until the run is published."""
+
+
+class Outcome(StrEnum):
+    """What becomes of a run once its lists are complete."""
+
+    LIVE = "live"
+    HELD = "held"
+    """Kept, not live: a gate is not passed."""
+    HISTORY = "history"
+    """Kept, not live: nobody asked for it, or the live run is of a later date."""
+
+
+@dataclass(frozen=True)
 class GateViolation:
     """A figure beyond the limit that its gate sets."""
 
@@ -33,39 +71,88 @@ class GateViolation:
         return f"{self.figure:.4g} is {side} gates.{self.gate} = {self.limit:g}"
 
 
+@dataclass(frozen=True)
+class AuditVerdict:
+    """What becomes of a run that was to take another one's place, and why."""
+
+    outcome: Outcome
+    figures: Comparison
+    ndcg: float | None
+    violations: tuple[GateViolation, ...]
+    """Gates that are not passed, in the order of their names in `Gates`; of a run that is history
+    they hold nothing back."""
+    live_run: int | None
+    """The run that it was compared with; None where there was none."""
+    live_as_of: AsOf | None
+    older: bool
+    """Whether it is history because the live run is of a later date."""
+    difference: Difference = field(compare=False, repr=False)
+    """The two runs' lists, user by user."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """What is kept of it with the run, ready for JSON."""
+        return {
+            "figures": {"live_run": self.live_run, **self.figures.as_dict(), "ndcg": self.ndcg},
+            "violations": [str(violation) for violation in self.violations],
+            "outcome": self.outcome.value,
+        }
+
+
+def audit(
+    new: RunFacts, live: RunFacts | None, gates: Gates, *, promote: bool | None = None
+) -> AuditVerdict:
+    """What publishing a run over the live one comes to.
+
+    live: None where no run is live, or none is to be replaced.
+    promote: whether the run was asked to go live, or to be history. None: it goes live unless the
+    live run is of a later date, so that a past date that is made again does not go back in time.
+    """
+    before = None if live is None else live.lists
+    difference = Difference.between(
+        before, new.lists, depth=gates.depth, persistence=gates.persistence
+    )
+    figures = difference.comparison(new.available_items, new.active_users)
+    if live is not None and live.methods != new.methods:
+        # Each method has a scale of its own, so that scores of two say nothing.
+        figures = replace(figures, score_drift=None)
+    found = violations(figures, gates, new.ndcg)
+    older = promote is None and live is not None and new.as_of < live.as_of
+    if older or promote is False:
+        outcome = Outcome.HISTORY
+    else:
+        outcome = Outcome.HELD if found else Outcome.LIVE
+    return AuditVerdict(
+        outcome=outcome,
+        figures=figures,
+        ndcg=new.ndcg,
+        violations=found,
+        live_run=live.run_id if live else None,
+        live_as_of=live.as_of if live else None,
+        older=older,
+        difference=difference,
+    )
+
+
 def violations(
     comparison: Comparison, gates: Gates, ndcg: float | None = None
 ) -> tuple[GateViolation, ...]:
-    """The gates that hold the run back, in the order of their names in `Gates`.
+    """The gates that are not passed, in the order of their names in `Gates`.
 
-    A gate without a limit, and a figure that there is none of (no live run to compare with, nothing
-    held back to measure on), hold nothing back. A figure that is not a number does.
-    ndcg: of what orders the lists, on the days that were held back; None where there was nobody.
+    A gate without a limit, and a figure that there is none of (no live run to compare with, nobody
+    in the holdout), hold nothing back. A figure that is not a number does.
+    ndcg: of what orders the lists, on the holdout; None where there was nobody.
     """
     figures = {gate: getattr(comparison, figure) for gate, figure in _FIGURES.items()}
     figures["min_ndcg"] = ndcg
     found = []
     for gate in Gates.limits():
         limit, figure = getattr(gates, gate), figures[gate]
-        if limit is not None and figure is not None and not _holds(gate, figure, limit):
+        if limit is not None and figure is not None and not _passes(gate, figure, limit):
             found.append(
                 GateViolation(gate, abs(figure) if gate == "max_score_drift" else figure, limit)
             )
     return tuple(found)
 
 
-def verdict(
-    comparison: Comparison, gates: Gates, *, same_methods: bool, ndcg: float | None = None
-) -> tuple[Comparison, tuple[GateViolation, ...]]:
-    """The figures that say something about a run in the place of another, and what holds it back.
-
-    same_methods: whether both runs order lists alike; each method has a scale of its own, so that
-    scores of two say nothing.
-    ndcg: as for `violations`.
-    """
-    figures = comparison if same_methods else replace(comparison, score_drift=None)
-    return figures, violations(figures, gates, ndcg)
-
-
-def _holds(gate: str, figure: float, limit: float) -> bool:
+def _passes(gate: str, figure: float, limit: float) -> bool:
     return figure >= limit if gate.startswith("min_") else abs(figure) <= limit

@@ -1,4 +1,4 @@
-"""How unevenly lists spread attention over items."""
+"""Concentration of exposure over items."""
 
 from typing import Final
 

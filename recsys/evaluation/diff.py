@@ -83,20 +83,6 @@ class Mover:
         return self.after - self.before
 
 
-def compare(
-    before: pa.Table | None,
-    after: pa.Table,
-    available_items: int,
-    active_users: int,
-    *,
-    depth: int = READ_PLACES,
-    persistence: float = PERSISTENCE,
-) -> Comparison:
-    """The figures of a run's lists, and of their change where there were lists before."""
-    difference = Difference.between(before, after, depth=depth, persistence=persistence)
-    return difference.comparison(available_items, active_users)
-
-
 def activity_bands(touched: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """(n,) the segment of each user by the number of items touched: none, 1-4, 5 or more."""
     few = pc.if_else(pc.less(touched, 5), "1-4", "5 or more")
@@ -118,7 +104,7 @@ class _Lists:
     ranks: Ints
     """(p,) from 1."""
     best_scores: Floats
-    """(lists that are not empty,) score of the first place."""
+    """(lists that are not empty,) score of the first place, in order of users."""
 
 
 @dataclass(frozen=True)
@@ -149,12 +135,17 @@ class Difference:
         first, second = (_numbered(table, users, items) for table in pair)
         return cls(users, items, first, second, depth, persistence)
 
-    def comparison(self, available_items: int, active_users: int) -> Comparison:
-        """The figures over all users."""
+    def comparison(self, available_items: int | None, active_users: int | None) -> Comparison:
+        """The figures over all users.
+
+        available_items: None where it is not known: the items in either run's lists. active_users:
+        None where it is not known: the users with a row.
+        """
         after, n = self.after, len(self.items)
         shown = exposures(after.items, after.ranks, n)
         listed = int(np.count_nonzero(shown))
-        available = max(available_items, listed)
+        available = n if available_items is None else max(available_items, listed)
+        active = after.rows if active_users is None else active_users
         short = after.rows - int(np.count_nonzero(after.lengths == self.depth))
         empty = after.rows - int(np.count_nonzero(after.lengths))
         return Comparison(
@@ -164,7 +155,7 @@ class Difference:
             gini=gini(shown[shown > 0], available),
             empty_share=_share(empty, after.rows),
             short_share=_share(short, after.rows),
-            fallback_share=_share(max(0, active_users - after.rows), active_users),
+            fallback_share=_share(max(0, active - after.rows), active),
             score_drift=_drift(self.before.best_scores, after.best_scores),
         )
 
@@ -284,13 +275,16 @@ def _numbered(table: pa.Table, users: IdIndex, items: IdIndex) -> _Lists:
     lengths[rows] = row_lengths
     starts = np.cumsum(row_lengths) - row_lengths
     scores = _flat(table[c.SCORES]).to_numpy()
+    filled = row_lengths > 0
+    # In order of users: a mean of floats depends on the order that they are added in.
+    bests = scores[starts[filled]][np.argsort(rows[filled])]
     return _Lists(
         rows=table.num_rows,
         lengths=lengths,
         users=np.repeat(rows, row_lengths),
         items=items.rows(_flat(table[c.ITEM_IDS])).to_numpy().astype(np.int64),
         ranks=np.arange(row_lengths.sum()) - np.repeat(starts, row_lengths) + 1,
-        best_scores=scores[starts[row_lengths > 0]].astype(np.float64),
+        best_scores=bests.astype(np.float64),
     )
 
 

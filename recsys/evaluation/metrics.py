@@ -23,7 +23,7 @@ SMOOTHING: Final = 0.01
 
 @dataclass(frozen=True)
 class Hits:
-    """Where users' lists hold relevant items."""
+    """Hits: places of relevant items in users' lists."""
 
     places: Mask
     """(u, w) whether the place holds an item that is relevant to the user."""
@@ -137,7 +137,7 @@ def diversity(ranked: Ints, vectors: npt.NDArray[np.floating]) -> Floats:
 def calibration_error(
     ranked: Ints, histories: sparse.csr_matrix, categories: sparse.csr_matrix
 ) -> Floats:
-    """(u,) how far a list's categories are from the history's, KL(p || q~) (Steck 2018).
+    """(u,) distance of a list's categories from the history's, KL(p || q~) (Steck 2018).
 
     histories: (u, items) weight of each item in the user's past. categories: (items, g) weight of
     each category of an item. p and q are the mean category distributions of the history and of the
@@ -159,7 +159,7 @@ def calibration_error(
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What is known of the items that lists are made of."""
+    """Facts of the items that lists are made of."""
 
     touched: Ints
     """(items,) number of training pairs of each item."""
@@ -171,7 +171,7 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How one model's lists do for some users."""
+    """Figures of one model's lists for some users."""
 
     k: int
     """Places of a list that count."""
@@ -272,7 +272,7 @@ def _first(hits: Hits, k: int) -> Mask:
 
 
 def _repeats(ranked: Ints) -> bool:
-    """Whether a list holds an item twice."""
+    """True if a list holds an item twice."""
     ordered = np.sort(ranked, axis=1)
     return bool(((np.diff(ordered, axis=1) == 0) & (ordered[:, 1:] >= 0)).any())
 

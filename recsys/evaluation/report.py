@@ -1,4 +1,4 @@
-"""What is told of a model's lists: metrics with intervals, by segment, and against other models."""
+"""Reports on a model's lists: metrics with intervals, by band, and against other models."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""How sure a mean over users is, and whether one model beats another by more than chance.
+"""Confidence of means over users, and tests of one model against another.
 
 Users are the sample: intervals are percentiles of means over users drawn with replacement (Efron
 and Tibshirani 1993, chapter 13), and a difference is tested by exchanging the two models user by
@@ -33,7 +33,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Paired:
-    """What model a does against model b for the same users."""
+    """Comparison of model a with model b on the same users."""
 
     users: int
     """Users for whom the metric is defined in both."""
@@ -105,7 +105,7 @@ class Gain:
         return cls(float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains))))
 
     def beyond(self, errors: float = ERRORS) -> bool:
-        """Whether it is above 0 by more than so many standard errors."""
+        """True if it is above 0 by more than so many standard errors."""
         return self.mean > 0.0 and self.mean > errors * self.error
 
     def __str__(self) -> str:

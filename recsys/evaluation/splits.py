@@ -1,4 +1,4 @@
-"""Which interactions a model may learn from, and which its lists are measured against.
+"""Splits of interactions into those to learn from and those to be found.
 
 A pair is one user and one item. After a split each pair stands once, in train or in test: at the
 time of its first event, with the sum of its events' weights. Pairs of weight 0 are in no test: to

@@ -20,7 +20,7 @@ _DAY: Final = 1e6 * SECONDS_PER_DAY
 
 @dataclass(frozen=True)
 class Weighting:
-    """What events are worth, and when."""
+    """Rules of events' worth, and the two instants at which they are weighed."""
 
     rules: Mapping[str, Event]
     """Kinds of events; evidence names a kind by its place here."""
@@ -53,7 +53,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Histories:
-    """What each of some users did, user by user, items ascending."""
+    """Histories of some users, user by user, items ascending."""
 
     offsets: Ints
     """(users + 1,) where each user's items begin and end."""

@@ -1,4 +1,4 @@
-"""What events are worth as evidence.
+"""Weights of events.
 
 Weights add up in fixed point, so that the sum does not depend on the order of the events.
 """

@@ -50,7 +50,7 @@ class Config(GeneratorConfig):
 
 @dataclass(frozen=True)
 class Profiles:
-    """Where descriptions place items and users, in one space; zeros where nothing is written."""
+    """Vectors of items and users by their descriptions, in one space; zeros without one."""
 
     items: Factors
     """(items, d) of length 1."""

@@ -1,4 +1,4 @@
-"""What a candidate generator is: how it is fitted, what it answers, how it is kept.
+"""Protocols of candidate generators and of their models.
 
 A generator is one module of `recsys.generators` with `Config`, `MODEL` and `fit`; its name is the
 module's.
@@ -24,7 +24,7 @@ class Model(Protocol):
     """A fitted generator. Rows are those of the user and the item index."""
 
     def scores(self, users: Rows) -> Scores:
-        """(u, items) how well each item suits each of the users; more is better.
+        """(u, items) scores of all items for some users; more is better.
 
         users: (u,) ascending rows, all of one block (see `recsys.ranking.blocks`).
         """
@@ -41,7 +41,7 @@ class Model(Protocol):
 
 
 class GeneratorConfig(Section):
-    """What every generator's section has."""
+    """Fields of every generator's section."""
 
     weight: NonNegative = 1.0
     """Weight of its standardised scores where nothing better was learnt; 0 leaves it out."""

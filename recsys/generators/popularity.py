@@ -1,4 +1,4 @@
-"""What everybody likes."""
+"""Popularity: the same score of an item for every user."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What a user's segment likes: for those of whom little else is known."""
+"""Popularity within a user's segment, for those of whom little else is known."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ SEARCH: Final[Search] = {"smoothing": Span(1.0, 500.0, log=True)}
 
 
 class Config(GeneratorConfig):
-    """How far small segments are drawn towards everybody."""
+    """Smoothing of small segments towards everybody."""
 
     weight: NonNegative = 0.3
     """Weight of its standardised scores until better ones are learnt; 0 leaves it out."""

@@ -1,4 +1,4 @@
-"""What has become popular of late."""
+"""Popularity of the last days."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ SEARCH: Final[Search] = {"half_life_days": Span(0.5, 365.0, log=True)}
 
 
 class Config(GeneratorConfig):
-    """How quickly the past is forgotten."""
+    """Decay of the past."""
 
     weight: NonNegative = 0.3
     """Weight of its standardised scores until better ones are learnt; 0 leaves it out."""

@@ -44,7 +44,7 @@ def segments_of(
 
 
 def _usable(name: str) -> bool:
-    """Whether Postgres can hold it as a key."""
+    """True if Postgres can hold it as a key."""
     return 0 < len(name) <= LONGEST_NAME and "\x00" not in name
 
 

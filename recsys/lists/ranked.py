@@ -1,15 +1,13 @@
-"""The best items of each user, exactly, in blocks of users."""
+"""Ranked lists of a chunk of users."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from recsys.arrays import Ints, offsets_of
-from recsys.generators.contract import Rows, Scores
-from recsys.ranking.blend import Blend
-from recsys.ranking.candidates import best_columns
-from recsys.ranking.scoring import Scored
+from recsys.arrays import Ints, ItemRows, Mask, Ragged, offsets_of, ranges
+from recsys.generators.contract import Scores
 
 
 @dataclass(frozen=True)
@@ -17,30 +15,63 @@ class RankedLists:
     """Lists of several users, one after the other."""
 
     offsets: Ints
-    """(users + 1,) where each user's list begins and ends."""
-    item_rows: Ints
-    """Best first; at equal scores the lower row first."""
+    """(users + 1,) where each user's list begins and ends, from 0."""
+    item_rows: ItemRows
+    """(entries,) best first; at equal scores the lower row first."""
     scores: Scores
-    """Blended score of each."""
+    """(entries,) blended score of each."""
     sources: npt.NDArray[np.int16]
-    """Index of the generator that speaks most for each."""
+    """(entries,) number of the generator, or of the list step, that speaks most for each."""
+    propensities: npt.NDArray[np.float32]
+    """(entries,) chance with which a step that draws put the item there; 1 of every other entry."""
 
+    @classmethod
+    def none(cls) -> Self:
+        """Lists of no users."""
+        return cls(
+            offsets=np.zeros(1, np.int64),
+            item_rows=np.empty(0, np.int64),
+            scores=np.empty(0, np.float32),
+            sources=np.empty(0, np.int16),
+            propensities=np.empty(0, np.float32),
+        )
 
-def select(scored: Scored, blend: Blend, available: Rows, n: int) -> RankedLists:
-    """The n best items of each user of a block by a blend; fewer where fewer are left.
+    @property
+    def items(self) -> Ragged:
+        """The item rows of each list."""
+        return Ragged(self.offsets, self.item_rows)
 
-    available: (a,) ascending item rows.
-    """
-    totals = blend.totals(scored)
-    columns = best_columns(totals, min(n, totals.shape[1]))
-    values = np.take_along_axis(totals, columns, axis=1)
-    kept = values > -np.inf
-    sources = np.zeros(columns.shape, np.int16)
-    if len(scored.scores) > 1:
-        sources = blend.shares(scored, columns).argmax(axis=0).astype(np.int16)
-    return RankedLists(
-        offsets=offsets_of(kept.sum(axis=1)),
-        item_rows=available[columns[kept]],
-        scores=values[kept],
-        sources=sources[kept],
-    )
+    def places(self) -> Ints:
+        """(entries,) the place of each entry in its list, from 0."""
+        return np.arange(len(self.item_rows)) - self.offsets[self.items.lines()]
+
+    def entries(self, offsets: Ints, places: Ints) -> Self:
+        """Lists made of some entries of these.
+
+        offsets: (lists + 1,) of the new lists. places: (n,) of their entries among all of these.
+        """
+        return type(self)(
+            offsets,
+            self.item_rows[places],
+            self.scores[places],
+            self.sources[places],
+            self.propensities[places],
+        )
+
+    def where(self, chosen: Mask) -> Self:
+        """The lists without some entries, by (entries,) mask of those that stay."""
+        if chosen.all():
+            return self
+        counts = np.bincount(self.items.lines()[chosen], minlength=len(self.offsets) - 1)
+        return self.entries(offsets_of(counts), np.flatnonzero(chosen))
+
+    def of(self, lists: Ints) -> Self:
+        """Some of the lists, in the order of their numbers (m,)."""
+        return self.entries(*ranges(self.offsets[lists], self.items.lengths[lists]))
+
+    def cut(self, length: int | Ints) -> Self:
+        """The first entries of each list. length: how many at most, of all or of (users,) each."""
+        if (self.items.lengths <= length).all():
+            return self
+        most = np.broadcast_to(length, len(self.offsets) - 1)
+        return self.where(self.places() < most[self.items.lines()])

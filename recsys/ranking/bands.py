@@ -21,5 +21,5 @@ def bands_of(touched: Ints) -> Ints:
 
 
 def members_of(bands: Ints) -> dict[str, npt.NDArray[np.bool_]]:
-    """(users,) who belongs to each band, by its name."""
+    """(users,) mask of each band, by its name."""
     return {name: bands == place for place, name in enumerate(BANDS)}

@@ -16,13 +16,13 @@ FUSION_CONSTANT: Final = 60.0
 
 
 class Blend(Protocol):
-    """What decides the order of a user's list."""
+    """A way to order the candidates of a user."""
 
     def totals(self, scored: Scored) -> Scores:
         """(b, a) one score an item, to be read only; -inf for what must not be listed."""
 
     def shares(self, scored: Scored, columns: Ints) -> Scores:
-        """(generators, b, n) how much each speaks for the items at (b, n) columns."""
+        """(generators, b, n) share of each generator in the scores at (b, n) columns."""
 
 
 @dataclass(frozen=True)
@@ -111,5 +111,5 @@ def fusion(ranks: np.ndarray, opinionated: np.ndarray) -> Scores:
 
 
 def opinionated(scored: Scored) -> np.ndarray:
-    """(generators, b) whether each generator has an opinion on each user."""
+    """(generators, b) True where a generator tells a user's items apart."""
     return np.stack([deviation > 0 for _, deviation in scored.moments])

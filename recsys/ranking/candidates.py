@@ -94,7 +94,7 @@ def _keys(scores: Scores, columns: Ints) -> npt.NDArray[np.uint64]:
 
 
 def leaders(lines: Ints, columns: Ints, scores: Scores, most: int) -> npt.NDArray[np.bool_]:
-    """(p,) whether a candidate's score is among the `most` greatest of its line.
+    """(p,) True where a candidate's score is among the `most` greatest of its line.
 
     lines: (p,) ascending. Of equal scores the lower column is first.
     """

@@ -1,4 +1,4 @@
-"""What the second stage knows of a candidate: the generators' opinions, the item, the user."""
+"""Features of the second stage: the generators' scores, the item, the user."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -22,7 +22,7 @@ _NEVER: Final = 1e4
 
 @dataclass(frozen=True)
 class ItemUserFeatures:
-    """What is known of items and users before an instant, whatever the generators say."""
+    """Features of items and users before an instant, whatever the generators say."""
 
     items: Features
     """(items, 5) in the order of OF_ITEM; ages in days, of the item's first event."""
@@ -31,7 +31,7 @@ class ItemUserFeatures:
 
     @classmethod
     def of(cls, training: Training) -> Self:
-        """What the training says of items and users."""
+        """Features of the items and users of some training data."""
         history, ages = training.history, training.ages.astype(np.float64)
         count = history.shape[1]
         rows = history.indices

@@ -45,7 +45,7 @@ class HoldoutCandidates:
         return self._at(offsets, rows, self.relevant[users])
 
     def leaders(self, scores: Scores, most: int) -> Mask:
-        """(p,) whether a candidate's score is among the `most` greatest of its user."""
+        """(p,) True where a candidate's score is among the `most` greatest of its user."""
         return leaders(self._lines, self.columns, scores, most)
 
     def only(self, chosen: Mask) -> Self:

@@ -50,7 +50,7 @@ class Way(BaseModel):
 
 
 class BandPolicy(Way):
-    """How the lists of one band of users are ordered, and why."""
+    """Order of the lists of one band of users, and the reason."""
 
     way: str = CONFIGURED
     """The name in `validation` of what is used."""
@@ -78,7 +78,7 @@ class Standing(BaseModel):
 
 
 class RankingPolicy(BaseModel):
-    """How the lists of a run are ordered, and why."""
+    """Order of a run's lists by band, and the reasons."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -103,7 +103,7 @@ class RankingPolicy(BaseModel):
 
     @classmethod
     def only(cls, generator: str) -> Self:
-        """Of one generator there is nothing to choose."""
+        """The policy of a single generator, where there is nothing to choose."""
         order = BandPolicy(
             method="sum",
             weights=(1.0,),
@@ -138,7 +138,7 @@ class RankingPolicy(BaseModel):
 
     @property
     def methods(self) -> Mapping[str, str]:
-        """How the lists of each band are ordered."""
+        """Method of each band."""
         return {band: order.method for band, order in self.orders.items()}
 
     def summary(self) -> str:
@@ -232,7 +232,7 @@ def _ways_of_all(
 def _order(
     part: HoldoutCandidates | None, ways: dict[str, _Measured], earlier: Way | None, config: Ranking
 ) -> BandPolicy:
-    """How one band is ordered. part: the examples of its users; None where there are none."""
+    """Choose the order of one band. part: its users' candidates; None where there are none."""
     incumbent = _incumbent(part, ways, earlier)
     users = 0 if part is None else len(part)
     allowed = _allowed(ways, config.method)

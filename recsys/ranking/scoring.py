@@ -29,7 +29,7 @@ class Standardised:
 
     @classmethod
     def of(cls, model: Model) -> Self:
-        """Of inner products both moments follow from the factors: mean = u.m, variance = u'Cu.
+        """Standardise a model; of inner products both moments follow from the factors.
 
         m and C are the mean and the covariance of the item vectors, so no score need be computed.
         """

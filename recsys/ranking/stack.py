@@ -1,17 +1,13 @@
-"""The two stages together: choose how to order, rank."""
+"""The choice of how lists are ordered, measured on a holdout."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from recsys.arrays import Ints, Ragged
 from recsys.dataset.training import Holdout, Training
 from recsys.generators.contract import Model, Rows
-from recsys.lists.ranked import RankedLists, select
 from recsys.ranking.bands import bands_of
-from recsys.ranking.blend import Blend
 from recsys.ranking.features import ItemUserFeatures
 from recsys.ranking.holdout import holdout_candidates
 from recsys.ranking.policy import RankingPolicy, Standing, choose
@@ -55,32 +51,3 @@ def choose_policy(
     )
     bands = bands_of(np.diff(held.training.history.indptr))[users]
     return choose(found, bands, scorer.names, weights, ranking, seed, standing)
-
-
-@dataclass(frozen=True)
-class Ranker:
-    """Everything that making lists needs, the same for every user."""
-
-    scorer: Scorer
-    blend: Blend
-
-    @classmethod
-    def of(
-        cls,
-        models: Mapping[str, Model],
-        choice: RankingPolicy,
-        available: Rows,
-        training: Training,
-        most: int,
-    ) -> Self:
-        """The two stages of a date. most: candidates of each generator."""
-        scorer = Scorer.of(models, available, training.history.shape[1])
-        return cls(scorer, choice.blend(scorer, training, most))
-
-    def top_n(self, users: Ints, excluded: Ragged, n: int) -> Iterator[RankedLists]:
-        """The n best available items of each user, block by block.
-
-        users: (u,) ascending rows. excluded: what each must not get, besides what is unavailable.
-        """
-        for scored in self.scorer.chunks(users, excluded):
-            yield select(scored, self.blend, self.scorer.available, n)

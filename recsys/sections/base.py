@@ -1,4 +1,4 @@
-"""What every part of the configuration is made of."""
+"""Base of all sections of the configuration, and types of their fields."""
 
 from typing import Annotated, Final
 

@@ -8,7 +8,7 @@ from recsys.sections.base import Positive, Section, Share
 
 
 class Contracts(Section):
-    """What the data contracts let pass; shares are of the rows of one table."""
+    """Limits of the data contracts; shares are of the rows of one table."""
 
     trailing_runs: Annotated[int, Field(gt=0)] = 14
     """Earlier runs that size and event mix are compared with, and days before, in events."""

@@ -11,7 +11,7 @@ from recsys.sections.base import NonNegative, Positive, Section
 
 
 class Event(Section):
-    """What one event of a type is worth as evidence of interest."""
+    """Worth of one event of a type as evidence of interest."""
 
     weight: NonNegative
     """What one event is worth."""
@@ -24,7 +24,7 @@ class Event(Section):
 
 
 class Lookback(Section):
-    """How far back a run looks."""
+    """Span of time that a run looks at."""
 
     lookback_days: Annotated[int, Field(gt=0)] | None = None
     """Events older than this before the as-of are ignored; without it none is."""

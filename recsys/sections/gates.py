@@ -8,7 +8,7 @@ from recsys.sections.base import READ_PLACES, Positive, Section, Share
 
 
 class Gates(Section):
-    """What a run's lists must keep to go live; a limit that is left out takes its default.
+    """Limits that a run's lists must keep to go live; one that is left out takes its default.
 
     A gate against the live run is passed where none is live. None: there is no such gate.
     """

@@ -5,37 +5,32 @@ from typing import Annotated, Self
 from pydantic import Field
 from pydantic import model_validator as validator
 
-from recsys.sections.base import READ_PLACES, Positive, Section
+from recsys.sections.base import Name, Section
 
 
 class Lists(Section):
-    """What is published."""
+    """Lengths of lists, and runs that are kept."""
 
     length: Annotated[int, Field(gt=0, le=10_000)] = 100
     """Items a user."""
+    pool: Annotated[int, Field(gt=0, le=10_000)] | None = None
+    """Items a user that list steps choose from; without it as many as are published."""
+    steps: tuple[Name, ...] = ("explore",)
+    """What happens to the ranked items before they are published, in this order."""
     fallback_length: Annotated[int, Field(gt=0, le=10_000)] = 200
     """Items of the popular list that answers for users without a list."""
     keep_runs: Annotated[int, Field(gt=0)] = 7
     """Published runs that stay in Postgres, the live one among them."""
-    explore_slots: Annotated[int, Field(ge=0, le=READ_PLACES)] = 0
-    """Places of each list that go to new items."""
-    explore_from: Annotated[int, Field(gt=0, le=READ_PLACES)] = 5
-    """The first of these places."""
-    explore_max_users: Annotated[int, Field(ge=0)] = 3
-    """An item that more users have met is not new."""
-    explore_days: Positive = 30.0
-    """Nor is one whose first event or creation is longer ago, in days."""
 
     @validator(mode="after")
-    def explore_places_fit(self) -> Self:
-        last = min(READ_PLACES, self.length)
-        if self.explore_slots > max(0, last - self.explore_from + 1):
-            raise ValueError(f"explore_slots do not fit between explore_from and place {last}")
+    def pool_is_deep_enough(self) -> Self:
+        if self.depth < self.length:
+            raise ValueError(
+                f"a pool of {self.depth} items is shorter than the lists of {self.length}"
+            )
         return self
 
     @property
-    def explore_places(self) -> tuple[int, ...]:
-        """The places that go to new items, from `explore_from` to place 20, evenly spread."""
-        reach = min(READ_PLACES, self.length) - self.explore_from
-        steps = max(self.explore_slots - 1, 1)
-        return tuple(self.explore_from + n * reach // steps for n in range(self.explore_slots))
+    def depth(self) -> int:
+        """Items that ranking gives each user."""
+        return self.length if self.pool is None else self.pool

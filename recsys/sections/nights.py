@@ -8,7 +8,7 @@ from recsys.sections.base import Count, Section
 
 
 class Nights(Section):
-    """How much of a night is made anew."""
+    """Extent of nights between full ones."""
 
     full_every: Count = 1
     """Days from one full night to the next. In between the choice and what models know of items are

@@ -6,7 +6,7 @@ from recsys.sections.base import Count, Section
 
 
 class Ranking(Section):
-    """How the generators' scores become one order."""
+    """Order of the candidates."""
 
     method: Literal["best", "learned", "sum", "fusion"] = "best"
     """A learned ranker, the weighted sum, rank fusion, or what stands, unless another way, a single

@@ -1,4 +1,4 @@
-"""Where each source is read, and which of its fields are which of ours."""
+"""Sources: the place of each, and the mapping of its fields."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -9,7 +9,7 @@ from recsys.sections.base import Name, Section
 
 
 class Source(Section):
-    """Where one source is read: a Postgres `table` or a MongoDB `collection`."""
+    """Place of one source: a Postgres `table` or a MongoDB `collection`."""
 
     table: Name | None = None
     """A Postgres table or view, `schema.name`."""

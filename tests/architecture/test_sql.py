@@ -1,4 +1,4 @@
-"""Every SQL file parses, says what it is for, and is used; no SQL is written in Python."""
+"""Every statement parses, says what it is for, and is used; no SQL is written in Python."""
 
 import ast
 import re
@@ -7,23 +7,27 @@ from pathlib import Path
 import pglast
 import pytest
 
-from jobs.db.statements import SQL
+from jobs.db.statements import SQL, statements
 from jobs.sinks.postgres.migrations import with_id_types
 from recsys.sections.ids import Ids
 
 REPOSITORY = Path(__file__).parents[2]
-FILES = sorted(SQL.rglob("*.sql"))
 CODE = [p for folder in ("jobs", "recsys", "dags") for p in (REPOSITORY / folder).rglob("*.py")]
 STATEMENT = re.compile(r"^\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|COPY)\s", re.IGNORECASE)
 
 
-def named(path: Path) -> str:
-    return str(path.relative_to(SQL).with_suffix(""))
+SCRIPTS = {
+    "schema": (SQL / "schema.sql").read_text(encoding="utf-8"),
+    "roles": (SQL / "roles.sql").read_text(encoding="utf-8"),
+    **{f"{p.parent.name}/{p.stem}": p.read_text(encoding="utf-8") for p in SQL.glob("*/*.sql")},
+}
+PAGES = sorted(p.stem for p in SQL.glob("*.sql") if p.stem not in SCRIPTS)
+TEXTS = SCRIPTS | {f"{page}/{n}": text for page in PAGES for n, text in statements(page).items()}
 
 
-@pytest.mark.parametrize("path", FILES, ids=named)
-def test_a_file_parses_and_says_what_it_is_for(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_statement_parses_and_says_what_it_is_for(name: str) -> None:
+    text = TEXTS[name]
     assert text.startswith("-- ")
     text = with_id_types(text, Ids())
     text = re.sub(r"recs\.\{partition\}", "recs.p", text)
@@ -35,14 +39,19 @@ def test_a_file_parses_and_says_what_it_is_for(path: Path) -> None:
     assert pglast.parse_sql(text)
 
 
-def test_every_file_is_used() -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_says_what_it_is_for_and_names_each_statement_once(page: str) -> None:
+    text = (SQL / f"{page}.sql").read_text(encoding="utf-8")
+    assert re.match(r"-- [^\n]+\n", text)
+    names = re.findall(r"^-- name: (\w+)$", text, re.MULTILINE)
+    assert names == list(statements(page))
+
+
+def test_every_statement_is_used() -> None:
     source = "\n".join(path.read_text(encoding="utf-8") for path in CODE)
+    run_by_folder = ("migrations/", "repeatable/listed.example")
     unused = [
-        named(path)
-        for path in FILES
-        if path.parent.name != "migrations"
-        and not path.name.endswith(".example.sql")
-        and f'"{named(path)}"' not in source
+        name for name in TEXTS if not name.startswith(run_by_folder) and f'"{name}"' not in source
     ]
     assert unused == []
 

@@ -17,9 +17,9 @@ from jobs.fitting import fit_generator
 from jobs.run.settings import load_config
 from recsys import columns as c
 from recsys.dataset.training import Training
-from recsys.dataset.trial import ranked_lists
-from recsys.evaluation.diff import compare
+from recsys.evaluation.diff import Difference
 from recsys.generators import als
+from recsys.lists.ranker import ranked_lists
 from recsys.ranking.blend import WeightedSum
 from recsys.ranking.scoring import Scorer
 from recsys.ranking.stack import seen
@@ -57,7 +57,8 @@ def main() -> None:
             made[f"{engine}, seed {seed}"] = lists(training, chosen, seed)
             sys.stdout.write(f"{engine}, seed {seed}: {time.monotonic() - begin:.1f} s\n")
     for one, other in combinations(made, 2):
-        found = compare(made[one], made[other], data.shape[1], data.shape[0], depth=PLACES)
+        pair = Difference.between(made[one], made[other], depth=PLACES)
+        found = pair.comparison(data.shape[1], data.shape[0])
         figures = f"overlap@{PLACES} {found.overlap:.3f}, RBO {found.rbo:.3f}"
         sys.stdout.write(f"{one} against {other}: {figures}\n")
 

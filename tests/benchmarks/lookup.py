@@ -37,7 +37,8 @@ from pydantic import SecretStr
 from jobs.db.postgres import connect
 from jobs.sandbox import servers
 from jobs.sinks.postgres.migrations import migrate
-from jobs.sinks.postgres.publishing import publish
+from jobs.sinks.postgres.sink import PostgresSink
+from jobs.sinks.publishing import publish
 from recsys.schemas import LISTS
 from recsys.sections.ids import Ids
 from recsys.sections.lists import Lists
@@ -146,7 +147,7 @@ class Bench:
         segments = {str(k): list(range(k * 7 + 1, k * 7 + 1 + LENGTH)) for k in range(20)}
         fallback = popular(Ids(), *range(1, LENGTH + 1), **segments)
         lists = made_up_lists(self.users, seed)
-        publish(self.uri, Ids(), RECORD, tables(Ids(), lists, fallback), passed, KEEP)
+        publish(PostgresSink(self.uri, Ids()), RECORD, tables(Ids(), lists, fallback), passed, KEEP)
 
     @contextmanager
     def publishing(self) -> Iterator[None]:

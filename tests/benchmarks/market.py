@@ -12,6 +12,7 @@ from recsys.arrays import Ints
 from recsys.as_of import AsOf
 from recsys.schemas import TIMESTAMP
 from recsys.sections.ids import Ids
+from tests.logins import as_admin
 
 DAY = AsOf.parse("2026-01-01")
 HISTORY_DAYS = 365
@@ -104,7 +105,7 @@ def fill(uri: SecretStr, tables: dict[str, pa.Table]) -> None:
     with connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute(with_id_types(statement("market/create"), Ids()))
     add(uri, tables)
-    with connect(uri) as connection:
+    with connect(as_admin(uri)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute("VACUUM (ANALYZE)")

@@ -42,9 +42,9 @@ from recsys.as_of import AsOf
 from recsys.dataset.matrices import list_arrays
 from recsys.generators.contract import Rows
 from recsys.generators.factors import CHUNK, FactorModel
+from recsys.lists.ranker import Ranker
 from recsys.ranking.blend import WeightedSum
 from recsys.ranking.scoring import Scorer
-from recsys.ranking.stack import Ranker
 from recsys.schemas import LISTS
 from tests.benchmarks.market import DAY
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from string import Template
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     from airflow.dag_processing.dagbag import DagBag
     from airflow.sdk import DAG, BaseOperator
+
+    from tests.finished_nights import Publisher
 
     Render = Callable[..., BaseOperator]
 
@@ -164,6 +168,57 @@ def test_only_a_backfill_makes_full_nights_and_leaves_the_live_run_alone(
     assert parsed["train_generators"].full is is_backfill
     assert parsed["choose_ranking"].full is is_backfill
     assert parsed["publish_lists"].promote is not is_backfill
+
+
+@pytest.mark.parametrize(
+    ("conf", "logical_date", "run_type"),
+    [
+        (AS_OF, datetime(2026, 2, 3, 2, tzinfo=UTC), "manual"),
+        ({}, datetime(2026, 1, 1, 2, tzinfo=UTC), "scheduled"),
+    ],
+    ids=["a manual run of a past date", "a cleared task of a past night"],
+)
+def test_a_past_date_becomes_history(
+    render: Render,
+    publisher: Publisher,
+    conf: dict[str, str],
+    logical_date: datetime,
+    run_type: str,
+) -> None:
+    from jobs.sinks.postgres import lookup  # noqa: PLC0415
+    from recsys.as_of import AsOf  # noqa: PLC0415
+    from tests.finished_nights import FinishedNight  # noqa: PLC0415
+
+    past = FinishedNight({user: [1, 2] for user in range(40)}, AsOf.parse("2026-01-01"))
+    publisher.publish(replace(past, as_of=AsOf.parse("2026-01-09")))
+    publisher.fill(past)
+    task: Any = render("publish_lists", conf, logical_date, run_type)
+    settings = publisher.settings
+    places = {
+        "RECSYS_POSTGRES_URI": settings.require_postgres().get_secret_value(),
+        "RECSYS_LAKE": str(settings.lake),
+        "RECSYS_CONFIG": str(settings.config),
+    }
+
+    def live() -> list[tuple[str, str, bool]]:
+        runs = lookup.runs(settings.require_postgres(), 3)
+        return [(str(run.as_of), run.status, run.live) for run in runs]
+
+    def publish(more: str = "") -> str:
+        done = subprocess.run(
+            ["bash", "-c", task.bash_command + more],
+            env={**os.environ, **task.env, **places},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stderr
+
+    assert "run 2 is not live: it is of 2026-01-01, the live run 1 of 2026-01-09" in publish()
+    newest = ("2026-01-09", "published", True)
+    assert live() == [("2026-01-01", "published", False), newest]
+    publish(" --promote")
+    assert live()[0] == ("2026-01-01", "published", True)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,8 @@ from jobs.sandbox import servers
 from jobs.sandbox.market import load
 from jobs.sandbox.seed import make_market
 from jobs.sinks.postgres.migrations import migrate
-from jobs.sinks.postgres.publishing import publish
+from jobs.sinks.postgres.sink import PostgresSink
+from jobs.sinks.publishing import publish
 from jobs.sources import extraction
 from jobs.sources.mongo import ROWS_PER_BATCH, database
 from recsys.as_of import AsOf
@@ -239,7 +240,7 @@ def test_postgres_killed_during_the_load_hurts_nothing(victim: Victim) -> None:
     killer = threading.Thread(target=cut_power)
     killer.start()
     with pytest.raises(PostgresUnavailableError):
-        publish(victim.postgres, Ids(), RECORD, made, passed, 7)
+        publish(PostgresSink(victim.postgres, Ids()), RECORD, made, passed, 7)
     done.set()
     killer.join()
     assert not [s for s in servers.status(victim.folder) if s.name == "postgres" and s.running]

@@ -12,6 +12,7 @@ import pytest
 from upath import UPath
 
 from jobs.app import data_docs as build_data_docs
+from jobs.lake.facts import MadeFacts
 from jobs.lake.files import remove
 from jobs.lake.partitions import Partition
 from jobs.run.entrypoint import RunArguments
@@ -19,7 +20,6 @@ from jobs.run.settings import Settings
 from jobs.steps import check_lists, check_matrix, check_sources, choose_ranking, train_generators
 from jobs.stores.checks import event_checks, results, stage_partition
 from jobs.stores.models import model_partition
-from jobs.stores.nights import facts
 from recsys import columns as c
 from recsys.as_of import AsOf
 from recsys.config import Config
@@ -280,7 +280,7 @@ def test_no_job_goes_on_without_evidence(raw: Raw, job: Any) -> None:
         raw.snapshot(name, FIRST, [])
     for name in raw.config.generators.used():
         with model_partition(arguments.lake, name, FIRST).replace() as draft:
-            draft.stats |= facts(Night(fingerprint=""))
+            MadeFacts(night=Night(fingerprint="")).note(draft)
     with pytest.raises(NoEventsError, match=f"matrix as of {FIRST} has a weight above 0"):
         job.main(arguments)
 
@@ -312,7 +312,10 @@ def test_pages_show_every_table_and_what_was_wrong(raw: Raw, tmp_path: Path) -> 
     pages = {str(p.relative_to(index.parent)): p.read_text() for p in index.parent.rglob("*.html")}
     assert len(pages) == 9
     (page,) = (text for path, text in pages.items() if "/raw/events/" in path)
-    assert "share of negative value" in page
+    status = r"<h5[^>]*>\s*share of negative value\s*</h5>.*?<tbody>\s*<tr>\s*<td[^>]*>(.*?)</td>"
+    (cell,) = re.findall(status, page, re.DOTALL)
+    assert re.sub(r"<[^>]*>", "", cell).strip() == "warned"
+    assert "failed</span>" not in re.sub(r"\s+", "", page)
     assert "a negative value counts as 0" in json.dumps(
         results(stage_partition(lake, "sources", FIRST))
     )

@@ -21,9 +21,11 @@ from jobs.lake.files import read_table
 from jobs.lake.partitions import Lake
 from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import make_market
+from jobs.sinks.postgres.sink import PostgresSink
 from jobs.sources.mongo import database
 from recsys.as_of import AsOf
 from recsys.errors import DataError
+from recsys.sections.ids import Ids
 from tests.e2e.conftest import OBSERVED_AT, Pipeline
 
 DAY = AsOf.parse("2026-01-01")
@@ -88,13 +90,13 @@ def test_nothing_is_left_of_a_forgotten_user(
         mongo["events"].insert_one({"user_id": user, "item_id": 1, "type": "stare", "ts": None})
     lake.clear()
     pipeline.run(DAY)
-    assert mentions(uri, lake, pipeline.config, user) > 5
+    assert mentions(PostgresSink(uri, Ids()), lake, pipeline.config, user) > 5
 
     result = CliRunner().invoke(app, ["forget-user", str(user)], env=environment)
 
     assert result.exit_code == 0, result.output
     assert f"finds nothing of {user}" in result.output
-    assert mentions(uri, lake, pipeline.config, user) == 0
+    assert mentions(PostgresSink(uri, Ids()), lake, pipeline.config, user) == 0
     everything = [
         json.dumps(read_table(file).to_pylist(), default=str)
         for partition in lake.partitions()

@@ -113,7 +113,7 @@ def test_what_a_run_published_can_be_looked_at(
     assert shown.exit_code == 0
     assert all(str(item) in shown.stdout for item in live[user][:3])
     assert "●" in runner.invoke(app, ["runs"], env=environment).stdout
-    uri = environment["RECSYS_POSTGRES_URI"].replace("postgres@", "postgres:pa55word@")
+    uri = environment["RECSYS_POSTGRES_URI"].replace("recsys@", "recsys:pa55word@")
     secret = environment | {"RECSYS_POSTGRES_URI": uri}
     report = runner.invoke(app, ["demo-report"], env=secret).stdout
     assert "a user with everything blocked: no rows" in report

@@ -9,11 +9,11 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from jobs.lake.partitions import Lake
+from jobs.listing import Listing
 from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import DIRTY, make_market, planted_groups
 from jobs.sinks.postgres import lookup, switching
 from jobs.steps import train_generators
-from jobs.steps.rank_lists import list_maker
 from jobs.stores.models import TrainingData, histories, model_partition, read_model, read_policy
 from jobs.stores.warm_start import warm_start
 from recsys import columns as c
@@ -104,7 +104,7 @@ def test_a_night_end_to_end(market_run: Pipeline, capsys: pytest.CaptureFixture[
     drift_alone = OPEN_GATES.model_copy(update={"max_score_drift": Gates().max_score_drift})
     market_run.run(END, gates=drift_alone, ranking=Ranking(method="fusion"))
     audit = market_run.query(
-        "SELECT audit -> 'score_drift' FROM recs.run ORDER BY run_id DESC LIMIT 1"
+        "SELECT audit -> 'figures' -> 'score_drift' FROM recs.run ORDER BY run_id DESC LIMIT 1"
     )
     assert audit == [(None,)]
     everything = planted_groups(USERS, ITEMS_MADE, SEED).blocks_everything
@@ -174,7 +174,8 @@ def check_one_process_makes_the_same_lists(pipeline: Pipeline) -> None:
     """In another cut than Spark's tasks, on one thread."""
     run = RunArguments(SPLIT, pipeline.config, pipeline.settings, OBSERVED_AT)
     known = TrainingData(run)
-    maker = list_maker(run, known, read_policy(run.lake, SPLIT))
+    listing = Listing(run, known, read_policy(run.lake, SPLIT))
+    maker = listing.lists(listing.pools(known.histories[c.ACTIVE].to_numpy()))
     active = known.histories.filter(known.histories[c.ACTIVE])
     batches = active.combine_chunks().to_batches(max_chunksize=70)
     with threadpool_limits(1):

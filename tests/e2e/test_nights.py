@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from jobs.lake.files import remove
+from jobs.listing import Listing
 from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import make_market
 from jobs.steps import (
@@ -18,11 +19,11 @@ from jobs.steps import (
     rank_lists,
     train_generators,
 )
-from jobs.steps.rank_lists import list_maker
 from jobs.stores.models import CHOICE, TrainingData, model_partition, read_policy
 from jobs.stores.nights import decided, recorded
 from recsys import columns as c
 from recsys.as_of import AsOf
+from recsys.lists.registry import ListSteps
 from recsys.nights import Night
 from recsys.schemas import HISTORIES, LISTS
 from recsys.sections.lists import Lists
@@ -43,7 +44,8 @@ def market(pipeline: Pipeline) -> Pipeline:
     sections = {
         "gates": OPEN_GATES,
         "nights": Nights(full_every=3),
-        "lists": Lists(length=10, explore_slots=1),
+        "lists": Lists(length=10),
+        "list_steps": ListSteps.model_validate({"explore": {"slots": 1}}),
     }
     return Pipeline(pipeline.settings, pipeline.config.model_copy(update=sections))
 
@@ -59,7 +61,8 @@ def made(run: RunArguments) -> Made:
 def made_of_all(run: RunArguments) -> Made:
     """The lists of everybody with the models and the choice of a night."""
     known = TrainingData(run)
-    maker = list_maker(run, known, read_policy(run.lake, run.as_of))
+    listing = Listing(run, known, read_policy(run.lake, run.as_of))
+    maker = listing.lists(listing.pools(known.histories[c.ACTIVE].to_numpy()))
     active = known.histories.filter(known.histories[c.ACTIVE])
     batches = active.combine_chunks().to_batches()
     return by_user(pa.Table.from_batches([part for b in batches for part in maker.lists(b)]))

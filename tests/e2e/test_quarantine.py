@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 from jobs.app.forgetting import mentions
 from jobs.cli.main import app
 from jobs.lake.partitions import Lake
+from jobs.sinks.postgres.sink import PostgresSink
+from recsys.sections.ids import Ids
 from recsys.sections.sources import Sources
 from tests.e2e.conftest import OPEN_GATES, Pipeline
 from tests.e2e.test_hostile_inputs import DAY, USUAL, at, fill, stray
@@ -90,8 +92,8 @@ def test_every_kind_of_bad_row_is_there_with_key_rule_value_and_run(
     assert '"item_id": [10]' in found["events", "2", None, "item_id is not a bigint"]
 
     uri, lake = pipeline.settings.require_postgres(), Lake(pipeline.settings.lake)
-    assert mentions(uri, lake, pipeline.config, 2) > 2 * 9
+    assert mentions(PostgresSink(uri, Ids()), lake, pipeline.config, 2) > 2 * 9
     result = CliRunner().invoke(app, ["forget-user", "2"], env=environment)
     assert result.exit_code == 0, result.output
-    assert mentions(uri, lake, pipeline.config, 2) == 0
+    assert mentions(PostgresSink(uri, Ids()), lake, pipeline.config, 2) == 0
     assert set(quarantine(pipeline, 1)) == {key for key in found if key[1] != "2"}

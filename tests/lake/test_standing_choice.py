@@ -10,7 +10,7 @@ from upath import UPath
 from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import Settings
 from jobs.stores.models import write_policy
-from jobs.stores.nights import facts, standing_choice
+from jobs.stores.nights import standing_choice
 from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.nights import Night
@@ -48,7 +48,7 @@ def keep(
     arguments: RunArguments, day: AsOf, choice: RankingPolicy, night: Night | None = None
 ) -> None:
     own = night or Night(fingerprint=arguments.config.lists_fingerprint())
-    write_policy(arguments.lake, day, choice, facts(own))
+    write_policy(arguments.lake, day, choice, own)
 
 
 def found(arguments: RunArguments) -> Standing | None:

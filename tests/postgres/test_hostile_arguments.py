@@ -22,7 +22,8 @@ from jobs.run.settings import Settings, load_config
 from jobs.sandbox.market import load
 from jobs.sandbox.seed import make_market
 from jobs.sinks.postgres.migrations import migrate
-from jobs.sinks.postgres.publishing import publish
+from jobs.sinks.postgres.sink import PostgresSink
+from jobs.sinks.publishing import publish
 from jobs.sources.mongo import database
 from jobs.steps import extract_sources
 from recsys.config import Config, parse_config
@@ -30,7 +31,16 @@ from recsys.errors import MappingError
 from recsys.sections.ids import Ids
 from tests.architecture.test_docs import commands
 from tests.conftest import REPOSITORY
-from tests.postgres.test_publishing import DAY, RECORD, lists, passed, popular, query, tables
+from tests.postgres.test_publishing import (
+    DAY,
+    RECORD,
+    history,
+    lists,
+    passed,
+    popular,
+    query,
+    tables,
+)
 
 DROP = "DROP SCHEMA recs CASCADE"
 HOSTILE = (
@@ -102,7 +112,7 @@ def published(
     migrate(bare_postgres_uri, ids)
     one = "1" if request.param == "text" else 1
     made = tables(ids, lists(ids, (one, [one])), popular(ids, one))
-    publish(bare_postgres_uri, ids, RECORD, made, passed, 7)
+    publish(PostgresSink(bare_postgres_uri, ids), RECORD, made, passed, 7)
     shipped = (REPOSITORY / "recsys.toml").read_text(encoding="utf-8")
     config = tmp_path / "recsys.toml"
     config.write_text(shipped.replace('"bigint"', f'"{request.param}"'), encoding="utf-8")
@@ -137,9 +147,8 @@ def test_text_that_is_taken_comes_back_as_it_was(published: SecretStr) -> None:
     taken = [v for v in HOSTILE if "\x00" not in v and v != "\udcff"]
     ids = load_config().ids
     one = "1" if ids.user == "text" else 1
-    publish(
-        published, ids, RECORD, tables(ids, lists(ids, (one, [one])), popular(ids, one)), None, 7
-    )
+    made = tables(ids, lists(ids, (one, [one])), popular(ids, one))
+    publish(PostgresSink(published, ids), RECORD, made, history, 7)
     for run, value in zip(itertools.cycle("21"), taken, strict=False):
         done = CliRunner().invoke(app, ["publish", run, "--force", value])
         assert done.exit_code == 0, done.output

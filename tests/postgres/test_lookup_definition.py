@@ -16,7 +16,8 @@ from pydantic import SecretStr
 from jobs.db.postgres import connect
 from jobs.db.statements import SQL
 from jobs.sinks.postgres.migrations import migrate
-from jobs.sinks.postgres.publishing import publish
+from jobs.sinks.postgres.sink import PostgresSink
+from jobs.sinks.publishing import publish
 from recsys.sections.ids import Ids
 from tests.logins import as_admin
 from tests.postgres.test_publishing import RECORD, go, lists, passed, popular, query, tables
@@ -85,7 +86,13 @@ def fill(uri: SecretStr, made: Published) -> None:
     segments = {name[2:]: items for name, items in made.fallback.items() if name != "all"}
     fallback = popular(Ids(), *made.fallback["all"], **segments)
     query(uri, f"SELECT recs.forget_user({before})", "recsys_moderator")
-    publish(uri, Ids(), RECORD, tables(Ids(), lists(Ids(), *made.own.items()), fallback), passed, 3)
+    publish(
+        PostgresSink(uri, Ids()),
+        RECORD,
+        tables(Ids(), lists(Ids(), *made.own.items()), fallback),
+        passed,
+        3,
+    )
     query(uri, f"SELECT recs.forget_user({after})", "recsys_moderator")
     with connect(uri) as connection, connection.cursor() as cursor:
         cursor.executemany("INSERT INTO recs.blocked VALUES (%s, %s)", list(made.blocked))

@@ -18,8 +18,9 @@ from jobs.sandbox.postgres_server import LOGIN
 from jobs.sandbox.seed import make_market
 from jobs.sinks.postgres import lookup, switching
 from jobs.sinks.postgres.migrations import MIGRATIONS, apply, migrate
-from jobs.sinks.postgres.published import kept_run, read_lists
+from jobs.sinks.postgres.published import read_lists, run_facts
 from jobs.sinks.postgres.published_side import published_problems
+from jobs.sinks.postgres.sink import PostgresSink
 from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.sections.ids import Ids
@@ -135,11 +136,11 @@ def test_nothing_planted_is_called(planted: SecretStr, config: Config, tmp_path:
         go(planted, (1, [item]), (2, [item]), keep=2)
     switching.rollback(planted, None)
     switching.release(planted, 3, "why")
-    kept_run(planted, 3)
+    run_facts(planted, 3, Ids(), 5)
     read_lists(planted, 3, Ids(), 5)
     lookup.runs(planted, 5)
     assert [i.item_id for i in lookup.top_n(planted, "1", 5)] == ["12"]
-    assert erase(planted, Lake(UPath(tmp_path)), config, 1).left == 0
+    assert erase(PostgresSink(planted, Ids()), [], Lake(UPath(tmp_path)), config, 1).left == 0
     assert not calls(planted)
     with connect(planted) as connection, connection.cursor() as cursor:
         cursor.execute("SET search_path = pg_catalog, public; SELECT pg_advisory_xact_lock(1)")

@@ -10,7 +10,9 @@ from psycopg2.extras import execute_values
 from pydantic import SecretStr
 
 from jobs.db.postgres import connect
-from jobs.sinks.postgres.publishing import RunRecord, publish
+from jobs.sinks.base import RunRecord
+from jobs.sinks.postgres.sink import PostgresSink
+from jobs.sinks.publishing import publish
 from recsys.arrays import Ragged
 from recsys.lists.ranked import RankedLists
 from recsys.lists.steps.explore import Policy, explored
@@ -31,6 +33,7 @@ def drawn_lists() -> pa.Table:
         item_rows=np.tile(np.arange(ORDINARY), USERS),
         scores=np.tile(-np.arange(ORDINARY, dtype=np.float32), USERS),
         sources=np.zeros(USERS * ORDINARY, np.int16),
+        propensities=np.ones(USERS * ORDINARY, np.float32),
     )
     preferences = np.tile(np.array([0.0, 0.5, 1.5], np.float32), (USERS, 1))
     nothing = Ragged.of_lengths(np.zeros(USERS, np.int64), np.empty(0, np.int64))
@@ -50,7 +53,7 @@ def test_the_guides_query_says_what_another_way_of_drawing_would_earn(
     rows = drawn_lists()
     record = RunRecord(DAY, "hash", "1.0", ("als", "explore"), {})
     made = tables(BIGINT, ds.dataset(rows), popular(BIGINT, 1))
-    run_id = publish(postgres_uri, BIGINT, record, made, passed, 7).run_id
+    run_id = publish(PostgresSink(postgres_uri, BIGINT), record, made, passed, 7).run_id
     (text,) = re.findall(r"```sql\n(SELECT\n    count\(\*\) AS lists.*?)```", OPERATIONS, re.DOTALL)
     luck = np.random.default_rng(1).random(USERS)
     shown = [
@@ -80,7 +83,7 @@ def test_the_guides_query_says_what_another_way_of_drawing_would_earn(
 def test_the_view_names_the_draws(postgres_uri: SecretStr) -> None:
     record = RunRecord(DAY, "hash", "1.0", ("als", "explore"), {})
     made = tables(BIGINT, ds.dataset(drawn_lists()), popular(BIGINT, 1))
-    publish(postgres_uri, BIGINT, record, made, passed, 7)
+    publish(PostgresSink(postgres_uri, BIGINT), record, made, passed, 7)
     with connect(postgres_uri) as connection, connection.cursor() as cursor:
         cursor.execute(
             """SELECT source, array_agg(DISTINCT rank ORDER BY rank), max(propensity)

@@ -1,6 +1,5 @@
 """Lists of published runs, read back and compared."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from jobs.cli.diff import diff
 from jobs.db.postgres import connect
 from jobs.run import settings
 from jobs.sinks.postgres.migrations import migrate
-from jobs.sinks.postgres.published import kept_run, read_lists
+from jobs.sinks.postgres.published import read_lists, run_facts
 from recsys.errors import (
     ConfigError,
     PublishedSideError,
@@ -102,7 +101,7 @@ def test_a_run_whose_lists_are_not_there_says_so(
 ) -> None:
     run = published({}, status)
     with pytest.raises(RunNotThereError, match=f"run {run} .*recsys runs"):
-        kept_run(postgres_uri, run)
+        run_facts(postgres_uri, run, Ids(), 5)
 
 
 def test_an_unknown_run_and_a_bare_database_say_so(
@@ -111,7 +110,7 @@ def test_an_unknown_run_and_a_bare_database_say_so(
     with pytest.raises(RunNotThereError, match="there is no run 77"):
         read_lists(postgres_uri, 77, Ids(), 5)
     with pytest.raises(ConfigError, match="recsys migrate"):
-        kept_run(bare_postgres_uri, 1)
+        run_facts(bare_postgres_uri, 1, Ids(), 5)
 
 
 def test_an_analyst_may_read_them_and_an_app_may_not(
@@ -137,36 +136,17 @@ def test_diff_shows_totals_segments_and_items(
     app.command()(diff)
     shown = CliRunner().invoke(app, [str(before), str(after)], catch_exceptions=False)
     assert shown.exit_code == 0, shown.output
-    for fact in (f"run {after} ", "users lost", "no list", "+38.685%", "gates.min_users_kept"):
+    for fact in (
+        f"run {after} ",
+        "users lost",
+        "no list",
+        "+38.685%",
+        "gates.min_users_kept",
+        "held back",
+    ):
         assert fact in shown.output, shown.output
     missing = CliRunner().invoke(app, [str(before), "77"])
     assert isinstance(missing.exception, RecsysError)
-
-
-def test_diff_says_of_a_pair_what_publishing_said(
-    postgres_uri: SecretStr,
-    published: Callable[..., int],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    monkeypatch.setenv(settings.POSTGRES_URI, postgres_uri.get_secret_value())
-    monkeypatch.setenv(settings.LAKE, str(tmp_path))
-    monkeypatch.setenv("COLUMNS", "140")
-    before, after = published({"1": ["5", "6"], "2": ["5"]}), published({"1": ["6", "7"]})
-    app = typer.Typer()
-    app.command()(diff)
-
-    def shown() -> str:
-        return CliRunner().invoke(app, [str(before), str(after)], catch_exceptions=False).output
-
-    assert "gates.min_users_kept" in shown()
-    audit = {"figures": {"live_run": before, "ndcg": None}, "violations": []}
-    with connect(postgres_uri) as connection:
-        connection.cursor().execute(
-            "UPDATE recs.run SET audit = %s WHERE run_id = %s", (json.dumps(audit), after)
-        )
-    assert "gates." not in shown()
-    assert "none" in shown()
 
 
 def test_a_database_that_is_not_there_is_a_wrong_setting(postgres_uri: SecretStr) -> None:

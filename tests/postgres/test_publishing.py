@@ -17,18 +17,12 @@ from pydantic import SecretStr
 from jobs.db.postgres import connect
 from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import Settings
+from jobs.sinks.base import RunRecord, RunTables
 from jobs.sinks.postgres import lookup
 from jobs.sinks.postgres.migrations import MIGRATIONS, migrate
-from jobs.sinks.postgres.publishing import (
-    Audit,
-    Auditor,
-    GoesLive,
-    LiveRun,
-    Published,
-    RunRecord,
-    RunTables,
-    publish,
-)
+from jobs.sinks.postgres.published import run_facts
+from jobs.sinks.postgres.sink import PostgresSink
+from jobs.sinks.publishing import Auditor, Published, publish
 from jobs.steps import publish_lists
 from recsys.as_of import AsOf
 from recsys.config import Config
@@ -40,14 +34,18 @@ from recsys.errors import (
     RecsysError,
     SchemaError,
 )
+from recsys.evaluation.audit import AuditVerdict, RunFacts, audit
 from recsys.ids import MOST_BYTES
 from recsys.schemas import FALLBACK, LISTS, QUARANTINE
+from recsys.sections.gates import Gates
 from recsys.sections.ids import Ids
 from tests.logins import as_admin
 
 DAY = AsOf.parse("2026-01-01")
 RECORD = RunRecord(DAY, "hash", "1.0", ("als", "popularity"), {"read": {}})
 BIGINT = Ids()
+#: What `held` finds.
+NARROW = "0.02 is below gates.min_coverage = 0.5"
 #: How many tables of lists there are.
 TABLES = "SELECT count(*) FROM pg_class WHERE relname LIKE 'user\\_list\\_run\\_%' AND relkind='r'"
 
@@ -84,20 +82,35 @@ def tables(
     return RunTables(published, fallback, ds.dataset(quarantine))
 
 
-def passed(live: int | None) -> Audit:
-    return Audit({"live": live}, [])
+def judged(live: int | None, gates: Gates, *, promote: bool | None = None) -> AuditVerdict:
+    """What the audit says of a run that lists one of fifty items, over a run like it."""
+    table = lists(BIGINT, (1, [10])).to_table()
+    facts = RunFacts(DAY, table, {}, available_items=50, run_id=live)
+    return audit(facts, None if live is None else facts, gates, promote=promote)
+
+
+def passed(live: int | None) -> AuditVerdict:
+    return judged(live, Gates())
+
+
+def held(live: int | None) -> AuditVerdict:
+    return judged(live, Gates(min_coverage=0.5))
+
+
+def history(live: int | None) -> AuditVerdict:
+    return judged(live, Gates(), promote=False)
 
 
 def go(
     uri: SecretStr,
     *rows: tuple[Any, list[Any]],
     keep: int = 7,
-    audit: Auditor | None = passed,
+    audit: Auditor = passed,
     refused: Sequence[dict[str, Any]] = (),
 ) -> Published:
     fallback = popular(BIGINT, 70, 71, de=[80, 71, 81], fr=[90])
     made = tables(BIGINT, lists(BIGINT, *rows), fallback, *refused)
-    return publish(uri, BIGINT, RECORD, made, audit, keep)
+    return publish(PostgresSink(uri, BIGINT), RECORD, made, audit, keep)
 
 
 def query(uri: SecretStr, text: str, role: str | None = None) -> list[tuple[Any, ...]]:
@@ -160,7 +173,7 @@ def test_a_lookup_needs_neither_length_nor_segment(postgres_uri: SecretStr) -> N
 def test_a_segment_is_of_the_live_run(postgres_uri: SecretStr) -> None:
     go(postgres_uri, (1, [10]))
     made = tables(BIGINT, lists(BIGINT, (1, [10])), popular(BIGINT, 72))
-    publish(postgres_uri, BIGINT, RECORD, made, passed, 7)
+    publish(PostgresSink(postgres_uri, BIGINT), RECORD, made, passed, 7)
     assert items_of(postgres_uri, 999, 10, "c=de") == ["72"]
 
 
@@ -185,7 +198,7 @@ def test_ids_of_every_type_come_back_unchanged(
 ) -> None:
     migrate(bare_postgres_uri, ids)
     made = tables(ids, lists(ids, (user, items)), popular(ids, items[0]))
-    publish(bare_postgres_uri, ids, RECORD, made, passed, 7)
+    publish(PostgresSink(bare_postgres_uri, ids), RECORD, made, passed, 7)
     assert items_of(bare_postgres_uri, user) == [str(item) for item in items]
     (kind,) = query(
         bare_postgres_uri, "SELECT pg_typeof(item_id)::text FROM recs.list_item LIMIT 1"
@@ -203,7 +216,10 @@ def test_equal_lists_have_equal_checksums(postgres_uri: SecretStr) -> None:
     place = table.schema.get_field_index("propensities")
     likelier = ds.dataset(table.set_column(place, table.schema.field(place), certain))
     made = tables(BIGINT, likelier, popular(BIGINT, 70))
-    assert publish(postgres_uri, BIGINT, RECORD, made, passed, 7).list_hash != first.list_hash
+    assert (
+        publish(PostgresSink(postgres_uri, BIGINT), RECORD, made, passed, 7).list_hash
+        != first.list_hash
+    )
 
 
 def test_a_failed_load_leaves_the_live_lists_and_nothing_else(postgres_uri: SecretStr) -> None:
@@ -227,7 +243,7 @@ def test_lists_of_several_files_are_published_as_a_whole_or_not_at_all(
         pq.write_table(lists(BIGINT, (2 * n, [10 + n]), (2 * n + 1, [20 + n])).to_table(), file)
     dataset = ds.dataset(files, schema=LISTS.arrow(BIGINT))
     made = tables(BIGINT, dataset, popular(BIGINT, 70))
-    assert publish(postgres_uri, BIGINT, RECORD, made, passed, 7).users == 6
+    assert publish(PostgresSink(postgres_uri, BIGINT), RECORD, made, passed, 7).users == 6
     assert [items_of(postgres_uri, user)[0] for user in range(6)] == [
         "10", "20", "11", "21", "12", "22",
     ]  # fmt: skip
@@ -235,7 +251,7 @@ def test_lists_of_several_files_are_published_as_a_whole_or_not_at_all(
     pq.write_table(more, files[0])
     Path(files[1]).unlink()
     with pytest.raises(PostgresUnavailableError, match=files[1]):
-        publish(postgres_uri, BIGINT, RECORD, made, passed, 7)
+        publish(PostgresSink(postgres_uri, BIGINT), RECORD, made, passed, 7)
     assert items_of(postgres_uri, 0) == ["10"]
     go(postgres_uri, (0, [40]))
     assert query(postgres_uri, TABLES) == [(2,)]
@@ -312,40 +328,45 @@ def of_date(day: int) -> RunRecord:
     return replace(RECORD, as_of=AsOf.parse(f"2026-01-0{day}"))
 
 
-def publish_of(uri: SecretStr, day: int, item: int, goes_live: GoesLive) -> Published:
-    made = tables(BIGINT, lists(BIGINT, (1, [item])), popular(BIGINT, 70))
-    return publish(uri, BIGINT, of_date(day), made, passed, 7, goes_live)
+def publish_of(uri: SecretStr, day: int, item: int, promote: bool | None = None) -> Published:  # noqa: FBT001
+    """Publishes a run of a day of January, audited as the step does."""
+    rows = lists(BIGINT, (1, [item]))
+    new = RunFacts(of_date(day).as_of, rows.to_table(), {})
+
+    def auditor(live: int | None) -> AuditVerdict:
+        before = None if live is None else run_facts(uri, live, BIGINT, 20)
+        return audit(new, before, Gates(min_overlap=0), promote=promote)
+
+    made = tables(BIGINT, rows, popular(BIGINT, 70))
+    return publish(PostgresSink(uri, BIGINT), of_date(day), made, auditor, 7)
 
 
 def test_a_run_of_an_older_date_is_history_unless_it_is_asked_to_go_live(
     postgres_uri: SecretStr,
 ) -> None:
-    publish_of(postgres_uri, 2, 10, GoesLive.UNLESS_OLDER)
-    older = publish_of(postgres_uri, 1, 11, GoesLive.UNLESS_OLDER)
-    assert (older.live, older.newer) == (False, LiveRun(1, AsOf.parse("2026-01-02")))
+    publish_of(postgres_uri, 2, 10)
+    older = publish_of(postgres_uri, 1, 11)
+    assert (older.live, older.verdict.older) == (False, True)
+    assert (older.verdict.live_run, older.verdict.live_as_of) == (1, AsOf.parse("2026-01-02"))
     assert items_of(postgres_uri, 1) == ["10"]
-    assert publish_of(postgres_uri, 2, 12, GoesLive.UNLESS_OLDER).live
-    assert not publish_of(postgres_uri, 3, 13, GoesLive.NEVER).live
+    assert publish_of(postgres_uri, 2, 12).live
+    assert not publish_of(postgres_uri, 3, 13, promote=False).live
     assert items_of(postgres_uri, 1) == ["12"]
-    asked = publish_of(postgres_uri, 1, 14, GoesLive.ALWAYS)
-    assert (asked.live, asked.newer) == (True, None)
+    asked = publish_of(postgres_uri, 1, 14, promote=True)
+    assert (asked.live, asked.verdict.older) == (True, False)
     assert items_of(postgres_uri, 1) == ["14"]
 
 
 def test_history_is_measured_and_not_held_back(postgres_uri: SecretStr) -> None:
     go(postgres_uri, (1, [10]))
-    asked = []
-
-    def audit(live: int | None) -> Audit:
-        asked.append(live)
-        return Audit({"fallback_share": 1.0}, ["1 is above gates.max_fallback_share = 0.99"])
-
-    made = tables(BIGINT, lists(BIGINT, (1, [11])), popular(BIGINT, 70))
-    run = publish(postgres_uri, BIGINT, RECORD, made, audit, 7, GoesLive.NEVER)
-    assert run.violations == ["1 is above gates.max_fallback_share = 0.99"]
-    assert asked == [None]
+    run = go(
+        postgres_uri,
+        (1, [11]),
+        audit=lambda live: judged(live, Gates(min_coverage=0.5), promote=False),
+    )
+    assert list(map(str, run.verdict.violations)) == [NARROW]
     states = "SELECT status, audit -> 'violations' ->> 0 FROM recs.run WHERE run_id = 2"
-    assert query(postgres_uri, states) == [("published", run.violations[0])]
+    assert query(postgres_uri, states) == [("published", NARROW)]
 
 
 def test_files_that_lost_rows_are_not_published_as_history_either(
@@ -391,7 +412,7 @@ def test_the_longest_text_ids_fit_into_every_key(bare_postgres_uri: SecretStr) -
     user, item = ("".join(random.choices(ascii_letters, k=MOST_BYTES)) for _ in range(2))
     migrate(bare_postgres_uri, ids)
     made = tables(ids, lists(ids, (user, [item])), popular(ids, item))
-    publish(bare_postgres_uri, ids, RECORD, made, passed, 7)
+    publish(PostgresSink(bare_postgres_uri, ids), RECORD, made, passed, 7)
     assert items_of(bare_postgres_uri, user) == [item]
     query(bare_postgres_uri, f"SELECT recs.block('{user}', '{item}')", "recsys_moderator")
     query(bare_postgres_uri, f"SELECT recs.remove_item('{item}')", "recsys_moderator")

@@ -7,11 +7,21 @@ import pytest
 from pydantic import SecretStr
 
 from jobs.sinks.postgres.migrations import migrate
-from jobs.sinks.postgres.publishing import publish
+from jobs.sinks.postgres.sink import PostgresSink
+from jobs.sinks.publishing import publish
 from recsys.errors import HeldError, PublishedSideError
 from recsys.sections.ids import Ids
-from tests.postgres.test_publishing import DAY, RECORD, go, lists, passed, popular, query, tables
-from tests.postgres.test_switching import held
+from tests.postgres.test_publishing import (
+    DAY,
+    RECORD,
+    go,
+    held,
+    lists,
+    passed,
+    popular,
+    query,
+    tables,
+)
 
 ROWS = "SELECT run_id, source, user_id, item_id, reject_reason, source_row FROM recs.quarantine"
 
@@ -100,7 +110,7 @@ def test_a_forgotten_user_is_in_no_row(
     item = "a" if ids.item == "text" else 1
     bad = [refused(gone), refused(other), refused(gone), refused(None, item)]
     made = tables(ids, lists(ids, (gone, [item])), popular(ids, item), *bad)
-    publish(bare_postgres_uri, ids, RECORD, made, passed, 7)
+    publish(PostgresSink(bare_postgres_uri, ids), RECORD, made, passed, 7)
     literal = str(gone).replace("'", "''")
     forget = f"SELECT recs.forget_user('{literal}'::{ids.user})"
     query(bare_postgres_uri, forget, "recsys_moderator")

@@ -15,8 +15,7 @@ from jobs.sandbox.postgres_server import LOGIN, SUPERUSER
 from jobs.sinks.postgres import lookup, switching
 from recsys.errors import HeldError, PostgresLockedError
 from tests.logins import as_login
-from tests.postgres.test_publishing import TABLES, go, items_of, query
-from tests.postgres.test_switching import held
+from tests.postgres.test_publishing import TABLES, go, held, history, items_of, passed, query
 
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
@@ -86,9 +85,8 @@ def test_a_publication_does_not_wait_for_who_is_forgetting_a_user(
     forgetting = "SET ROLE recsys_moderator", "SELECT recs.forget_user(1)"
     with session(postgres_uri, *forgetting) as moderator:
         try:
-            audit = {"live": None, "history": None, "held": held}[kind]
-            more = {} if kind == "live" else {"audit": audit}
-            run = go(postgres_uri, (1, [10]), (2, [20]), refused=refused, keep=1, **more)
+            audit = {"live": passed, "history": history, "held": held}[kind]
+            run = go(postgres_uri, (1, [10]), (2, [20]), refused=refused, keep=1, audit=audit)
             assert items_of(postgres_uri, 2) == (["20"] if kind == "live" else ["19"])
             assert run.run_id == 2
         except HeldError:
@@ -203,7 +201,7 @@ def short_waits(name: str) -> str:
 def test_the_live_run_is_shown_however_old(postgres_uri: SecretStr) -> None:
     go(postgres_uri, (1, [10]))
     for item in range(5):
-        go(postgres_uri, (1, [item]), audit=None)
+        go(postgres_uri, (1, [item]), audit=history)
     assert [(run.run_id, run.live) for run in lookup.runs(postgres_uri, 2)] == [
         (6, False),
         (5, False),

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 from jobs.cli.main import app
 from jobs.run import settings
 from jobs.sinks.postgres import lookup
-from jobs.sinks.postgres.publishing import publish
+from jobs.sinks.postgres.sink import PostgresSink
+from jobs.sinks.publishing import publish
 from tests.postgres.test_publishing import BIGINT, DAY, RECORD, go, lists, passed, popular, tables
 
 
@@ -45,7 +46,7 @@ def test_a_run_without_segments_says_so(
 ) -> None:
     monkeypatch.setenv(settings.POSTGRES_URI, postgres_uri.get_secret_value())
     made = tables(BIGINT, lists(BIGINT, (1, [10])), popular(BIGINT, 70))
-    publish(postgres_uri, BIGINT, RECORD, made, passed, 7)
+    publish(PostgresSink(postgres_uri, BIGINT), RECORD, made, passed, 7)
     shown = CliRunner().invoke(app, ["top", "9", "--segment", "c=de"])
     assert "no list of segment 'c=de', nor of another; segments.attribute" in shown.stderr
 

@@ -9,25 +9,22 @@ from jobs.db.postgres import connect
 from jobs.sandbox.servers import psql_path
 from jobs.sinks.postgres import lookup, switching
 from jobs.sinks.postgres.migrations import MIGRATIONS, apply, install_lookup, migrate
-from jobs.sinks.postgres.publishing import Audit
 from recsys.errors import HeldError, PublishedSideError, RunNotThereError
 from recsys.sections.ids import Ids
-from tests.postgres.test_publishing import go, items_of, query
-
-
-def held(live: int | None) -> Audit:
-    return Audit({"live": live}, ["churn 0.9 above 0.5"])
+from tests.postgres.test_publishing import NARROW, go, held, history, items_of, query
 
 
 def test_a_run_that_fails_the_audit_is_kept_but_not_live(postgres_uri: SecretStr) -> None:
     go(postgres_uri, (1, [10]))
-    with pytest.raises(HeldError, match=r"run 2 is held back.*churn 0\.9 above 0\.5"):
+    with pytest.raises(HeldError, match=f"run 2 is held back.*{NARROW}"):
         go(postgres_uri, (1, [11]), audit=held)
     assert items_of(postgres_uri, 1) == ["10"]
     (run, _) = lookup.runs(postgres_uri, 2)
     assert (run.status, run.live) == ("held", False)
-    audits = query(postgres_uri, "SELECT audit FROM recs.run WHERE run_id = 2")
-    assert audits == [({"figures": {"live": 1}, "violations": ["churn 0.9 above 0.5"]},)]
+    ((audit,),) = query(postgres_uri, "SELECT audit FROM recs.run WHERE run_id = 2")
+    assert audit == held(1).as_dict()
+    assert (audit["outcome"], audit["violations"]) == ("held", [NARROW])
+    assert audit["figures"]["live_run"] == 1
 
 
 def test_a_held_run_goes_live_only_by_force_and_with_a_reason(postgres_uri: SecretStr) -> None:
@@ -47,7 +44,7 @@ def test_a_held_run_goes_live_only_by_force_and_with_a_reason(postgres_uri: Secr
 
 def test_history_never_moves_the_live_pointer(postgres_uri: SecretStr) -> None:
     go(postgres_uri, (1, [10]))
-    go(postgres_uri, (1, [11]), audit=None)
+    go(postgres_uri, (1, [11]), audit=history)
     assert items_of(postgres_uri, 1) == ["10"]
     assert [run.status for run in lookup.runs(postgres_uri, 2)] == ["published", "published"]
 
@@ -55,7 +52,7 @@ def test_history_never_moves_the_live_pointer(postgres_uri: SecretStr) -> None:
 def test_rollback_goes_back_step_by_step(postgres_uri: SecretStr) -> None:
     for item in (10, 11, 12):
         go(postgres_uri, (1, [item]))
-    go(postgres_uri, (1, [99]), audit=None)
+    go(postgres_uri, (1, [99]), audit=history)
     assert switching.rollback(postgres_uri, None) == 2
     assert items_of(postgres_uri, 1) == ["11"]
     assert switching.rollback(postgres_uri, None) == 1

@@ -52,7 +52,17 @@ TIMES: Final = [
     "-infinity",
 ]
 NUMBERS: Final = ["0", "1.50", "NaN", "-7", "123456789.125", "1e20", "100"]
-DEEP: Final = '{"a":' * (MOST_LEVELS + 1) + "1" + "}" * (MOST_LEVELS + 1)
+
+
+def tree(levels: int) -> str:
+    """A JSON object of so many levels."""
+    return '{"a":' * levels + "1" + "}" * levels
+
+
+DEEPEST: Final = {
+    tree(MOST_LEVELS): (["1"], [f"{'.'.join('a' * MOST_LEVELS)}=1"]),
+    tree(MOST_LEVELS + 1): (REJECTED, REJECTED),
+}
 #: Values with leaves, each with its tags and its attributes.
 LEAVES: Final[dict[str, dict[str, tuple[Any, Any]]]] = {
     "text[]": {
@@ -63,7 +73,10 @@ LEAVES: Final[dict[str, dict[str, tuple[Any, Any]]]] = {
         "{}": ([], []),
     },
     "integer[]": {"{1,NULL,-2}": (["1", "-2"], [])},
-    "numeric[]": {"{1.50,NaN,9007199254740993}": (["1.5", "NaN", "9007199254740993"], [])},
+    "numeric[]": {
+        "{1.50,NaN,9007199254740993}": (["1.5", "NaN", "9007199254740993"], []),
+        "{0.1234567890123456789}": (["0.1234567890123456789"], []),
+    },
     "uuid[]": {
         "{A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11}": (["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"], [])
     },
@@ -81,13 +94,13 @@ LEAVES: Final[dict[str, dict[str, tuple[Any, Any]]]] = {
             ["12345678901234567890123"],
             ["n=12345678901234567890123"],
         ),
-        DEEP: (REJECTED, REJECTED),
+        **DEEPEST,
     },
     "json": {
         '{"b": [true, {"x": null}], "a": "y"}': (["True", "y"], ["b=True", "a=y"]),
         '{"s": "\\ud800x", "t": "\\u0000"}': (["?x", "\ufffd"], ["s=?x", "t=\ufffd"]),
         "[]": ([], []),
-        DEEP: (REJECTED, REJECTED),
+        **DEEPEST,
     },
 }
 LITERALS: Final[dict[str, list[str]]] = {
@@ -147,7 +160,7 @@ USUAL_TEXTS: Final[dict[str, set[str]]] = {
     "flag": {"t", "True", "1", "0", "off"},
     "words": {"a", "1"},
     "prose": {"a", "1"},
-    "tags": {"a", "1", "{a,NULL,b}", "{1,NULL,-2}", '{"a": 1}', "[]"},
+    "tags": {"a", "1", "{a,NULL,b}", "{1,NULL,-2}", "{0.1234567890123456789}", '{"a": 1}', "[]"},
     "tree": {'{"a": 1}', '{"size": {"w": 3.50}, "c": ["r", null, "b"]}', "[]"},
 }
 

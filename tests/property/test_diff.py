@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.evaluation.concentration import exposures, gini
-from recsys.evaluation.diff import Comparison, Difference, activity_bands, compare
+from recsys.evaluation.diff import Comparison, Difference, activity_bands
 from recsys.schemas import LISTS
 from recsys.sections.ids import Ids, IdType
 
@@ -39,6 +40,13 @@ def table(lists: Lists, id_type: IdType = "bigint", best: float = 1.0) -> pa.Tab
     ]
     schema = LISTS.arrow(Ids(user=id_type, item=id_type))
     return pa.Table.from_pylist(rows, schema=schema)
+
+
+def compare(
+    before: pa.Table | None, after: pa.Table, available: int, active: int, **options: Any
+) -> Comparison:
+    """The figures of two runs' lists."""
+    return Difference.between(before, after, **options).comparison(available, active)
 
 
 def rbo(one: Sequence[int], other: Sequence[int], p: float) -> float:

@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 
 from recsys.arrays import Ragged
 from recsys.generators.factors import CHUNK, FactorModel
-from recsys.lists.ranked import select
+from recsys.lists.ranker import Ranker, select
 from recsys.ranking.blend import WeightedSum
 from recsys.ranking.candidates import best_columns, candidates
 from recsys.ranking.scoring import Scored, Scorer
-from recsys.ranking.stack import Ranker
 
 N_ITEMS = 23
 Scores = npt.NDArray[np.float32]

@@ -51,8 +51,12 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("generators.magic", {}, "field generators.magic"),
         ("generators", {name: {"weight": 0} for name in GENERATORS}, "weight above 0"),
         ("lists.length", 0, "got 0"),
-        ("lists", {"explore_slots": 17}, "between explore_from and place 20"),
-        ("lists", {"explore_slots": 4, "explore_from": 4, "length": 6}, "and place 6"),
+        ("lists.pool", 99, "pool of 99 items is shorter than the lists of 100"),
+        ("lists.steps", ["magic"], r"there is no list step magic, there are .*explore"),
+        ("lists.steps", ["explore", "explore"], "each list step once"),
+        ("list_steps.magic", {}, "field list_steps.magic"),
+        ("list_steps.explore.slots", 17, "between first_place and place 20"),
+        ("list_steps.explore.slots", 21, "field list_steps.explore.slots"),
         ("segments.least_users", 0, "field segments.least_users"),
         ("nights.full_every", 0, r"nights\.full_every: .*greater than 0 \(got 0\)"),
     ],
@@ -78,20 +82,12 @@ def test_only_a_changed_mapping_makes_old_reads_useless() -> None:
     assert mapping("ids.item", "text") != before
 
 
-@pytest.mark.parametrize(
-    ("lists", "places"),
-    [
-        ({}, ()),
-        ({"explore_slots": 1}, (5,)),
-        ({"explore_slots": 2}, (5, 20)),
-        ({"explore_slots": 3, "explore_from": 4}, (4, 12, 20)),
-        ({"explore_slots": 16}, tuple(range(5, 21))),
-        ({"explore_slots": 2, "explore_from": 1, "length": 10}, (1, 10)),
-        ({"length": 3}, ()),
-    ],
-)
-def test_explore_places_are_spread_evenly(lists: dict[str, int], places: tuple[int, ...]) -> None:
-    assert parse_config(changed("lists", lists), "x").lists.explore_places == places
+def test_a_step_must_suit_the_lists_it_is_used_for() -> None:
+    wrong = changed("lists.length", 6) | {"list_steps": {"explore": {"slots": 4, "first_place": 4}}}
+    with pytest.raises(ConfigError, match=r"list_steps\.explore: slots .* place 6"):
+        parse_config(wrong, "recsys.toml")
+    wrong["lists"] |= {"steps": []}
+    assert parse_config(wrong, "recsys.toml").lists.steps == ()
 
 
 @pytest.mark.parametrize(("old", "new"), MOVED.items())

@@ -12,11 +12,12 @@ from scipy import stats
 from recsys.arrays import Ints, Ragged
 from recsys.as_of import AsOf
 from recsys.lists.ranked import RankedLists
-from recsys.lists.steps.explore import Explored, Policy, explored, new_items, night_seed
+from recsys.lists.steps.explore import Config, Policy, explored, new_items
+from recsys.nights import night_seed
 
 NEW = 7
 POLICY = Policy(places=(2, 4), length=6, source=NEW, seed=11)
-POOL = np.array([3, 50, 51, 52, 53])
+NEW_ITEMS = np.array([3, 50, 51, 52, 53])
 
 Scores = npt.NDArray[np.float32]
 
@@ -30,14 +31,20 @@ def top(*rows: Sequence[int]) -> RankedLists:
     """Lists whose scores are minus the place, from 0, by models 0 and 1 in turn."""
     offsets, items = ragged(rows)
     places = np.concatenate([np.arange(len(row)) for row in (*rows, [])])
-    return RankedLists(offsets, items, -places.astype(np.float32), (places % 2).astype(np.int16))
+    return RankedLists(
+        offsets,
+        items,
+        -places.astype(np.float32),
+        (places % 2).astype(np.int16),
+        np.ones(len(places), np.float32),
+    )
 
 
 def keys(users: int) -> npt.NDArray[np.uint64]:
     return np.arange(users).astype(np.uint64)
 
 
-def lists_of(result: Explored) -> list[list[int]]:
+def lists_of(result: RankedLists) -> list[list[int]]:
     return [result.item_rows[a:b].tolist() for a, b in pairwise(result.offsets)]
 
 
@@ -45,20 +52,20 @@ def place(
     lists: RankedLists,
     preferences: Scores | None = None,
     barred: Sequence[Sequence[int]] | None = None,
-    pool: Ints = POOL,
+    new: Ints = NEW_ITEMS,
     policy: Policy = POLICY,
-) -> Explored:
+) -> RankedLists:
     users = len(lists.offsets) - 1
     if preferences is None:
-        preferences = np.zeros((users, len(pool)), np.float32)
-    return explored(lists, pool, preferences, ragged(barred or [[]] * users), keys(users), policy)
+        preferences = np.zeros((users, len(new)), np.float32)
+    return explored(lists, new, preferences, ragged(barred or [[]] * users), keys(users), policy)
 
 
 def test_new_items_take_their_places_and_the_others_keep_their_order() -> None:
     result = place(top([10, 11, 12, 13, 14, 15]))
     (row,) = lists_of(result)
     assert [row[0], row[2], *row[4:]] == [10, 11, 12, 13]
-    assert {row[1], row[3]} < set(POOL.tolist())
+    assert {row[1], row[3]} < set(NEW_ITEMS.tolist())
     assert result.sources.tolist() == [0, NEW, 1, NEW, 0, 1]
     assert result.scores.tolist() == [0.0, 0.0, -1.0, -1.0, -2.0, -3.0]
     np.testing.assert_allclose(result.propensities, [1, 1 / 5, 1, 1 / 4, 1, 1])
@@ -88,23 +95,50 @@ def test_nobody_gets_what_is_excluded_or_listed_already() -> None:
     assert set(result.propensities.tolist()) == {0.5, 1.0}
 
 
-def test_a_pool_that_is_too_small_leaves_the_last_places_ordinary() -> None:
+def test_too_few_new_items_leave_the_last_places_ordinary() -> None:
     lists = top([3, 11, 12, 13, 14, 15], [10, 11, 12, 13, 14, 15])
     result = place(lists, barred=[[50, 51, 52], [3, 50, 51, 52, 53]])
     assert lists_of(result) == [[3, 53, 11, 12, 13, 14], [10, 11, 12, 13, 14, 15]]
     assert result.propensities.tolist() == [1.0] * 12
 
 
-@pytest.mark.parametrize("pool", [POOL, POOL[:0]], ids=["no places", "no pool"])
-def test_nothing_happens_without_places_or_pool(pool: Ints) -> None:
+@pytest.mark.parametrize("new", [NEW_ITEMS, NEW_ITEMS[:0]], ids=["no places", "none"])
+def test_nothing_happens_without_places_or_new_items(new: Ints) -> None:
     lists = top([10, 11, 12], [], [13])
-    policy = POLICY if not len(pool) else replace(POLICY, places=())
-    result = place(lists, pool=pool, policy=policy)
+    policy = POLICY if not len(new) else replace(POLICY, places=())
+    result = place(lists, new=new, policy=policy)
     assert lists_of(result) == [[10, 11, 12], [], [13]]
     np.testing.assert_array_equal(result.scores, lists.scores)
     np.testing.assert_array_equal(result.sources, lists.sources)
     assert result.propensities.tolist() == [1.0] * 4
     assert lists_of(place(top())) == []
+
+
+def test_a_deeper_pool_stays_as_deep_and_holds_what_was_drawn_once() -> None:
+    rows = [10, 11, 12, 13, 14, 15, 50, 51, 52, 53, 3, 20]
+    deep = place(top(*[rows] * 50))
+    for row in lists_of(deep):
+        assert sorted(row) == sorted(rows)
+    assert set(deep.cut(2).item_rows[1::2].tolist()) == set(NEW_ITEMS.tolist())
+    np.testing.assert_array_equal(deep.cut(6).item_rows, place(top(*[rows[:6]] * 50)).item_rows)
+
+
+@pytest.mark.parametrize(
+    ("section", "length", "places"),
+    [
+        ({}, 100, ()),
+        ({"slots": 1}, 100, (5,)),
+        ({"slots": 2}, 100, (5, 20)),
+        ({"slots": 3, "first_place": 4}, 100, (4, 12, 20)),
+        ({"slots": 16}, 100, tuple(range(5, 21))),
+        ({"slots": 2, "first_place": 1}, 10, (1, 10)),
+        ({}, 3, ()),
+    ],
+)
+def test_places_are_spread_evenly(
+    section: dict[str, int], length: int, places: tuple[int, ...]
+) -> None:
+    assert Config.model_validate(section).places(length) == places
 
 
 def test_what_may_not_be_drawn_is_not() -> None:
@@ -117,7 +151,7 @@ def many(users: int) -> tuple[RankedLists, Scores, list[list[int]]]:
     rng = np.random.default_rng(5)
     rows = [rng.permutation(np.flatnonzero(rng.random(40) < 0.2))[:6].tolist() for _ in keys(users)]
     lists = top(*rows)
-    preferences = rng.normal(size=(users, len(POOL))).astype(np.float32)
+    preferences = rng.normal(size=(users, len(NEW_ITEMS))).astype(np.float32)
     return lists, preferences, [np.flatnonzero(rng.random(60) < 0.3).tolist() for _ in range(users)]
 
 
@@ -128,7 +162,7 @@ def test_a_users_draw_does_not_depend_on_block_or_order() -> None:
         rows = [lists.item_rows[lists.offsets[u] : lists.offsets[u + 1]].tolist() for u in chosen]
         part = explored(
             top(*rows),
-            POOL,
+            NEW_ITEMS,
             preferences[chosen],
             ragged([barred[user] for user in chosen]),
             keys(400)[chosen],
@@ -153,11 +187,11 @@ def test_other_keys_seeds_and_nights_draw_anew() -> None:
 
 
 def draws(users: int, preferences: Scores) -> tuple[Ints, npt.NDArray[np.float32]]:
-    """(users, 2) pool columns drawn and their propensities, of users who may get everything."""
+    """(users, 2) columns drawn and their propensities, of users who may get everything."""
     lists = top(*[[10, 11, 12, 13, 14, 15]] * users)
-    result = place(lists, np.broadcast_to(preferences, (users, len(POOL))))
+    result = place(lists, np.broadcast_to(preferences, (users, len(NEW_ITEMS))))
     new = result.sources == NEW
-    columns = np.searchsorted(POOL, result.item_rows[new]).reshape(users, 2)
+    columns = np.searchsorted(NEW_ITEMS, result.item_rows[new]).reshape(users, 2)
     return columns, result.propensities[new].reshape(users, 2)
 
 
@@ -169,10 +203,12 @@ def test_frequencies_are_the_logged_propensities() -> None:
     softmax = odds / odds.sum()
     np.testing.assert_allclose(logged[:, 0], softmax[columns[:, 0]], rtol=1e-5)
     pairs = softmax[:, np.newaxis] * softmax / (1 - softmax[:, np.newaxis])
-    apart = ~np.eye(len(POOL), dtype=bool)
+    apart = ~np.eye(len(NEW_ITEMS), dtype=bool)
     joint = pairs[columns[:, 0], columns[:, 1]]
     np.testing.assert_allclose(logged.prod(axis=1), joint, rtol=1e-5)
-    counts = np.bincount(columns @ [len(POOL), 1], minlength=len(POOL) ** 2).reshape(pairs.shape)
+    counts = np.bincount(columns @ [len(NEW_ITEMS), 1], minlength=len(NEW_ITEMS) ** 2).reshape(
+        pairs.shape
+    )
     assert counts[~apart].sum() == 0
     assert stats.chisquare(counts[apart], users * pairs[apart]).pvalue > 0.01
 
@@ -190,20 +226,20 @@ def test_propensities_weigh_rewards_back_to_another_policy() -> None:
 
 
 def test_frequencies_hold_where_users_differ() -> None:
-    """Each pool item's number of first draws against the sum of its chances over the users."""
+    """Each new item's number of first draws against the sum of its chances over the users."""
     users = 20_000
     rng = np.random.default_rng(8)
-    preferences = rng.normal(size=(users, len(POOL))).astype(np.float32)
+    preferences = rng.normal(size=(users, len(NEW_ITEMS))).astype(np.float32)
     barred = [np.array([3, 50, 51])[rng.random(3) < 0.5].tolist() for _ in range(users)]
     result = place(top(*[[10, 11]] * users), preferences, barred)
     firsts = result.item_rows[result.offsets[:-1] + 1]
-    gone = np.array([[row in gone for row in POOL.tolist()] for gone in barred])
+    gone = np.array([[row in gone for row in NEW_ITEMS.tolist()] for gone in barred])
     odds = np.where(gone, 0.0, np.exp(preferences.astype(np.float64)))
     chances = odds / odds.sum(axis=1, keepdims=True)
-    columns = np.searchsorted(POOL, firsts)
+    columns = np.searchsorted(NEW_ITEMS, firsts)
     logged = result.propensities[result.offsets[:-1] + 1]
     np.testing.assert_allclose(logged, chances[np.arange(users), columns], rtol=1e-5)
-    drawn = np.bincount(columns, minlength=len(POOL))
+    drawn = np.bincount(columns, minlength=len(NEW_ITEMS))
     spread = np.sqrt((chances * (1 - chances)).sum(axis=0))
     assert (np.abs(drawn - chances.sum(axis=0)) < 3.5 * spread).all()
 

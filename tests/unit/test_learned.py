@@ -1,9 +1,13 @@
 """The learned ranker: the same on any number of threads, and better than what it starts from."""
 
+import os
+
 import numpy as np
+import pytest
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from jobs.run.openmp import let_idle_threads_sleep
 from recsys.arrays import Ragged
 from recsys.dataset.training import Descriptions, Training
 from recsys.generators.factors import FactorModel
@@ -65,3 +69,14 @@ def test_only_the_best_of_the_sum_are_ranked_anew() -> None:
     lines = np.repeat(everybody, np.diff(found.offsets))
     assert np.allclose(totals[lines, found.columns], expected, atol=1e-4)
     assert (totals > -np.inf).sum() == len(base)
+
+
+def test_idle_threads_sleep_unless_the_environment_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    let_idle_threads_sleep()
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    let_idle_threads_sleep()
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"

@@ -5,7 +5,7 @@ import pytest
 
 from recsys.arrays import Ragged
 from recsys.generators.factors import FactorModel
-from recsys.lists.ranked import select
+from recsys.lists.ranker import select
 from recsys.ranking.blend import WeightedSum
 from recsys.ranking.scoring import Scorer, Standardised
 

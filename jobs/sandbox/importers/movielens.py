@@ -41,7 +41,7 @@ def read_movielens(folder: Path) -> Market:
 
 
 def _tags(path: Path) -> dict[int, list[str]]:
-    """What members wrote on each movie, once for each time it was written."""
+    """Tags that members gave each movie, once for each time."""
     table = read_csv(path, {"movieId": pa.int64(), "tag": pa.string()})
     tags = defaultdict(list)
     for movie, tag in zip(*(table[name].to_pylist() for name in ("movieId", "tag")), strict=True):

@@ -1,4 +1,4 @@
-"""What is published, as apps and operators see it."""
+"""The published side as apps and operators read it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

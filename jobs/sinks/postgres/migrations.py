@@ -10,7 +10,7 @@ from psycopg2 import sql
 from pydantic import SecretStr
 
 from jobs.db.postgres import Connection, connect
-from jobs.db.statements import SQL, names_in, statement
+from jobs.db.statements import SQL, names_in, script, statement
 from recsys.errors import ConfigError, PublishedSideError
 from recsys.sections.ids import Ids
 
@@ -36,7 +36,8 @@ def migrate(uri: SecretStr, ids: Ids, *, recreate: bool = False) -> list[str]:
 
 
 def _migrate(connection: Connection, ids: Ids, *, recreate: bool) -> list[str]:
-    _run(connection, "roles")
+    with connection.cursor() as cursor:
+        cursor.execute(script("roles"))
     if recreate:
         _drop(connection)
     installed = _installed(connection)
@@ -48,7 +49,7 @@ def _migrate(connection: Connection, ids: Ids, *, recreate: bool) -> list[str]:
         _run(connection, "migrate/lock")
         done = _applied(connection, ids)
     else:
-        _execute(connection, statement("schema"), ids)
+        _execute(connection, script("schema"), ids)
     todo = [path for path in sorted(MIGRATIONS.glob("*.sql")) if _number(path) not in done]
     for path in todo:
         if installed:
@@ -133,7 +134,7 @@ def pending(numbers: Collection[int]) -> tuple[list[str], list[int]]:
 
 
 def other_ids(published: Ids, ids: Ids) -> str | None:
-    """Why a database cannot take ids of these types; None where it can."""
+    """Reason why a database cannot take ids of these types; None where it can."""
     if published == ids:
         return None
     return (
@@ -145,7 +146,7 @@ def other_ids(published: Ids, ids: Ids) -> str | None:
 
 def install_lookup(connection: Connection, ids: Ids) -> None:
     """Replaces the functions of the lookup by their one present form."""
-    _execute(connection, statement("repeatable/lookup"), ids)
+    _execute(connection, script("repeatable/lookup"), ids)
 
 
 def apply(connection: Connection, path: Path, ids: Ids) -> None:

@@ -1,8 +1,8 @@
-"""A run's lists, read back from Postgres to be compared with others."""
+"""A published run as the audit sees it: its lists and what is known of them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 from psycopg2 import sql
@@ -15,6 +15,7 @@ from jobs.db.statements import statement
 from recsys import columns as c
 from recsys.as_of import AsOf
 from recsys.errors import RunNotThereError
+from recsys.evaluation.audit import RunFacts
 from recsys.schemas import LISTS
 from recsys.sections.ids import Ids, IdType
 
@@ -24,26 +25,24 @@ _WITHOUT_LISTS: Final = {
 }
 
 
-@dataclass(frozen=True)
-class KeptRun:
-    """A run whose lists are in Postgres, live or not."""
+def run_facts(uri: SecretStr, run_id: int, ids: Ids, depth: int) -> RunFacts:
+    """What the audit knows of a run whose lists are in Postgres, live or not.
 
-    run_id: int
-    as_of: AsOf
-    methods: Mapping[str, str]
-    """How the lists of each band of users were ordered."""
-    ndcg: float | None = None
-    """What its audit knew of the days that were held back."""
-    audited_against: int | None = None
-    """The run that its audit compared it with."""
-    violations: Sequence[str] = ()
-    """What that audit found."""
-
-
-def kept_run(uri: SecretStr, run_id: int) -> KeptRun:
-    """Raises RunNotThereError where there is no such run, or no lists of it."""
+    depth: places of a list that are read.
+    Raises RunNotThereError where there is no such run, or no lists of it.
+    """
+    lists = read_lists(uri, run_id, ids, depth)
     with connect(uri) as connection:
-        return _kept(connection, run_id)
+        row = kept_run(connection, run_id)
+    return RunFacts(
+        as_of=row.as_of,
+        lists=lists,
+        methods={band: order["method"] for band, order in (row.orders or {}).items()},
+        ndcg=row.ndcg,
+        available_items=row.available_items,
+        active_users=row.active_users,
+        run_id=row.run_id,
+    )
 
 
 def read_lists(uri: SecretStr, run_id: int, ids: Ids, depth: int) -> pa.Table:
@@ -52,12 +51,12 @@ def read_lists(uri: SecretStr, run_id: int, ids: Ids, depth: int) -> pa.Table:
     Raises RunNotThereError where the lists are not there.
     """
     with connect(uri) as connection:
-        run = _kept(connection, run_id)
+        kept_run(connection, run_id)
         query = sql.SQL(statement("audit/lists")).format(
-            user_type=sql.SQL(_readable(ids.user)),
-            item_type=sql.SQL(_readable(ids.item)),
+            user_type=sql.SQL(readable(ids.user)),
+            item_type=sql.SQL(readable(ids.item)),
             depth=sql.Literal(depth),
-            run_id=sql.Literal(run.run_id),
+            run_id=sql.Literal(run_id),
         )
         text = query.as_string(connection)
     wanted = pa.schema([LISTS.arrow(ids).field(n) for n in (c.USER_ID, c.ITEM_IDS, c.SCORES)])
@@ -71,7 +70,21 @@ def _fetched(uri: SecretStr, text: str, run_id: int) -> Iterator[pa.Table]:
         yield cursor.fetch_arrow_table()
 
 
-def _kept(connection: Connection, run_id: int) -> KeptRun:
+@dataclass(frozen=True)
+class KeptRun:
+    """The row of `audit/run`."""
+
+    run_id: int
+    as_of: AsOf
+    status: str
+    orders: Mapping[str, Any] | None
+    ndcg: float | None
+    available_items: int | None
+    active_users: int | None
+
+
+def kept_run(connection: Connection, run_id: int) -> KeptRun:
+    """Raises RunNotThereError where there is no such run, or no lists of it."""
     with connection.cursor() as cursor:
         cursor.execute(statement("audit/run"), {"run_id": run_id})
         row = cursor.fetchone()
@@ -79,16 +92,16 @@ def _kept(connection: Connection, run_id: int) -> KeptRun:
         raise RunNotThereError(
             f"there is no run {run_id}; `recsys runs` lists those that there are"
         )
-    found, as_of, status, orders, ndcg, against, violations = row
-    if status in _WITHOUT_LISTS:
+    number, instant, *others = row
+    run = KeptRun(number, AsOf(instant), *others)
+    if run.status in _WITHOUT_LISTS:
         raise RunNotThereError(
-            f"run {run_id} {_WITHOUT_LISTS[status]}, so its lists are not there; `recsys runs` "
+            f"run {run_id} {_WITHOUT_LISTS[run.status]}, so its lists are not there; `recsys runs` "
             "lists those that there are"
         )
-    methods = {band: order["method"] for band, order in (orders or {}).items()}
-    return KeptRun(int(found), AsOf(as_of), methods, ndcg, against, violations or ())
+    return run
 
 
-def _readable(id_type: IdType) -> IdType:
-    """Arrow carries uuids as text."""
+def readable(id_type: IdType) -> IdType:
+    """The type that ids are read as: Arrow carries uuids as text."""
     return "text" if id_type == "uuid" else id_type

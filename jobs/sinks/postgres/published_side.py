@@ -1,4 +1,4 @@
-"""Whether a run could be published: asked before anything is extracted or trained."""
+"""Check that a run could be published, made before anything is extracted or trained."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _MIGRATE: Final = "run `recsys migrate`"
 
 @dataclass(frozen=True)
 class _Server:
-    """What a server says of itself and of the login."""
+    """Facts of a server and of the login."""
 
     login: str
     superuser: bool
@@ -109,7 +109,7 @@ def _of_schema(session: Connection, ids: Ids) -> Iterator[str]:
 
 
 def _shared(session: connection, other: connection) -> bool:
-    """Whether a pooler gives a session's server process away while the session is open.
+    """True if a pooler gives a session's server process away while the session is open.
 
     A pooler makes up the number that a session is told at its start.
     """

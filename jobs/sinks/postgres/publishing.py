@@ -1,12 +1,9 @@
-"""Lists into Postgres: staged beside the published ones, audited, then live in one transaction."""
+"""Lists into Postgres: staged beside the published ones, then live in one transaction."""
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from enum import Enum, auto
 from functools import partial
 from typing import Any, Final
 
@@ -19,165 +16,108 @@ from jobs.db.arrow import arrow_session
 from jobs.db.liveness import streamed
 from jobs.db.postgres import Connection, connect
 from jobs.db.statements import statement
+from jobs.sinks.base import RunRecord, RunTables, Staged
 from jobs.sinks.postgres import clearing
-from recsys.as_of import AsOf
-from recsys.errors import DataError, HeldError, IncompleteReadError
+from recsys.errors import IncompleteReadError
 from recsys.sections.ids import Ids, IdType
 
-_MODEL: Final = re.compile("[a-z][a-z0-9_]*")
 _ROWS_PER_BATCH: Final = 8_192
 _MOST_LOADERS: Final = 8
 """Connections that load at once, on a machine of many cores: the server has apps to answer too."""
 
 
-@dataclass(frozen=True)
-class RunRecord:
-    """What `recs.run` says of a run from its start."""
+class PostgresPublication:
+    """A publication in progress, with the writer's rights.
 
-    as_of: AsOf
-    config_hash: str
-    code_version: str
-    models: Sequence[str]
-    stats: Mapping[str, Any]
-
-    def __post_init__(self) -> None:
-        """Raises DataError for a name that no generator can have: it comes from a file."""
-        odd = [name for name in self.models if not _MODEL.fullmatch(name)]
-        if odd:
-            raise DataError(
-                f"the lists of {self.as_of} name a model {odd[0]!r}, which is no identifier; make "
-                "them again"
-            )
-
-
-@dataclass(frozen=True)
-class RunTables:
-    """What of a run goes into Postgres."""
-
-    lists: ds.Dataset
-    """The `lists` table."""
-    fallback: pa.Table
-    """The `fallback` table."""
-    quarantine: ds.Dataset
-    """The `quarantine` table."""
-
-
-@dataclass(frozen=True)
-class Audit:
-    """A run's figures against the live run, and what of them keeps it from going live."""
-
-    figures: Mapping[str, Any]
-    violations: Sequence[str]
-
-    def as_json(self) -> str:
-        return json.dumps({"figures": self.figures, "violations": list(self.violations)})
-
-
-@dataclass(frozen=True)
-class Published:
-    """A run whose lists are complete in Postgres."""
-
-    run_id: int
-    users: int
-    list_hash: str
-    live: bool = False
-    newer: "LiveRun | None" = None
-    """The live run of a later date, because of which this one is history."""
-    violations: Sequence[str] = ()
-    """What would have held this run back, were it not history."""
-
-
-@dataclass(frozen=True)
-class LiveRun:
-    """The run that lookups answer from."""
-
-    run_id: int
-    as_of: AsOf
-
-
-class GoesLive(Enum):
-    """When a run whose audit finds nothing goes live; otherwise it is published as history."""
-
-    ALWAYS = auto()
-    UNLESS_OLDER = auto()
-    """Not where the live run is of a later date."""
-    NEVER = auto()
-
-
-#: Compares the run's lists with those of the run that it replaces, whose id it gets; None where
-#: there is none.
-Auditor = Callable[[int | None], Audit]
-
-
-def publish(
-    uri: SecretStr,
-    ids: Ids,
-    record: RunRecord,
-    tables: RunTables,
-    audit: Auditor | None,
-    keep_runs: int,
-    goes_live: GoesLive = GoesLive.UNLESS_OLDER,
-) -> Published:
-    """Loads a run's lists beside the published ones, audits them, and points lookups at them.
-
-    audit: called in another thread while the lists are loaded; what is published as history, as
-    without an audit, is measured by itself, leaves the live run alone and is never held back.
-    Until the last transaction commits nothing of the run can be seen, and no reader is waited for.
-    Raises HeldError where the audit finds a violation: the run is kept with its figures, and what
-    was live stays live.
+    Until `complete` commits nothing of its run can be seen, and no reader is waited for.
     """
-    with _publisher(uri) as (connection, still_alone):
-        clearing.drop_loose(connection)
-        live = _live_run(connection)
-        newer = live if live and live.as_of > record.as_of else None
-        history = audit is None or goes_live is GoesLive.NEVER
-        history |= newer is not None and goes_live is GoesLive.UNLESS_OLDER
-        with connection:
-            run_id = _open_run(connection, record)
-        partition = sql.Identifier(f"user_list_run_{run_id}")
-        # The audit reads the lake and the live lists, and the load waits for Postgres.
-        with ThreadPoolExecutor(1) as auditor:
-            before = None if history or live is None else live.run_id
-            audited = auditor.submit(audit, before) if audit else None
-            _load(uri, connection, partition, run_id, ids, tables.lists)
-            _ingest(uri, "quarantined_row", run_id, _quarantined(tables.quarantine, run_id))
-            found = audited.result() if audited else None
-        with connection:
-            published = _checked(connection, partition, run_id, tables.lists.count_rows())
-        still_alone()
-        held = bool(found and found.violations and not history)
-        with connection:
-            _run(connection, "publish/switch_lock")
-            _complete(connection, partition, published, found, held=held)
-            _add_fallback(connection, run_id, ids, tables.fallback)
-            gone = {"partition": partition, "run_id": sql.Literal(run_id)}
-            _run(connection, "publish/forget_listed", **gone)
-            if not held and not history:
-                switch(connection, run_id, "published")
-        clearing.retire(connection, keep_runs)
-    violations = found.violations if found else ()
-    if held:
-        raise HeldError(
-            f"run {run_id} is held back, the live run stays: {'; '.join(violations)}; look "
-            f'at `recsys diff`, then fix the cause or `recsys publish {run_id} --force "reason"`'
-        )
-    newer = newer if history and goes_live is not GoesLive.NEVER else None
-    return replace(published, live=not history, newer=newer, violations=violations)
+
+    def __init__(
+        self, uri: SecretStr, ids: Ids, connection: Connection, still_alone: Callable[[], None]
+    ) -> None:
+        """still_alone: raises where the lock that lets only one publication run was lost."""
+        self._uri, self._ids = uri, ids
+        self._connection, self._still_alone = connection, still_alone
+
+    def live(self) -> int | None:
+        """The live run, which no other publication can change meanwhile."""
+        return live_run(self._connection)
+
+    def allocate(self, run: RunRecord) -> int:
+        """Gives a run its number."""
+        with self._connection:
+            return _open_run(self._connection, run)
+
+    def stage(self, run_id: int, run: RunRecord, tables: RunTables) -> Staged:
+        """Loads lists into a table that nobody sees, and counts them.
+
+        Raises IncompleteReadError where not all arrived.
+        """
+        del run  # noted by `allocate`
+        _load(self._uri, self._connection, run_id, self._ids, tables.lists)
+        if tables.quarantine is not None:
+            _ingest(self._uri, "quarantined_row", run_id, _quarantined(tables.quarantine, run_id))
+        expected = tables.lists.count_rows()
+        with self._connection:
+            loaded = _checked(self._connection, run_id, expected)
+            _add_fallback(self._connection, run_id, self._ids, tables.fallback)
+        return loaded
+
+    def complete(
+        self,
+        staged: Staged,
+        *,
+        live: bool,
+        held: bool = False,
+        verdict: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Attaches a run's lists and, with `live`, points lookups at them, in one transaction.
+
+        held: whether the audit keeps the run from going live. verdict: what is kept of the audit.
+        """
+        marks = {
+            "run_id": staged.run_id,
+            "users": staged.users,
+            "list_hash": staged.list_hash,
+            "status": "held" if held else "published",
+            "audit": None if verdict is None else json.dumps(verdict),
+        }
+        parts = {"partition": _table(staged.run_id), "run_id": sql.Literal(staged.run_id)}
+        self._still_alone()
+        with self._connection, self._connection.cursor() as cursor:
+            cursor.execute(statement("publish/switch_lock"))
+            _run(self._connection, "publish/attach", **parts)
+            cursor.execute(statement("publish/complete"), marks)
+            _run(self._connection, "publish/forget_listed", **parts)
+            if live:
+                switch(self._connection, staged.run_id, "published")
+
+    def retire(self, keep: int) -> None:
+        """Marks old runs as retired and removes what nobody uses of them."""
+        clearing.retire(self._connection, keep)
 
 
 @contextmanager
-def _publisher(uri: SecretStr) -> Iterator[tuple[Connection, Callable[[], None]]]:
-    """A connection with the writer's rights, while no other publication or migration runs.
+def publication(uri: SecretStr, ids: Ids) -> Iterator[PostgresPublication]:
+    """A publication, while no other one and no migration runs.
 
-    Another connection holds the lock, in a transaction of its own; the function raises where that
-    one was lost.
+    Another connection holds the lock, in a transaction of its own.
     """
     with connect(uri) as alone, connect(uri) as connection:
         for each in (alone, connection):
             _run(each, "publish/become_writer")
         connection.commit()
         _run(alone, "publish/lock")
-        yield connection, lambda: _run(alone, "publish/locked")
+        clearing.drop_loose(connection)
+        yield PostgresPublication(uri, ids, connection, lambda: _run(alone, "publish/locked"))
+
+
+def live_run(connection: Connection) -> int | None:
+    """The run that lookups answer from; None before the first publication."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute(statement("publish/live_run"))
+        row = cursor.fetchone()
+    return int(row[0]) if row else None
 
 
 def _open_run(connection: Connection, record: RunRecord) -> int:
@@ -193,15 +133,12 @@ def _open_run(connection: Connection, record: RunRecord) -> int:
     return int(run_id)
 
 
-def _load(
-    uri: SecretStr,
-    connection: Connection,
-    partition: sql.Identifier,
-    run_id: int,
-    ids: Ids,
-    lists: ds.Dataset,
-) -> None:
-    number = sql.Literal(run_id)
+def _table(run_id: int) -> sql.Identifier:
+    return sql.Identifier(f"user_list_run_{run_id}")
+
+
+def _load(uri: SecretStr, connection: Connection, run_id: int, ids: Ids, lists: ds.Dataset) -> None:
+    partition, number = _table(run_id), sql.Literal(run_id)
     with connection:
         _run(connection, "publish/create_partition", partition=partition, run_id=number)
         _retype(connection, partition, _loadable(ids.user), _loadable(ids.item), ids)
@@ -248,48 +185,17 @@ def _retype(
         _run(connection, "publish/load_ids_as_text", partition=partition, **types)
 
 
-def _live_run(connection: Connection) -> LiveRun | None:
-    with connection, connection.cursor() as cursor:
-        cursor.execute(statement("publish/live_run"))
-        row = cursor.fetchone()
-    return LiveRun(row[0], AsOf(row[1])) if row else None
-
-
-def _checked(
-    connection: Connection, partition: sql.Identifier, run_id: int, expected: int
-) -> Published:
-    """Counts what was loaded; raises IncompleteReadError where that is not all of it."""
+def _checked(connection: Connection, run_id: int, expected: int) -> Staged:
     with connection.cursor() as cursor:
-        cursor.execute(sql.SQL(statement("publish/checksum")).format(partition=partition))
+        checksum = sql.SQL(statement("publish/checksum")).format(partition=_table(run_id))
+        cursor.execute(checksum)
         users, list_hash = cursor.fetchone() or (0, "")
     if users != expected:
         raise IncompleteReadError(
             f"run {run_id}: Postgres holds {users} lists of {expected}; nothing was published, "
             "run the step again"
         )
-    return Published(run_id, int(users), str(list_hash))
-
-
-def _complete(
-    connection: Connection,
-    partition: sql.Identifier,
-    published: Published,
-    audit: Audit | None,
-    *,
-    held: bool,
-) -> None:
-    """Attaches a run's lists: they are history from here on, live or not."""
-    run_id = sql.Literal(published.run_id)
-    _run(connection, "publish/attach", partition=partition, run_id=run_id)
-    marks = {
-        "run_id": published.run_id,
-        "users": published.users,
-        "list_hash": published.list_hash,
-        "status": "held" if held else "published",
-        "audit": audit.as_json() if audit else None,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(statement("publish/complete"), marks)
+    return Staged(run_id, int(users), str(list_hash))
 
 
 def _add_fallback(connection: Connection, run_id: int, ids: Ids, fallback: pa.Table) -> None:

@@ -1,88 +1,114 @@
-"""Places for new items in finished lists, drawn at random with known chances.
+"""Places for new items, drawn at random with known chances.
 
 Nobody has met a new item, so no model ranks it high, so nobody meets it. A few places of each list
 go to new items. What is placed there is drawn, and the chance of each draw is kept with the list,
-so that what people did there says how well another policy would have done.
+so that what people did there says how well another policy would have done. Steps that move entries
+belong before this one, or the chances are no longer those of the places.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
-from recsys.arrays import Floats, Ints, Mask, Ragged, offsets_of
-from recsys.as_of import AsOf
+from recsys.arrays import Floats, Ints, ItemRows, Mask, Ragged, offsets_of
 from recsys.dataset.training import Training
 from recsys.generators.contract import Model
+from recsys.lists.contract import Recipients, Scope, StepConfig, StepContext, Words
 from recsys.lists.ranked import RankedLists
+from recsys.sections.base import READ_PLACES, Positive
 
-Words = npt.NDArray[np.uint64]
-
+SCOPE: Final[Scope] = "user"
+TASTE: Final = "content"
+"""The generator whose scores say which new items suit a user: the one that needs no events."""
 SHARPNESS: Final = 5.0
 """Log-odds a unit of cosine: an item 0.2 nearer to the user's taste is drawn e times as often."""
 SOURCE: Final = "explore"
-"""Name of the source of explore entries; it stands last among a run's models."""
+"""Name of the source of explore entries: the step's own."""
+
+
+class Config(StepConfig):
+    """Places for new items."""
+
+    slots: Annotated[int, Field(ge=0, le=READ_PLACES)] = 0
+    """Places of each list that go to new items."""
+    first_place: Annotated[int, Field(gt=0, le=READ_PLACES)] = 5
+    """The first of these places."""
+    max_users: Annotated[int, Field(ge=0)] = 3
+    """An item that more users have met is not new."""
+    max_age_days: Positive = 30.0
+    """Nor is one whose first event or creation is longer ago, in days."""
+
+    def check_length(self, length: int) -> None:
+        """See `StepConfig`."""
+        last = min(READ_PLACES, length)
+        if self.slots > max(0, last - self.first_place + 1):
+            raise ValueError(f"slots do not fit between first_place and place {last}")
+
+    def places(self, length: int) -> tuple[int, ...]:
+        """The places that go to new items, from `first_place` to place 20, evenly spread."""
+        reach = min(READ_PLACES, length) - self.first_place
+        steps = max(self.slots - 1, 1)
+        return tuple(self.first_place + n * reach // steps for n in range(self.slots))
 
 
 @dataclass(frozen=True)
 class Policy:
-    """How new items are placed, the same for every user."""
+    """Placement of new items, the same for every user."""
 
     places: tuple[int, ...]
     """Ascending places that new items get, from 1; none is beyond `length`."""
     length: int
-    """Items a list."""
+    """Items of a published list."""
     source: int
-    """Number of `SOURCE` among the run's models."""
+    """Number of `SOURCE` among the run's sources."""
     seed: int
-    """Of the draws; `night_seed` gives each night its own."""
-
-
-@dataclass(frozen=True)
-class Explored:
-    """Lists of several users, one after the other, with new items among them."""
-
-    offsets: Ints
-    """(users + 1,) where each user's list begins and ends."""
-    item_rows: Ints
-    """Best first, but for the explore entries."""
-    scores: npt.NDArray[np.float32]
-    """An explore entry carries the score of the entry above it: it says nothing of its own."""
-    sources: npt.NDArray[np.int16]
-    """Number of the model that speaks most for each, or of `SOURCE`."""
-    propensities: npt.NDArray[np.float32]
-    """Chance with which the policy put the item there, see `explored`; 1 of ordinary entries."""
+    """Of the draws."""
 
 
 @dataclass(frozen=True)
 class Explorer:
     """The policy with the new items of a night."""
 
-    pool: Ints
+    new: ItemRows
     """(p,) ascending rows of new items."""
     taste: Model | None
-    """A model of the pool alone; without one all new items are drawn alike."""
+    """A model of the new items alone; without one all of them are drawn alike."""
     policy: Policy
 
-    def explored(self, lists: RankedLists, keys: Words, users: Ints, excluded: Ragged) -> Explored:
-        """The lists of a block of users with new items in them; see `explored`.
 
-        users: (users,) ascending rows of the user index.
-        """
-        preferences = np.zeros((len(users), len(self.pool)), np.float32)
-        if self.taste is not None and len(self.pool):
-            preferences = np.float32(SHARPNESS) * self.taste.scores(users)
-        return explored(lists, self.pool, preferences, excluded, keys, self.policy)
+def prepare(context: StepContext, config: Config) -> Explorer | None:
+    """The new items of a date and who knows which suit whom; None without places for them."""
+    if not config.slots:
+        return None
+    new = new_of(context.training, context.available, config.max_users, config.max_age_days)
+    taste = context.models.get(TASTE)
+    policy = Policy(
+        places=config.places(context.length),
+        length=context.length,
+        source=context.sources.index(SOURCE),
+        seed=context.seed,
+    )
+    return Explorer(new, None if taste is None else taste.restricted(new), policy)
 
 
-def night_seed(seed: int, as_of: AsOf) -> int:
-    """The seed of one night's draws: the same night draws the same, the next night anew."""
-    return seed << 32 | as_of.minute_of_day << 21 | as_of.instant.toordinal()
+def apply(
+    lists: RankedLists,
+    users: Recipients,
+    facts: Explorer,
+    config: Config,  # noqa: ARG001 - `facts` has what it came to
+) -> RankedLists:
+    """The lists of a chunk of users with new items in them; see `explored`."""
+    preferences = np.zeros((len(users.rows), len(facts.new)), np.float32)
+    if facts.taste is not None and len(facts.new):
+        preferences = np.float32(SHARPNESS) * facts.taste.scores(users.rows)
+    return explored(lists, facts.new, preferences, users.excluded, users.keys, facts.policy)
 
 
 def new_items(users: Ints, ages: Floats, available: Ints, max_users: int, max_days: float) -> Ints:
-    """(pool,) ascending rows of the available items that few users have met and that are young.
+    """(p,) ascending rows of the available items that few users have met and that are young.
 
     users: (items,) how many users have an event of each. ages: (items,) days since its first event
     or its creation, NaN where neither is known; such an item is new.
@@ -92,7 +118,7 @@ def new_items(users: Ints, ages: Floats, available: Ints, max_users: int, max_da
 
 
 def new_of(training: Training, available: Ints, max_users: int, max_days: float) -> Ints:
-    """(pool,) the available items that are new to what models learn from; see `new_items`."""
+    """(p,) the available items that are new to what models learn from; see `new_items`."""
     rows, items = training.history.indices, training.history.shape[1]
     ages = np.full(items, -np.inf)
     np.maximum.at(ages, rows, training.ages)
@@ -102,25 +128,26 @@ def new_of(training: Training, available: Ints, max_users: int, max_days: float)
 
 def explored(
     lists: RankedLists,
-    pool: Ints,
+    new: ItemRows,
     preferences: npt.NDArray[np.float32],
     excluded: Ragged,
     keys: Words,
     policy: Policy,
-) -> Explored:
+) -> RankedLists:
     """The lists with new items at the policy's places; what stood there moves down.
 
-    pool: (p,) ascending rows of new items.
+    new: (p,) ascending rows of new items.
     preferences: (users, p) how well each would suit the user, in natural log-odds: an item that has
     1 more is drawn e times as often. One of -inf or NaN is never drawn.
     excluded: offsets (users + 1,) and item rows of what each user must not get.
     keys: (users,) a lasting number of each user. Draws depend on seed, key and item row, not on the
-    other users of the block.
+    other users of the chunk.
 
     One item after another is drawn, without replacement, by softmax of the preferences over the
-    user's eligible pool: all of it but what is excluded and what the list holds already. The first
-    draw goes to the first place. Where the pool is too small the last places stay ordinary; a list
-    that ends before a place gets the item at its end.
+    eligible new items: all but what is excluded and what the published part of the list holds
+    already. The first draw goes to the first place. Where these are too few the last places stay
+    ordinary; a list that ends before a place gets the item at its end. A list keeps its depth, but
+    one shorter than the published length may grow to it.
 
     The propensity of an explore entry is the chance of its draw given the list's earlier explore
     entries: exp(preference) / sum of exp(preference) over the eligible items not yet drawn. The
@@ -133,27 +160,35 @@ def explored(
     """
     eligible = (
         (preferences > -np.inf)
-        & ~_held(lists.offsets, lists.item_rows, pool)
-        & ~_held(*excluded, pool)
+        & ~_held(lists.cut(policy.length).items, new)
+        & ~_held(excluded, new)
     )
     logits = np.where(eligible, preferences.astype(np.float64), -np.inf)
-    slots = min(len(policy.places), len(pool))
-    drawn, chances = _draws(logits, _gumbel(keys, pool, policy.seed), slots)
+    slots = min(len(policy.places), len(new))
+    drawn, chances = _draws(logits, _gumbel(keys, new, policy.seed), slots)
     counts = np.minimum(eligible.sum(axis=1), slots)
     taken = np.arange(slots) < counts[:, np.newaxis]
-    return _merged(lists, counts, pool[drawn[taken]], chances[taken], policy)
+    rows = new[drawn[taken]]
+    others = _without(lists, Ragged.of_lengths(counts, rows), policy.length)
+    merged = _merged(others, counts, rows, chances[taken], policy)
+    return merged.cut(np.maximum(lists.items.lengths, policy.length))
 
 
-def _held(offsets: Ints, rows: Ints, pool: Ints) -> Mask:
-    """(users, p) whether the rows of each user hold each item of the pool."""
-    held = np.zeros((len(offsets) - 1, len(pool)), np.bool_)
-    if len(pool):
-        rows = rows[offsets[0] : offsets[-1]]
-        columns = np.minimum(np.searchsorted(pool, rows), len(pool) - 1)
-        lines = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-        known = pool[columns] == rows
-        held[lines[known], columns[known]] = True
+def _held(items: Ragged, new: ItemRows) -> Mask:
+    """(users, p) whether the rows of each user hold each new item."""
+    held = np.zeros((len(items.offsets) - 1, len(new)), np.bool_)
+    if len(new):
+        columns = np.minimum(np.searchsorted(new, items.values), len(new) - 1)
+        known = new[columns] == items.values
+        held[items.lines()[known], columns[known]] = True
     return held
+
+
+def _without(lists: RankedLists, drawn: Ragged, length: int) -> RankedLists:
+    """The lists without what was drawn for them, which may stand below the published part."""
+    if lists.items.lengths.max(initial=0) <= length:
+        return lists
+    return lists.where(~np.isin(lists.items.pairs(), drawn.pairs()))
 
 
 def _draws(logits: Floats, noise: Floats, slots: int) -> tuple[Ints, Floats]:
@@ -176,16 +211,16 @@ def _draws(logits: Floats, noise: Floats, slots: int) -> tuple[Ints, Floats]:
     return order, chances
 
 
-def _gumbel(keys: Words, pool: Ints, seed: int) -> Floats:
+def _gumbel(keys: Words, new: ItemRows, seed: int) -> Floats:
     """(users, p) standard Gumbel noise, a function of seed, user's key and item row alone."""
     users = _mixed(keys.astype(np.uint64) ^ _mixed(np.array([seed], np.uint64)))
-    words = _mixed(users[:, np.newaxis] ^ _mixed(pool.astype(np.uint64)))
+    words = _mixed(users[:, np.newaxis] ^ _mixed(new.astype(np.uint64)))
     uniform = ((words >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
     return np.asarray(-np.log(-np.log(uniform)))
 
 
 def _mixed(words: Words) -> Words:
-    """What splitmix64 (Steele, Lea and Flood 2014) gives from each word as its state."""
+    """Outputs of splitmix64 (Steele, Lea and Flood 2014), each word taken as its state."""
     mixed = words + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -194,24 +229,22 @@ def _mixed(words: Words) -> Words:
 
 def _merged(
     lists: RankedLists, counts: Ints, rows: Ints, chances: Floats, policy: Policy
-) -> Explored:
-    """The lists with new items at their places, cut to length.
+) -> RankedLists:
+    """The lists with new items at their places.
 
     counts: (users,) new items of each list. rows, chances: (entries,) of the new items, in order.
     """
-    lengths = np.diff(lists.offsets)
-    lines, ranks = _numbered(lengths)
+    lengths = lists.items.lengths
+    lines, ranks = lists.items.lines(), lists.places()
     new_lines, draws = _numbered(counts)
     free = _free_places(policy.places, int(lengths.max(initial=0)))
     places = np.concatenate([free[counts[lines], ranks], np.array(policy.places, np.int64)[draws]])
     order = np.lexsort((places, np.concatenate([lines, new_lines])))
-    order = order[_numbered(lengths + counts)[1] < policy.length]
-    kept = np.minimum(lengths + counts, policy.length)
-    propensities = np.concatenate([np.ones(len(lines)), chances])
+    propensities = np.concatenate([lists.propensities, chances])
     sources = np.concatenate([lists.sources, np.full(len(rows), policy.source, np.int16)])
     scores = np.concatenate([lists.scores, _scores_above(lists, new_lines, draws, policy.places)])
-    return Explored(
-        offsets=offsets_of(kept),
+    return RankedLists(
+        offsets=offsets_of(lengths + counts),
         item_rows=np.concatenate([lists.item_rows, rows])[order],
         scores=scores[order],
         sources=sources[order],

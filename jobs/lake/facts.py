@@ -1,0 +1,124 @@
+"""Facts that the manifest of each table states besides its files, one model a table."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from jobs.lake.partitions import Draft, Partition
+from recsys.as_of import AsOf
+from recsys.nights import Night
+
+
+class Facts(BaseModel):
+    """Base of all facts. Those of an earlier version may state more, and are read all the same."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @classmethod
+    def of(cls, partition: Partition) -> Self:
+        """Read the facts of a partition; raises MissingPartitionError where there is none."""
+        return cls.model_validate(partition.manifest().stats)
+
+    def note(self, draft: Draft) -> None:
+        """State the facts that are set in a draft's manifest; what is None is left out."""
+        stated = self.model_dump(mode="json", exclude_unset=True)
+        draft.stats |= {name: value for name, value in stated.items() if value is not None}
+
+
+class ReadFacts(Facts):
+    """Of a raw table."""
+
+    source: str = ""
+    """The source's table or collection."""
+    rejected: Mapping[str, int] = {}
+    """Rows that cannot be used, by reason."""
+    observed_at: datetime | None = None
+    """When it was read; None of what a first version read."""
+    reconstructed: bool | None = None
+    """Of a snapshot: whether it was read on another day than the one it stands for."""
+    late: int = 0
+    """Of a window that was read again: rows that came after the read before."""
+
+
+class QuarantineFacts(Facts):
+    """Of the rows that could not be used."""
+
+    rejected: Mapping[str, int]
+    """How many there are, by source and reason."""
+
+
+class ItemsFacts(Facts):
+    """Of the item index."""
+
+    available: int
+    """Items that can be recommended."""
+
+
+class HistoriesFacts(Facts):
+    """Of the user-item matrix."""
+
+    pairs: int = 0
+    events: int = 0
+    distinct_events: int = 0
+    """Events without those that were delivered twice."""
+
+
+class MadeFacts(Facts):
+    """Of anything that is made for a night."""
+
+    night: Night | None = None
+    """The night it was made in; None of what a first version made."""
+
+
+class ModelFacts(MadeFacts):
+    """Of a fitted generator."""
+
+    shapes: Mapping[str, tuple[int, ...]] = {}
+    """Of its arrays, by name."""
+    started_from: AsOf | None = None
+    """The run whose item vectors the fit began with."""
+
+
+class ListsFacts(MadeFacts):
+    """Of the lists."""
+
+    models: tuple[str, ...]
+    """Names of the sources, which the lists refer to by position."""
+    scored: int = 0
+    """Users whose lists were made anew."""
+    kept: int = 0
+    """Users whose lists are those of the night before."""
+
+
+class ViolationFacts(Facts):
+    """A rule of a contract that a table broke."""
+
+    table: str
+    rule: str
+    severity: Literal["fail", "warn"]
+    observed: Any
+    allowed: Any
+
+
+class EventCheck(Facts):
+    """Of the check of an event source, for later ones."""
+
+    windows: tuple[str, ...]
+    """Windows that were checked, as folders below the lake."""
+    mix: Mapping[str, float]
+    newest: datetime | None = None
+
+
+class CheckFacts(Facts):
+    """Of the check of a stage."""
+
+    violations: tuple[ViolationFacts, ...] = ()
+    events: Mapping[str, EventCheck] = {}
+    """By event source."""
+
+    @property
+    def failed_tables(self) -> frozenset[str]:
+        """The tables that broke their contracts."""
+        return frozenset(each.table for each in self.violations if each.severity == "fail")

@@ -1,0 +1,70 @@
+"""The lists of a date, planned: what they are ranked with, and the list steps after that."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from jobs.run.entrypoint import RunArguments
+from jobs.stores.models import TrainingData, read_model
+from jobs.stores.step_facts import read_facts
+from jobs.tasks.lists import ListMaker, PoolMaker, PoolSource
+from recsys import columns as c
+from recsys.arrays import Mask
+from recsys.generators.contract import Arrays, Model
+from recsys.ids import IdIndex
+from recsys.lists.chain import Chain, plan_chain
+from recsys.lists.contract import StepContext
+from recsys.lists.ranker import Ranker
+from recsys.nights import night_seed
+from recsys.ranking.policy import RankingPolicy
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lists of a date are made with, each part read or made when it is asked for."""
+
+    arguments: RunArguments
+    known: TrainingData
+    policy: RankingPolicy
+
+    @cached_property
+    def models(self) -> Mapping[str, Model]:
+        """The generators of the date."""
+        lake, as_of = self.arguments.lake, self.arguments.as_of
+        return {name: read_model(lake, name, as_of) for name in self.policy.generators}
+
+    @cached_property
+    def context(self) -> StepContext:
+        """What list steps may know of the date."""
+        config = self.arguments.config
+        return StepContext(
+            training=self.known.training,
+            available=self.known.available,
+            models=self.models,
+            steps=config.lists.steps,
+            length=config.lists.length,
+            seed=night_seed(config.seed, self.arguments.as_of),
+        )
+
+    @cached_property
+    def chain(self) -> Chain:
+        """The list steps, with what they found in the pools of all users as the lake has it."""
+        lake, as_of = self.arguments.lake, self.arguments.as_of
+
+        def read(step: str, before: Chain) -> Arrays:  # noqa: ARG001 - they are found already
+            return read_facts(lake, step, as_of)
+
+        return plan_chain(self.arguments.config.list_steps, self.context, read)
+
+    def pools(self, due: Mask) -> PoolMaker:
+        """Ranks users. due: (all users,) which of them."""
+        config, known = self.arguments.config, self.known
+        ranker = Ranker.of(
+            self.models, self.policy, known.available, known.training, config.ranking.candidates
+        )
+        return PoolMaker(ranker, config.lists.depth, due, config.ids)
+
+    def lists(self, source: PoolSource) -> ListMaker:
+        """Makes lists of pools."""
+        items = IdIndex(self.known.items[c.ITEM_ID].combine_chunks())
+        return ListMaker(source, self.chain, items, self.arguments.config.ids)

@@ -1,0 +1,57 @@
+"""Publication of a run: staged in the sink of record, audited, and live if the audit allows it."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from jobs.sinks.base import RunRecord, RunTables
+from jobs.sinks.postgres.sink import PostgresSink
+from recsys.errors import HeldError
+from recsys.evaluation.audit import AuditVerdict, Outcome
+
+
+@dataclass(frozen=True)
+class Published:
+    """A run whose lists are complete in Postgres."""
+
+    run_id: int
+    users: int
+    list_hash: str
+    verdict: AuditVerdict
+
+    @property
+    def live(self) -> bool:
+        return self.verdict.outcome is Outcome.LIVE
+
+
+#: Judges the run whose lists are being loaded; it gets the id of the live run, None where none is.
+Auditor = Callable[[int | None], AuditVerdict]
+
+
+def publish(
+    record: PostgresSink, run: RunRecord, tables: RunTables, auditor: Auditor, keep_runs: int
+) -> Published:
+    """Stages a run's lists, audits them, and does what the verdict says.
+
+    auditor: called in another thread while the lists are loaded.
+    Raises HeldError where the audit says so: the run is kept with its figures, and what was live
+    stays live.
+    """
+    with record.publication() as publication:
+        run_id = publication.allocate(run)
+        # The audit reads the lake and the live lists, and the load waits for Postgres.
+        with ThreadPoolExecutor(1) as thread:
+            audited = thread.submit(auditor, publication.live())
+            staged = publication.stage(run_id, run, tables)
+            verdict = audited.result()
+        published = Published(run_id, staged.users, staged.list_hash, verdict)
+        held = verdict.outcome is Outcome.HELD
+        publication.complete(staged, live=published.live, held=held, verdict=verdict.as_dict())
+        publication.retire(keep_runs)
+    if held:
+        raise HeldError(
+            f"run {run_id} is held back, the live run stays: "
+            f"{'; '.join(map(str, verdict.violations))}; look at `recsys diff`, then fix the cause "
+            f'or `recsys publish {run_id} --force "reason"`'
+        )
+    return published

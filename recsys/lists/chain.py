@@ -1,0 +1,126 @@
+"""The list steps of a date, ready to run one after the other on chunks of users."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Self, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys.arrays import ItemRows
+from recsys.generators.contract import Arrays
+from recsys.lists.contract import (
+    MarketStep,
+    Pools,
+    Prepared,
+    Recipients,
+    StepConfig,
+    StepContext,
+)
+from recsys.lists.ranked import RankedLists
+from recsys.lists.registry import LIST_STEPS
+from recsys.sections.base import Section
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A list step with what it needs to know of a date."""
+
+    name: str
+    config: StepConfig
+    facts: Any
+
+
+@dataclass(frozen=True)
+class Chain:
+    """List steps in the order in which they run; it may be empty."""
+
+    steps: tuple[PlannedStep, ...]
+    available: ItemRows
+    """(a,) ascending rows of the items that may be recommended."""
+    length: int
+    """Items of a published list."""
+
+    def then(self, step: PlannedStep) -> Self:
+        """The chain with one more step at its end."""
+        return replace(self, steps=(*self.steps, step))
+
+    def applied(self, lists: RankedLists, users: Recipients) -> RankedLists:
+        """What the steps make of the pools of a chunk of users."""
+        for step in self.steps:
+            lists = LIST_STEPS[step.name].apply(lists, users, step.facts, step.config)
+        return lists
+
+    def published(self, lists: RankedLists, users: Recipients) -> RankedLists:
+        """The lists to publish: what the steps make of the pools, without what a user must not get,
+        with scores that do not rise, cut to length."""
+        if self.steps:
+            lists = _falling(self._permitted(self.applied(lists, users), users))
+        return lists.cut(self.length)
+
+    def _permitted(self, lists: RankedLists, users: Recipients) -> RankedLists:
+        """The lists without what is unavailable, excluded, or there already.
+
+        Ranking offers none of it, but a step may have put it in.
+        """
+        pairs = lists.items.pairs()
+        good = np.isin(lists.item_rows, self.available) & ~np.isin(pairs, users.excluded.pairs())
+        first = np.zeros(len(pairs), np.bool_)
+        first[np.unique(pairs, return_index=True)[1]] = True
+        return lists.where(good & first)
+
+
+def _falling(lists: RankedLists) -> RankedLists:
+    """The lists with the score of each entry lowered to that of any above it."""
+    scores, lines = lists.scores, lists.items.lines()
+    rising = (scores[1:] > scores[:-1]) & (lines[1:] == lines[:-1])
+    if not rising.any():
+        return lists
+    places = lists.places()
+    square = np.full((len(lists.offsets) - 1, int(places.max()) + 1), np.inf, np.float32)
+    square[lines, places] = scores
+    lowest: npt.NDArray[np.float32] = np.minimum.accumulate(square, axis=1)
+    return replace(lists, scores=lowest[lines, places])
+
+
+def facts_name(step: str) -> str:
+    """The name that a step's facts are kept by, beside the generators of a date."""
+    return f"step-{step}"
+
+
+def market_steps(names: Iterable[str]) -> list[str]:
+    """Those of some list steps that look at the pools of all users."""
+    return [name for name in names if LIST_STEPS[name].SCOPE == "market"]
+
+
+def plan_chain(
+    sections: Section, context: StepContext, market: Callable[[str, Chain], Arrays]
+) -> Chain:
+    """The chain of a date's list steps.
+
+    sections: of all steps. market: gives the facts of a step that looks at the pools of all users,
+    given the chain before it.
+    """
+    chain = Chain((), context.available, context.length)
+    for name in context.steps:
+        step, section = LIST_STEPS[name], getattr(sections, name)
+        facts: Any = ()
+        if step.SCOPE == "market":
+            facts = market(name, chain)
+        elif isinstance(step, Prepared):
+            facts = step.prepare(context, section)
+        if facts is not None:
+            chain = chain.then(PlannedStep(name, section, facts))
+    return chain
+
+
+def plan_market_step(name: str, pools: Pools, context: StepContext, sections: Section) -> Arrays:
+    """What a step that looks at the pools of all users finds in them.
+
+    Raises TypeError where the arrays are not of items.
+    """
+    found = cast("MarketStep", LIST_STEPS[name]).plan(pools, context, getattr(sections, name))
+    odd = [key for key, array in found.items() if array.shape[:1] != (context.items,)]
+    if odd:
+        raise TypeError(f"list step {name}: the first axis of {odd[0]} must be the item index")
+    return found

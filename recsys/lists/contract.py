@@ -1,0 +1,133 @@
+"""What a list step is: how it is planned for a date, and what it does to ranked lists.
+
+A list step is one module of `recsys.lists.steps` with `Config`, `SCOPE` and `apply`; its name is
+the module's. Steps turn the pools that ranking gives, which may be deeper than what is published,
+into lists.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, Self, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys.arrays import ItemRows, Ragged, UserRows
+from recsys.dataset.training import Training
+from recsys.generators.contract import Arrays, Model, Rows
+from recsys.lists.ranked import RankedLists
+from recsys.sections.base import Section
+
+Words = npt.NDArray[np.uint64]
+Scope = Literal["user", "market"]
+
+
+class StepConfig(Section):
+    """What every list step's section is."""
+
+    def check_length(self, length: int) -> None:
+        """Raises ValueError where the section does not suit lists of so many items."""
+
+
+@dataclass(frozen=True)
+class Recipients:
+    """The users of a chunk of lists."""
+
+    rows: UserRows
+    """(users,) ascending rows of the user index."""
+    keys: Words
+    """(users,) a lasting number of each user, for draws: rows change from night to night."""
+    excluded: Ragged
+    """Rows of the items that each must not get: touched or blocked."""
+
+    @classmethod
+    def none(cls) -> Self:
+        """No users."""
+        nobody = Ragged.of_lengths(np.empty(0, np.int64), np.empty(0, np.int64))
+        return cls(np.empty(0, np.int64), np.empty(0, np.uint64), nobody)
+
+    def of(self, users: Rows) -> Self:
+        """Some of the users, by their places (m,) here."""
+        return type(self)(self.rows[users], self.keys[users], self.excluded.take(users))
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What steps may know of a date besides the lists."""
+
+    training: Training
+    available: ItemRows
+    """(a,) ascending rows of the items that may be recommended."""
+    models: Mapping[str, Model]
+    """The fitted generators by name."""
+    steps: Sequence[str]
+    """The list steps, in their order."""
+    length: int
+    """Items of a published list."""
+    seed: int
+    """Of draws; each night has its own."""
+
+    @property
+    def items(self) -> int:
+        """Size of the item index."""
+        return int(self.training.history.shape[1])
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of what the numbers in `RankedLists.sources` stand for."""
+        return (*self.models, *self.steps)
+
+
+class ListStep(Protocol):
+    """A module of `recsys.lists.steps`."""
+
+    Config: type[StepConfig]
+    SCOPE: Scope
+    """Whether it looks at one user at a time, or at the pools of all users first; then it is a
+    `MarketStep`."""
+
+    def apply(self, lists: RankedLists, users: Recipients, facts: Any, config: Any) -> RankedLists:
+        """Makes other lists of a chunk of users; a user's list must not depend on who else is in
+        the chunk.
+
+        Lists stay best first. What a user must not get is taken out afterwards, and the scores of
+        entries that moved up are lowered to that of the entry above.
+        facts: what `prepare` or `plan` gave; None where the module has neither. It goes to
+        executors. config: an instance of the module's `Config`.
+        """
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A step that looks at one user at a time, and needs to know more of the date."""
+
+    def prepare(self, context: StepContext, config: Any) -> Any:
+        """What `apply` needs, once a date; None where the step has nothing to do on this date."""
+
+
+Counts = dict[str, npt.NDArray[np.integer]]
+ChunkSummary = Callable[[RankedLists, Recipients], Arrays]
+"""Counts something in the pools of a chunk: whole numbers, in arrays of the same shapes always."""
+
+
+class Pools(Protocol):
+    """The ranked pools of all users, as the steps before have left them."""
+
+    def summed(self, summary: ChunkSummary) -> Counts:
+        """Adds up what a function counts in each chunk of users.
+
+        Only the sums leave the partitions. They are of whole numbers, so that they do not depend
+        on how users are spread: count scores in fixed point. Raises TypeError where they are not.
+        """
+
+
+@runtime_checkable
+class MarketStep(Protocol):
+    """A step that looks at the pools of all users before it changes any list."""
+
+    def plan(self, pools: Pools, context: StepContext, config: Any) -> Arrays:
+        """(items, …) arrays of what the market says of each item; `apply` gets them as facts.
+
+        They are kept with the models of the date. On a night on changes those of the last full
+        night are used, with 0 for items that are new since: 0 must mean that nothing is known.
+        """

@@ -1,0 +1,58 @@
+"""What the pools of all users say together, chunk by chunk."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recsys.lists.chain import Chain
+from recsys.lists.contract import ChunkSummary, Counts, Recipients
+from recsys.lists.ranked import RankedLists
+from recsys.lists.ranker import Ranker
+
+
+def ranked_chunks(
+    ranker: Ranker, users: Recipients, depth: int
+) -> Iterator[tuple[RankedLists, Recipients]]:
+    """The pools of users, so many items deep, chunk by chunk."""
+    start = 0
+    for lists in ranker.top_n(users.rows, users.excluded, depth):
+        chosen = np.arange(start, start + len(lists.offsets) - 1)
+        yield lists, users.of(chosen)
+        start += len(chosen)
+
+
+@dataclass(frozen=True)
+class HeldPools:
+    """Pools in the memory of one process; see `Pools`."""
+
+    chunks: Sequence[tuple[RankedLists, Recipients]]
+    chain: Chain
+    """The steps before."""
+
+    def summed(self, summary: ChunkSummary) -> Counts:
+        """See `Pools`."""
+        total = nothing(summary)
+        for lists, users in self.chunks:
+            total = added(total, counted(summary, self.chain.applied(lists, users), users))
+        return total
+
+
+def counted(summary: ChunkSummary, lists: RankedLists, users: Recipients) -> Counts:
+    """What a function counts in a chunk; raises TypeError where that is not whole numbers."""
+    found = dict(summary(lists, users))
+    odd = [key for key, array in found.items() if not np.issubdtype(array.dtype, np.integer)]
+    if odd:
+        kind = found[odd[0]].dtype
+        raise TypeError(f"{odd[0]} is {kind}: a list step may sum up whole numbers only")
+    return found
+
+
+def nothing(summary: ChunkSummary) -> Counts:
+    """What a function counts where there are no users: zeros."""
+    return counted(summary, RankedLists.none(), Recipients.none())
+
+
+def added(one: Counts, other: Counts) -> Counts:
+    """The sums of arrays of the same names and shapes."""
+    return {key: array + other[key] for key, array in one.items()}

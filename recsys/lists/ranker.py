@@ -1,0 +1,82 @@
+"""The best items of each user, exactly, in chunks of users."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from recsys.arrays import Ints, Ragged, offsets_of
+from recsys.dataset.training import Training
+from recsys.evaluation.metrics import as_ranked
+from recsys.generators.contract import Model, Rows
+from recsys.lists.ranked import RankedLists
+from recsys.ranking.blend import Blend
+from recsys.ranking.candidates import best_columns
+from recsys.ranking.policy import RankingPolicy
+from recsys.ranking.scoring import Scored, Scorer
+
+
+def select(scored: Scored, blend: Blend, available: Rows, n: int) -> RankedLists:
+    """The n best items of each user of a chunk by a blend; fewer where fewer are left.
+
+    available: (a,) ascending item rows.
+    """
+    totals = blend.totals(scored)
+    columns = best_columns(totals, min(n, totals.shape[1]))
+    values = np.take_along_axis(totals, columns, axis=1)
+    kept = values > -np.inf
+    sources = np.zeros(columns.shape, np.int16)
+    if len(scored.scores) > 1:
+        sources = blend.shares(scored, columns).argmax(axis=0).astype(np.int16)
+    return RankedLists(
+        offsets=offsets_of(kept.sum(axis=1)),
+        item_rows=available[columns[kept]],
+        scores=values[kept],
+        sources=sources[kept],
+        propensities=np.ones(int(kept.sum()), np.float32),
+    )
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """Everything that ranking needs, the same for every user."""
+
+    scorer: Scorer
+    blend: Blend
+
+    @classmethod
+    def of(
+        cls,
+        models: Mapping[str, Model],
+        choice: RankingPolicy,
+        available: Rows,
+        training: Training,
+        most: int,
+    ) -> Self:
+        """The two stages of a date. most: candidates of each generator."""
+        scorer = Scorer.of(models, available, training.history.shape[1])
+        return cls(scorer, choice.blend(scorer, training, most))
+
+    def top_n(self, users: Ints, excluded: Ragged, n: int) -> Iterator[RankedLists]:
+        """The n best available items of each user, chunk by chunk.
+
+        users: (u,) ascending rows. excluded: what each must not get, besides what is unavailable.
+        """
+        for scored in self.scorer.chunks(users, excluded):
+            yield select(scored, self.blend, self.scorer.available, n)
+
+
+def ranked_lists(
+    scorer: Scorer, blends: Mapping[str, Blend], users: Ints, excluded: Ragged, k: int
+) -> dict[str, Ints]:
+    """(u, k) item rows of each blend's lists, best first, -1 where one is shorter.
+
+    users: (u,) ascending rows. excluded: what each must not get.
+    """
+    found: dict[str, list[Ints]] = {name: [] for name in blends}
+    for scored in scorer.chunks(users, excluded):
+        for name, blend in blends.items():
+            lists = select(scored, blend, scorer.available, k)
+            found[name].append(as_ranked(lists.items, k))
+    return {name: np.concatenate(parts) for name, parts in found.items()}

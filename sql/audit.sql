@@ -1,0 +1,22 @@
+-- A run's facts and lists, read back to be compared.
+
+-- name: lists
+-- The first places of every list of a run; uuids as text. Types: user_type, item_type. Literals:
+-- depth, run_id.
+SELECT
+    l.user_id::{user_type} AS user_id,
+    l.item_ids[1:{depth}]::{item_type}[] AS item_ids,
+    l.scores[1:{depth}] AS scores
+FROM recs.user_list AS l
+WHERE l.run_id = {run_id}
+
+-- name: run
+-- One run: its as-of, whether its lists are still there, how each band of users was ordered, the NDCG of
+-- that, and how many items and users its lists could have reached. Parameter: run_id.
+SELECT
+    r.run_id, r.as_of, r.status, r.stats -> 'models' -> 'choice' -> 'orders' AS orders,
+    r.audit -> 'figures' -> 'ndcg' AS ndcg,
+    (r.stats -> 'matrix' ->> 'available_items')::bigint AS available_items,
+    (r.stats ->> 'active_users')::bigint AS active_users
+FROM recs.run AS r
+WHERE r.run_id = %(run_id)s

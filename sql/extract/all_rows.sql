@@ -1,2 +1,0 @@
--- Every row of a source. Identifiers: columns, relation.
-SELECT {columns} FROM {relation}

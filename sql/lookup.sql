@@ -1,0 +1,43 @@
+-- Lookups and the list of runs, as apps and operators ask.
+
+-- name: mentions
+-- Rows of the published side that hold something of a user. Parameter: user_id.
+SELECT
+    (SELECT count(*) FROM recs.user_list AS l WHERE l.user_id = %(user_id)s)
+    + (SELECT count(*) FROM recs.blocked AS b WHERE b.user_id = %(user_id)s)
+    + (SELECT count(*) FROM recs.quarantined_row AS q WHERE q.user_id = cast(%(user_id)s AS text))
+
+-- name: published
+-- Instants that a configuration has published a run of, and whether one of the instant's runs is live.
+-- Parameters: config_hash, first, last.
+SELECT r.as_of, bool_or(EXISTS (SELECT FROM recs.live AS l WHERE l.run_id = r.run_id)) AS live
+FROM recs.run AS r
+WHERE r.config_hash = %(config_hash)s AND r.as_of BETWEEN %(first)s AND %(last)s
+    AND r.published_at IS NOT NULL
+GROUP BY r.as_of
+ORDER BY r.as_of
+
+-- name: runs
+-- The newest runs, newest first, and the live one, however old. Parameter: n.
+WITH newest AS (SELECT r.run_id FROM recs.run AS r ORDER BY r.run_id DESC LIMIT %(n)s)
+SELECT
+    r.run_id, r.as_of, r.status, l.run_id IS NOT NULL AS live,
+    r.users, r.list_hash, r.published_at, r.stats
+FROM recs.run AS r
+LEFT JOIN recs.live AS l USING (run_id)
+WHERE l.run_id IS NOT NULL OR r.run_id IN (SELECT n.run_id FROM newest AS n)
+ORDER BY r.run_id DESC
+
+-- name: segments
+-- The segments that the live run has a list for, in alphabetical order.
+SELECT f.segment
+FROM recs.fallback_list AS f
+INNER JOIN recs.live AS l ON f.run_id = l.run_id
+WHERE f.segment <> 'all'
+ORDER BY f.segment COLLATE "C"
+
+-- name: top_n
+-- A user's list as an app gets it. Parameters: user_id, n, segment.
+SELECT t.rank, t.item_id::text, t.score, t.source
+FROM recs.top_n(%(user_id)s, %(n)s, %(segment)s) AS t
+ORDER BY t.rank

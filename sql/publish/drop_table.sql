@@ -1,2 +1,0 @@
--- Removes a table of lists. Identifier: partition.
-DROP TABLE recs.{partition}

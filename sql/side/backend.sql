@@ -1,2 +1,0 @@
--- The server process that answers.
-SELECT pg_backend_pid() AS pid
