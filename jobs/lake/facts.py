@@ -1,4 +1,4 @@
-"""Facts that the manifest of each table states besides its files, one model a table."""
+"""ManifestFacts that the manifest of each table states besides its files, one model a table."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,7 +11,7 @@ from recsys.as_of import AsOf
 from recsys.nights import Night
 
 
-class Facts(BaseModel):
+class ManifestFacts(BaseModel):
     """Base of all facts. Those of an earlier version may state more, and are read all the same."""
 
     model_config = ConfigDict(frozen=True)
@@ -27,8 +27,8 @@ class Facts(BaseModel):
         draft.stats |= {name: value for name, value in stated.items() if value is not None}
 
 
-class ReadFacts(Facts):
-    """Of a raw table."""
+class ReadFacts(ManifestFacts):
+    """Facts of a raw table."""
 
     source: str = ""
     """The source's table or collection."""
@@ -42,22 +42,22 @@ class ReadFacts(Facts):
     """Of a window that was read again: rows that came after the read before."""
 
 
-class QuarantineFacts(Facts):
-    """Of the rows that could not be used."""
+class QuarantineFacts(ManifestFacts):
+    """Facts of the rows that could not be used."""
 
     rejected: Mapping[str, int]
     """How many there are, by source and reason."""
 
 
-class ItemsFacts(Facts):
-    """Of the item index."""
+class ItemsFacts(ManifestFacts):
+    """Facts of the item index."""
 
     available: int
     """Items that can be recommended."""
 
 
-class HistoriesFacts(Facts):
-    """Of the user-item matrix."""
+class HistoriesFacts(ManifestFacts):
+    """Facts of the user-item matrix."""
 
     pairs: int = 0
     events: int = 0
@@ -65,15 +65,15 @@ class HistoriesFacts(Facts):
     """Events without those that were delivered twice."""
 
 
-class MadeFacts(Facts):
-    """Of anything that is made for a night."""
+class MadeFacts(ManifestFacts):
+    """Facts of anything that is made for a night."""
 
     night: Night | None = None
     """The night it was made in; None of what a first version made."""
 
 
 class ModelFacts(MadeFacts):
-    """Of a fitted generator."""
+    """Facts of a fitted generator."""
 
     shapes: Mapping[str, tuple[int, ...]] = {}
     """Of its arrays, by name."""
@@ -82,7 +82,7 @@ class ModelFacts(MadeFacts):
 
 
 class ListsFacts(MadeFacts):
-    """Of the lists."""
+    """Facts of the lists."""
 
     models: tuple[str, ...]
     """Names of the sources, which the lists refer to by position."""
@@ -92,7 +92,7 @@ class ListsFacts(MadeFacts):
     """Users whose lists are those of the night before."""
 
 
-class ViolationFacts(Facts):
+class ViolationFacts(ManifestFacts):
     """A rule of a contract that a table broke."""
 
     table: str
@@ -102,8 +102,8 @@ class ViolationFacts(Facts):
     allowed: Any
 
 
-class EventCheck(Facts):
-    """Of the check of an event source, for later ones."""
+class EventCheck(ManifestFacts):
+    """Facts of an event source's check, for later ones."""
 
     windows: tuple[str, ...]
     """Windows that were checked, as folders below the lake."""
@@ -111,8 +111,8 @@ class EventCheck(Facts):
     newest: datetime | None = None
 
 
-class CheckFacts(Facts):
-    """Of the check of a stage."""
+class CheckFacts(ManifestFacts):
+    """Facts of a stage's check."""
 
     violations: tuple[ViolationFacts, ...] = ()
     events: Mapping[str, EventCheck] = {}
