@@ -102,12 +102,12 @@ def test_the_night_after_a_forced_shutdown_is_right(
     undisturbed = {}
     for day in days:
         night(arguments(pipeline, OBSERVED_AT, day))
-        undisturbed[day] = pipeline.query(LATEST, (day,))
+        undisturbed[day] = pipeline.query(LATEST, (day.instant,))
     assert len({str(found) for found in undisturbed.values()}) == len(days)
 
     machine = Machine(into_an_empty_lake(pipeline, tmp_path / "second"), environment, tmp_path)
     lengths = machine.finish(days[0])
-    assert pipeline.query(LATEST, (days[0],)) == undisturbed[days[0]]
+    assert pipeline.query(LATEST, (days[0].instant,)) == undisturbed[days[0]]
     for number in range(kills):
         # The night that was cut off is run again, or left out.
         cut = days[1 + number % (len(days) - 2)]
@@ -124,5 +124,5 @@ def test_the_night_after_a_forced_shutdown_is_right(
         with capsys.disabled():
             which = "the same" if after == cut else "the next"
             print(f"\nshutdown {number + 1}, {begun:.0%} into {during}: {which} ", end="")  # noqa: T201
-            assert pipeline.query(LATEST, (after,)) == undisturbed[after]
+            assert pipeline.query(LATEST, (after.instant,)) == undisturbed[after]
             print("night is right", end="", flush=True)  # noqa: T201
