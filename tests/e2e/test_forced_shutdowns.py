@@ -21,8 +21,8 @@ import pytest
 from jobs.sandbox.seed import make_market
 from recsys.as_of import AsOf
 from tests.e2e.conftest import OBSERVED_AT, Pipeline
-from tests.e2e.test_backfill import arguments, into_an_empty_lake, night
-from tests.lake.test_power_cut import RECORDER, cut_power
+from tests.e2e.night_runs import arguments, into_an_empty_lake, night
+from tests.lake.power_cuts import RECORDER, cut_power
 
 END = AsOf.parse("2026-01-01")
 LATEST = "SELECT list_hash FROM recs.run WHERE as_of = %s ORDER BY run_id DESC LIMIT 1"

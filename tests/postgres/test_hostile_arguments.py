@@ -29,18 +29,9 @@ from jobs.steps import extract_sources
 from recsys.config import Config, parse_config
 from recsys.errors import MappingError
 from recsys.sections.ids import Ids
-from tests.architecture.test_docs import commands
+from tests.architecture.cli_commands import commands
 from tests.conftest import REPOSITORY
-from tests.postgres.test_publishing import (
-    DAY,
-    RECORD,
-    history,
-    lists,
-    passed,
-    popular,
-    query,
-    tables,
-)
+from tests.postgres.publications import DAY, RECORD, history, lists, passed, popular, query, tables
 
 DROP = "DROP SCHEMA recs CASCADE"
 HOSTILE = (

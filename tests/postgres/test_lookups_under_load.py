@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from jobs.sandbox.servers import pgbench_path
 from jobs.sinks.postgres import lookup, switching
 from tests.logins import as_admin
-from tests.postgres.test_publishing import go
+from tests.postgres.publications import go
 
 CLIENTS, USERS, LENGTH = 8, 50, 20
 #: Fails on an answer that is empty, short, or made of two runs: run r lists items r*1000 and up.
