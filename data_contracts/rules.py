@@ -164,7 +164,7 @@ def run_time(as_of: AsOf) -> datetime:
 
 def _stable(result: dict[str, Any], as_of: AsOf) -> dict[str, Any]:
     version, asset = result["meta"]["great_expectations_version"], result["suite_name"]
-    run = {"run_name": f"as_of={as_of}", "run_time": run_time(as_of).isoformat()}
+    run = {"run_name": f"as_of={as_of.folder}", "run_time": run_time(as_of).isoformat()}
     result["meta"] = {
         "great_expectations_version": version,
         "run_id": run,

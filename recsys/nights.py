@@ -30,7 +30,8 @@ class Night(BaseModel):
 
 
 def decide(as_of: AsOf, full_every: int, fingerprint: str, earlier: Mapping[AsOf, Night]) -> Night:
-    """The night of an instant: full, unless a full one is less than `full_every` days before.
+    """The night of an instant: full, unless a full one is less than `full_every` days before
+    and `full_every` is not 1.
 
     earlier: nights by instant, of which models, choice and lists are all there. Those of another
     fingerprint and those that are not before the instant do not count.
@@ -42,7 +43,7 @@ def decide(as_of: AsOf, full_every: int, fingerprint: str, earlier: Mapping[AsOf
     }
     recent = timedelta(days=full_every)
     full = [at for at, night in same.items() if night.base is None and as_of - at < recent]
-    if not full:
+    if not full or full_every == 1:
         return Night(fingerprint=fingerprint)
     base = max(full)
     previous = max(at for at, night in same.items() if base in (at, night.base))

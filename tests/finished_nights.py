@@ -14,8 +14,8 @@ from jobs.steps import publish_lists
 from jobs.stores.models import model_partition, write_policy
 from recsys.as_of import AsOf
 from recsys.config import Config
+from recsys.dataset.bands import BANDS
 from recsys.nights import Night
-from recsys.ranking.bands import BANDS
 from recsys.ranking.policy import BandPolicy, RankingPolicy
 from recsys.schemas import FALLBACK, HISTORIES, ITEMS, LISTS, QUARANTINE, RAW, RAW_USERS, Table
 

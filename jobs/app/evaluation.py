@@ -14,6 +14,7 @@ from jobs.app.tuning import Tuned, tune, with_sections
 from jobs.fitting import fit_generator
 from recsys.arrays import Ints
 from recsys.config import Config
+from recsys.dataset.bands import bands_of, members_of
 from recsys.dataset.training import Training
 from recsys.dataset.trial import DataSet
 from recsys.errors import DataError
@@ -26,7 +27,6 @@ from recsys.lists.contract import Recipients, StepContext
 from recsys.lists.pools import HeldPools, ranked_chunks
 from recsys.lists.ranked import RankedLists
 from recsys.lists.ranker import Ranker, ranked_lists
-from recsys.ranking.bands import bands_of, members_of
 from recsys.ranking.blend import Blend, WeightedSum
 from recsys.ranking.policy import RankingPolicy
 from recsys.ranking.scoring import Scorer

@@ -63,7 +63,7 @@ def backfill_command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done.")
     ] = False,
-    promote: Annotated[bool, typer.Option("--promote", help="Let the last date go live.")] = False,
+    promote: Annotated[bool, typer.Option("--promote", help="Let the last run go live.")] = False,
 ) -> None:
     """Publish the runs of the past as history; the live run stays live.
 
@@ -76,11 +76,12 @@ def backfill_command(
 
     Example: recsys backfill --from 2025-12-31 --to 2026-01-01 --every 6h
     """
+    span = _span(every)
     if first > last:
         raise typer.BadParameter(f"{first} lies after {last}", param_hint="--from")
     arguments = RunArguments(last, load_config(config), load_settings(), datetime.now(UTC), promote)
     require_ready(arguments.config, arguments.settings)
-    planned = plan(arguments, first, _span(every), promote=promote)
+    planned = plan(arguments, first, span, promote=promote)
     if dry_run:
         _say_what_would_be_done(arguments, planned)
         return

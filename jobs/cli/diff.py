@@ -37,7 +37,7 @@ def diff(
         int, typer.Option("--n", "-n", min=1, max=10_000, help="Items of each kind.")
     ] = _MOVERS,
 ) -> None:
-    """Show what a run changes against another: users, lists by segment, items.
+    """Show what a run changes against another: users, lists by band, items.
 
     Example: recsys diff 3 4
     """
@@ -48,19 +48,19 @@ def diff(
     )
     verdict = audit(later, earlier, config.gates)
     console.print(_totals(earlier, later, verdict))
-    segments = _by_segment(verdict.difference, lake, later.as_of, config)
-    console.print(_segments(segments, verdict.figures))
+    groups = _by_group(verdict.difference, lake, later.as_of, config)
+    console.print(_groups(groups, verdict.figures))
     console.print(_items(*verdict.difference.movers(n)))
 
 
-def _by_segment(
+def _by_group(
     difference: Difference, lake: Lake, as_of: AsOf, config: Config
 ) -> Mapping[str, Change]:
     """By how much users had done; where the lake lacks the date, by the length of their lists."""
     try:
-        return difference.by_segment(activity(lake, as_of, config))
+        return difference.by_group(activity(lake, as_of, config))
     except MissingPartitionError:
-        return difference.by_segment(difference.length_bands())
+        return difference.by_group(difference.by_length())
 
 
 def _totals(before: RunFacts, after: RunFacts, verdict: AuditVerdict) -> Table:
@@ -73,9 +73,9 @@ def _totals(before: RunFacts, after: RunFacts, verdict: AuditVerdict) -> Table:
     return table
 
 
-def _segments(segments: Mapping[str, Change], everybody: Change) -> Table:
-    table = Table("segment", *_COLUMNS, title="users and their lists")
-    for name, change in (*segments.items(), ("all users", everybody)):
+def _groups(groups: Mapping[str, Change], everybody: Change) -> Table:
+    table = Table("band", *_COLUMNS, title="users and their lists")
+    for name, change in (*groups.items(), ("all users", everybody)):
         counts = (change.users_before, change.users_after, change.users_lost, change.users_new)
         shares = (change.overlap, change.rbo, change.churn)
         table.add_row(name, *map(_figure, (*counts, *shares)))

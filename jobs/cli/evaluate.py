@@ -18,11 +18,11 @@ from jobs.run.settings import load_config
 from jobs.sources.pair_files import read_descriptions, read_ids, read_numbered
 from recsys.arrays import Ints
 from recsys.config import Config
+from recsys.dataset.segments import segments_of
 from recsys.dataset.trial import DataSet
 from recsys.errors import DataError, SettingsError
 from recsys.evaluation.report import ALL, Figures
 from recsys.evaluation.splits import Pairs, Split, at_quantile, given, random_per_user
-from recsys.lists.fallback import segments_of
 from recsys.sections.base import READ_PLACES
 
 _COLUMNS = ("recall", "ndcg", "average_precision", "reciprocal_rank", "hit", "novelty")

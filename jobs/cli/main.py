@@ -28,7 +28,7 @@ _COMMANDS: Final = (
     Deferred(
         "diff",
         "jobs.cli.diff:diff",
-        "Show what a run changes against another: users, lists by segment, items.",
+        "Show what a run changes against another: users, lists by band, items.",
     ),
     Deferred(
         "rollback", "jobs.cli.switch:rollback", "Let lookups answer from an older run at once."

@@ -54,6 +54,11 @@ _BY_STATE: Final[Mapping[str, Cause]] = {
         "the server only reads: a standby, or default_transaction_read_only is on",
         "point RECSYS_POSTGRES_URI at the primary, or let the login write",
     ),
+    "2BP01": (
+        PublishedSideError,
+        "something of yours is made of what a migration makes anew",
+        "drop it, migrate, and make it again; the log of the server names it",
+    ),
     "28": (
         SettingsError,
         "Postgres refuses the login",

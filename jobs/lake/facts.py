@@ -1,4 +1,4 @@
-"""Facts that the manifest of each table states besides its files, one model a table."""
+"""ManifestFacts that the manifest of each table states besides its files, one model a table."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,7 +11,7 @@ from recsys.as_of import AsOf
 from recsys.nights import Night
 
 
-class Facts(BaseModel):
+class ManifestFacts(BaseModel):
     """Base of all facts. Those of an earlier version may state more, and are read all the same."""
 
     model_config = ConfigDict(frozen=True)
@@ -27,7 +27,7 @@ class Facts(BaseModel):
         draft.stats |= {name: value for name, value in stated.items() if value is not None}
 
 
-class ReadFacts(Facts):
+class ReadFacts(ManifestFacts):
     """Of a raw table."""
 
     source: str = ""
@@ -42,21 +42,21 @@ class ReadFacts(Facts):
     """Of a window that was read again: rows that came after the read before."""
 
 
-class QuarantineFacts(Facts):
+class QuarantineFacts(ManifestFacts):
     """Of the rows that could not be used."""
 
     rejected: Mapping[str, int]
     """How many there are, by source and reason."""
 
 
-class ItemsFacts(Facts):
+class ItemsFacts(ManifestFacts):
     """Of the item index."""
 
     available: int
     """Items that can be recommended."""
 
 
-class HistoriesFacts(Facts):
+class HistoriesFacts(ManifestFacts):
     """Of the user-item matrix."""
 
     pairs: int = 0
@@ -65,7 +65,7 @@ class HistoriesFacts(Facts):
     """Events without those that were delivered twice."""
 
 
-class MadeFacts(Facts):
+class MadeFacts(ManifestFacts):
     """Of anything that is made for a night."""
 
     night: Night | None = None
@@ -92,7 +92,7 @@ class ListsFacts(MadeFacts):
     """Users whose lists are those of the night before."""
 
 
-class ViolationFacts(Facts):
+class ViolationFacts(ManifestFacts):
     """A rule of a contract that a table broke."""
 
     table: str
@@ -102,7 +102,7 @@ class ViolationFacts(Facts):
     allowed: Any
 
 
-class EventCheck(Facts):
+class EventCheck(ManifestFacts):
     """Of the check of an event source, for later ones."""
 
     windows: tuple[str, ...]
@@ -111,7 +111,7 @@ class EventCheck(Facts):
     newest: datetime | None = None
 
 
-class CheckFacts(Facts):
+class CheckFacts(ManifestFacts):
     """Of the check of a stage."""
 
     violations: tuple[ViolationFacts, ...] = ()

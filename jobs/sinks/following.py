@@ -6,10 +6,14 @@ of two publications or rollbacks ends last.
 
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Final
 
 from jobs.sinks.base import Sink
 from jobs.sinks.postgres.sink import PostgresSink
-from recsys.errors import RecsysError
+from recsys.errors import RecsysError, RunNotThereError, SinkUnavailableError
+
+_TRIES: Final = 5
 
 log = logging.getLogger(__name__)
 
@@ -21,11 +25,17 @@ def follow(record: PostgresSink, sink: Sink, keep: int) -> None:
     on.
     """
     sink.forget(record.forgotten())
-    while (live := record.live()) is not None and live != sink.live():
-        if live in sink.runs():
-            sink.rollback(live)
-        else:
+    for _ in range(_TRIES):
+        live = record.live()
+        if live is None or live == sink.live():
+            return
+        if live not in sink.runs():
             copy_run(record, sink, live, keep, live=True)
+        else:
+            # Another process may have made it live since it was looked at.
+            with suppress(RunNotThereError):
+                sink.rollback(live)
+    raise SinkUnavailableError("the live run changes faster than the sink can follow; try again")
 
 
 def copy_run(
@@ -37,31 +47,35 @@ def copy_run(
     """
     with sink.publication() as publication:
         # Another process may have copied it while this one waited.
-        if run_id not in sink.runs():
-            staged = publication.stage(run_id, record.record(run_id), record.tables(run_id))
-            publication.complete(staged, live=live)
-            publication.retire(keep)
+        if run_id in sink.runs():
+            return
+        run = record.record(run_id)
+        staged = publication.stage(run_id, run, record.tables(run_id))
+        # A run that was retired while it was read may have lost its lists before they were.
+        record.record(run_id)
+        publication.complete(staged, live=live)
+        publication.retire(keep)
 
 
-def follow_all(record: PostgresSink, sinks: Mapping[str, Sink], keep: int) -> None:
-    """Brings every sink up to date; one that fails is logged and does not keep the others back.
+def follow_all(record: PostgresSink, sinks: Mapping[str, Sink], keep: int, run_id: int) -> None:
+    """Brings every sink up to date after a publication, whatever becomes of the others.
 
-    The run is live in Postgres by then, so a sink that is away is no reason to fail it.
+    A sink that fails is logged: its run is complete in Postgres by then, and a step that is tried
+    again would publish it twice. run_id: the run that was published.
     """
     for name, sink in sinks.items():
         try:
             follow(record, sink, keep)
+            log.info("sink %s has run %s", name, sink.live())
         except RecsysError as error:
             log.error(
                 "sink %s is behind: %s; the next publication brings it up to date, and so does "
-                "`recsys publish %s --sink %s`",
+                "`recsys publish %d --sink %s`",
                 name,
                 error,
-                record.live(),
+                run_id,
                 name,
             )
-        else:
-            log.info("sink %s has run %s", name, sink.live())
 
 
 def behind(sinks: Mapping[str, Sink], live: int | None) -> Iterator[str]:

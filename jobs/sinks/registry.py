@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from pydantic import SecretStr, ValidationError
 
 import jobs.sinks
 from jobs.sinks.base import Sink, SinkModule
 from recsys.errors import ConfigError
-
-_NOT_SINKS: Final = frozenset({"base", "following", "publishing", "registry"})
 
 
 def open_sinks(configured: Mapping[str, Mapping[str, Any]], record: SecretStr) -> dict[str, Sink]:
@@ -22,14 +20,20 @@ def open_sinks(configured: Mapping[str, Mapping[str, Any]], record: SecretStr) -
     return {name: _opened(name, section, record) for name, section in configured.items()}
 
 
+def _found() -> dict[str, SinkModule]:
+    names = sorted(each.name for each in iter_modules(jobs.sinks.__path__) if not each.ispkg)
+    modules = {name: import_module(f"jobs.sinks.{name}") for name in names}
+    return {
+        name: cast("SinkModule", module)
+        for name, module in modules.items()
+        if hasattr(module, "open_sink")
+    }
+
+
 def _opened(name: str, section: Mapping[str, Any], record: SecretStr) -> Sink:
-    modules = iter_modules(jobs.sinks.__path__)
-    known = {each.name for each in modules if not each.ispkg} - _NOT_SINKS
-    if name not in known:
-        raise ConfigError(
-            f"sinks.{name}: there is no such sink; there is {', '.join(sorted(known))}"
-        )
-    module = cast("SinkModule", import_module(f"jobs.sinks.{name}"))
+    module = _found().get(name)
+    if module is None:
+        raise ConfigError(f"sinks.{name}: there is no such sink; there is {', '.join(_found())}")
     try:
         config = module.Config.model_validate(section)
     except ValidationError as error:

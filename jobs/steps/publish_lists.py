@@ -62,8 +62,9 @@ def main(arguments: RunArguments) -> None:
     auditor = partial(_audit, arguments, uri)
     record = PostgresSink(uri, config.ids)
     sinks = open_sinks(config.sinks, uri)
-    _say(publish(record, facts, tables, auditor, config.lists.keep_runs), as_of)
-    follow_all(record, sinks, config.lists.keep_runs)
+    published = publish(record, facts, tables, auditor, config.lists.keep_runs)
+    _say(published, as_of)
+    follow_all(record, sinks, config.lists.keep_runs, published.run_id)
 
 
 def lists_of(partition: Partition, ids: Ids) -> ds.Dataset:

@@ -15,12 +15,12 @@ from recsys import columns as c
 from recsys.arrays import Ints
 from recsys.as_of import AsOf
 from recsys.dataset import matrices
+from recsys.dataset.segments import segments_of, why_no_segment
 from recsys.dataset.training import Descriptions, Holdout, Training
 from recsys.errors import NoEventsError
 from recsys.generators.contract import Model
 from recsys.generators.registry import GENERATORS
 from recsys.ids import IdIndex
-from recsys.lists.fallback import segments_of, why_no_segment
 from recsys.nights import Night
 from recsys.ranking.policy import RankingPolicy
 from recsys.schemas import HISTORIES, ITEMS, RAW_ITEM_PROFILES, RAW_USER_PROFILES, Table

@@ -8,7 +8,8 @@ from jobs.lake.partitions import Lake
 from recsys import columns as c
 from recsys.as_of import AsOf
 from recsys.config import Config
-from recsys.evaluation.diff import activity_bands
+from recsys.dataset.bands import band_names
+from recsys.evaluation.diff import GROUP
 from recsys.schemas import HISTORIES, ITEMS, LISTS, RAW_USERS
 
 
@@ -27,7 +28,7 @@ def active_users(lake: Lake, as_of: AsOf, config: Config) -> int:
 
 
 def activity(lake: Lake, as_of: AsOf, config: Config) -> pa.Table:
-    """Bands of users by the number of items touched by a date: columns user_id and segment."""
+    """The band of each user as of a date: columns user_id and group."""
     read = lake.as_of(HISTORIES.name, as_of).read(HISTORIES, config.ids)
-    bands = activity_bands(pc.list_value_length(read[c.ITEM_ROWS]))
-    return pa.table({c.USER_ID: read[c.USER_ID], c.SEGMENT: bands})
+    bands = band_names(pc.list_value_length(read[c.ITEM_ROWS]).to_numpy())
+    return pa.table({c.USER_ID: read[c.USER_ID], GROUP: bands})

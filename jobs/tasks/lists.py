@@ -1,8 +1,8 @@
 """Ranked chunks of users in, their lists out: what an executor does when lists are made or kept."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import ClassVar, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -79,8 +79,8 @@ class PoolMaker:
     def write(self, file: StoredFile, folder: UPath) -> DataFile:
         """Writes the pools of the users of one file."""
         schema = POOLS.arrow(self.ids)
-        rows = (self._rows(chunk) for batch in self.batches(file) for chunk in self.chunks(batch))
-        return write_part(folder, "part", schema, rows)
+        pools = (map(self._rows, self.chunks(batch)) for batch in self.batches(file))
+        return write_part(folder, "part", schema, _grouped(pools, schema))
 
     def _rows(self, chunk: Chunk) -> pa.RecordBatch:
         offsets = pa.array(chunk.lists.offsets, pa.int32())
@@ -140,6 +140,14 @@ def _int_lists(lists: Ragged) -> pa.ListArray:
     )
 
 
+def _grouped(
+    batches: Iterable[Iterable[pa.RecordBatch]], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    """One batch for many chunks of users: small row groups are slow to write and to read."""
+    for chunks in batches:
+        yield from pa.Table.from_batches(chunks, schema).combine_chunks().to_batches()
+
+
 @dataclass(frozen=True)
 class ListMaker:
     """Everything that making lists needs, the same for every user."""
@@ -152,12 +160,8 @@ class ListMaker:
     def write(self, file: StoredFile, folder: UPath) -> DataFile:
         """Writes the lists of the users of one file of the source."""
         schema = LISTS.arrow(self.ids)
-        # One row group for many chunks of users: small ones are slow to write and to read.
-        lists = (
-            pa.Table.from_batches(self.lists(batch), schema) for batch in self.source.batches(file)
-        )
-        groups = (table.combine_chunks().to_batches() for table in lists)
-        return write_part(folder, "part", schema, chain.from_iterable(groups))
+        lists = (self.lists(batch) for batch in self.source.batches(file))
+        return write_part(folder, "part", schema, _grouped(lists, schema))
 
     def lists(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """Rows of the `lists` table for rows of the source."""

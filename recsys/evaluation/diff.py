@@ -21,7 +21,9 @@ from recsys.ids import IdIndex
 from recsys.sections.base import READ_PLACES
 
 PERSISTENCE: Final = 0.9
-UNKNOWN_SEGMENT: Final = "unknown"
+UNKNOWN: Final = "unknown"
+"""Group of users of whom nobody says which they are in."""
+GROUP: Final = "group"
 _ENOUGH_LISTS: Final = 30
 """Below this many lists the spread of scores says nothing."""
 
@@ -81,12 +83,6 @@ class Mover:
     @property
     def gain(self) -> float:
         return self.after - self.before
-
-
-def activity_bands(touched: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """(n,) the segment of each user by the number of items touched: none, 1-4, 5 or more."""
-    few = pc.if_else(pc.less(touched, 5), "1-4", "5 or more")
-    return pc.if_else(pc.equal(touched, 0), "none", few)
 
 
 @dataclass(frozen=True)
@@ -177,22 +173,22 @@ class Difference:
             churn=_mean(self._per_user.churn[both]),
         )
 
-    def by_segment(self, segments: pa.Table) -> Mapping[str, Change]:
-        """What changes for the users of each segment, in order of the segments' names.
+    def by_group(self, groups: pa.Table) -> Mapping[str, Change]:
+        """The change for the users of each group, in order of the groups' names.
 
-        segments: columns user_id (each once) and segment; users it lacks are `unknown`.
+        groups: columns user_id (each once) and group; users it lacks are `unknown`.
         """
-        found = pc.index_in(self.users.values, value_set=_combined(segments[c.USER_ID]))
-        names = _combined(segments[c.SEGMENT]).take(found)
-        names = pc.fill_null(names, UNKNOWN_SEGMENT).to_numpy(zero_copy_only=False)
+        found = pc.index_in(self.users.values, value_set=_combined(groups[c.USER_ID]))
+        names = _combined(groups[GROUP]).take(found)
+        names = pc.fill_null(names, UNKNOWN).to_numpy(zero_copy_only=False)
         return {str(name): self.change(names == name) for name in np.unique(names.astype(str))}
 
-    def length_bands(self) -> pa.Table:
-        """The segment of each user by the new list's length: columns user_id and segment."""
+    def by_length(self) -> pa.Table:
+        """The group of each user by the new list's length: columns user_id and group."""
         lengths = self.after.lengths
-        bands = np.where(lengths < self.depth, "short list", "full list")
-        bands = np.where(lengths == 0, "no list", bands)
-        return pa.table({c.USER_ID: self.users.values, c.SEGMENT: pa.array(bands)})
+        groups = np.where(lengths < self.depth, "short list", "full list")
+        groups = np.where(lengths == 0, "no list", groups)
+        return pa.table({c.USER_ID: self.users.values, GROUP: pa.array(groups)})
 
     def movers(self, n: int) -> tuple[tuple[Mover, ...], tuple[Mover, ...]]:
         """The n items that gain the most exposure and the n that lose the most, greatest first."""

@@ -8,6 +8,7 @@ from pydantic import Field
 from scipy import linalg, sparse
 from threadpoolctl import threadpool_limits
 
+from recsys.dataset.bands import WARM_FROM
 from recsys.dataset.changes import IndexAlignment, aligned_rows
 from recsys.dataset.training import Training
 from recsys.errors import ConfigError
@@ -24,8 +25,6 @@ SEARCH: Final[Search] = {
     "regularization": Span(0.5, 300.0, log=True),
     "popularity_exponent": Span(0.0, 0.8),
 }
-WARM: Final = 5
-"""Items from which on a user's vector is left as it was trained; with fewer it is folded in."""
 
 
 class Config(GeneratorConfig):
@@ -73,7 +72,7 @@ def fit(
     with threadpool_limits(limits=1, user_api="blas"):
         model = (factorise or by_implicit)(confidence, config, seed)
         touched = np.diff(confidence.indptr)
-        few = np.flatnonzero((touched > 0) & (touched < WARM))
+        few = np.flatnonzero((touched > 0) & (touched < WARM_FROM))
         model.user_factors[few] = folded_in(
             model.item_factors, confidence[few], config.regularization
         )
@@ -169,6 +168,6 @@ def _with_cold(
         return model
     profiles = content.vectors(training.items, training.users, content.Config(), seed)
     return FactorModel(
-        mapped(profiles.users, model.user_factors, touched >= WARM, touched == 0),
-        mapped(profiles.items, model.item_factors, liked >= WARM, liked == 0),
+        mapped(profiles.users, model.user_factors, touched >= WARM_FROM, touched == 0),
+        mapped(profiles.items, model.item_factors, liked >= WARM_FROM, liked == 0),
     )

@@ -98,10 +98,10 @@ def described(
         (config.tag_weight, TfidfVectorizer(**labels), items.tags, users.tags),
         (config.attribute_weight, TfidfVectorizer(**labels), items.attributes, users.attributes),
     ]
-    blocks = [_block(*part) for part in parts if part[0] > 0]
+    parts_by_kind = [_of_kind(*part) for part in parts if part[0] > 0]
     return (
-        sparse.hstack([block[0] for block in blocks], format="csr", dtype=np.float32),
-        sparse.hstack([block[1] for block in blocks], format="csr", dtype=np.float32),
+        sparse.hstack([part[0] for part in parts_by_kind], format="csr", dtype=np.float32),
+        sparse.hstack([part[1] for part in parts_by_kind], format="csr", dtype=np.float32),
     )
 
 
@@ -113,7 +113,7 @@ def _as_they_are(labels: Sequence[str]) -> Sequence[str]:
     return labels
 
 
-def _block(
+def _of_kind(
     weight: float, vectorizer: Any, items: Sequence[Any], users: Sequence[Any]
 ) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
     try:

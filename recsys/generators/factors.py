@@ -37,9 +37,9 @@ class FactorModel:
 
     def scores(self, users: Rows) -> Factors:
         """(u, items) inner products; see `Model`."""
-        block = np.zeros((CHUNK, self.user_factors.shape[1]), np.float32)
-        block[users % CHUNK] = self.user_factors[users]
-        scores = block @ self.item_factors.T
+        chunk = np.zeros((CHUNK, self.user_factors.shape[1]), np.float32)
+        chunk[users % CHUNK] = self.user_factors[users]
+        scores = chunk @ self.item_factors.T
         return np.asarray(scores if len(users) == CHUNK else scores[users % CHUNK])
 
     def restricted(self, items: Rows) -> Self:

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 from scipy import sparse
 
+from recsys.dataset.segments import liking_shares, segment_members, smoothed
 from recsys.dataset.training import Training
 from recsys.generators.contract import GeneratorConfig, Search, Span
 from recsys.generators.neighbours import NeighbourModel
@@ -24,19 +25,15 @@ class Config(GeneratorConfig):
 
 
 def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noqa: ARG001
-    """Score (s + m p) / (n + m): the share of the segment's n users who like the item, smoothed.
+    """Score items by the smoothed share of the segment's users who like them.
 
-    s counts each user by min(weight, 1); p is the share among all users. A user without a segment
-    gets zeros.
+    Each user counts by min(weight, 1). A user without a segment gets zeros.
     """
     liked = training.history.copy()
     liked.data = np.minimum(liked.data, 1.0)
-    members = np.flatnonzero(training.segments >= 0)
-    segments = int(training.segments.max(initial=-1)) + 1
-    cells = (np.ones(len(members), np.float32), (members, training.segments[members]))
-    belongs = sparse.csr_matrix(cells, shape=(liked.shape[0], segments))
-    sizes = np.asarray(belongs.sum(axis=0)).ravel()
-    overall = np.asarray(liked.sum(axis=0)).ravel() / max(liked.shape[0], 1)
-    shares = (belongs.T @ liked).toarray() + config.smoothing * overall
-    shares /= np.maximum(sizes + config.smoothing, 1.0)[:, np.newaxis]
-    return NeighbourModel(belongs, sparse.csr_matrix(shares, dtype=np.float32))
+    count = int(training.segments.max(initial=-1)) + 1
+    members = segment_members(training.segments, count, np.float32)
+    sizes = np.diff(members.indptr).astype(np.float32)
+    likes = (members @ liked).toarray()
+    shares = smoothed(likes, sizes, liking_shares(liked), config.smoothing)
+    return NeighbourModel(members.T.tocsr(), sparse.csr_matrix(shares, dtype=np.float32))

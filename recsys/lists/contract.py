@@ -92,8 +92,8 @@ class ListStep(Protocol):
 
         Lists stay best first. What a user must not get is taken out afterwards, and the scores of
         entries that moved up are lowered to that of the entry above.
-        facts: what `prepare` or `plan` gave; None where the module has neither. It goes to
-        executors. config: an instance of the module's `Config`.
+        facts: what `prepare` or `plan` gave, sent to executors; empty where the module has neither.
+        config: an instance of the module's `Config`.
         """
 
 

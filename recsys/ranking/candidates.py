@@ -17,10 +17,10 @@ _COLUMN: Final = np.uint64(0xFFFFFFFF)
 
 @dataclass(frozen=True)
 class Candidates:
-    """The candidates of a block of users, user by user, each with ascending columns."""
+    """The candidates of a chunk of users, user by user, each with ascending columns."""
 
     lines: Ints
-    """(p,) the user's place in the block."""
+    """(p,) the user's place in the chunk."""
     columns: Ints
     """(p,) the item's place among the available ones."""
     ranks: Ints

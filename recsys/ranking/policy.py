@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict
 
 from recsys.arrays import Floats, Ints
 from recsys.as_of import AsOf
+from recsys.dataset.bands import BANDS, UNSEEN, bands_of
 from recsys.dataset.training import Training
 from recsys.evaluation.significance import ERRORS, Gain
-from recsys.ranking.bands import BANDS, UNSEEN, bands_of
 from recsys.ranking.blend import Blend, ByBand, RankFusion, WeightedSum
 from recsys.ranking.features import ItemUserFeatures
 from recsys.ranking.holdout import HoldoutCandidates

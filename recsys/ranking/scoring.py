@@ -1,4 +1,4 @@
-"""Every generator's scores of a block of users, on one scale."""
+"""Every generator's scores of a chunk of users, on one scale."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ class Standardised:
 
 @dataclass(frozen=True)
 class Scored:
-    """A block of users with every generator's scores of the items to choose from."""
+    """A chunk of users with every generator's scores of the items to choose from."""
 
     users: Rows
     """(b,) rows of the user index."""
@@ -76,7 +76,7 @@ class Scored:
     """(b,) mean and (b,) deviation of each generator's raw scores."""
 
     def of(self, lines: Ints) -> Self:
-        """The block of some of its users: (l,) ascending lines."""
+        """The chunk of some of its users: (l,) ascending lines."""
         return type(self)(
             self.users[lines],
             [scores[lines] for scores in self.scores],
@@ -108,7 +108,7 @@ class Scorer:
         return cls(restricted, tuple(models), available, columns)
 
     def chunks(self, users: Rows, excluded: Ragged) -> Iterator[Scored]:
-        """Scores users block by block.
+        """Scores users chunk by chunk.
 
         users: (u,) ascending rows. excluded: the items that each must not get.
         """
@@ -116,16 +116,16 @@ class Scorer:
         cuts = np.flatnonzero(np.diff(users // CHUNK)) + 1
         with _threadpools().limit(limits=1, user_api="blas"):
             for start, end in zip([0, *cuts], [*cuts, len(users)], strict=True):
-                block = users[start:end]
+                chunk = users[start:end]
                 bounds = offsets[start : end + 1]
                 columns = self.columns[rows[bounds[0] : bounds[-1]]]
-                lines = np.repeat(np.arange(len(block)), np.diff(bounds))
+                lines = np.repeat(np.arange(len(chunk)), np.diff(bounds))
                 closed = lines[columns >= 0], columns[columns >= 0]
-                parts = [model.scores(block) for model in self.models]
+                parts = [model.scores(chunk) for model in self.models]
                 for scores, _, _ in parts:
                     scores[closed] = -np.inf
                 yield Scored(
-                    users=block,
+                    users=chunk,
                     scores=[scores for scores, _, _ in parts],
                     moments=[(mean, deviation) for _, mean, deviation in parts],
                 )

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from recsys.arrays import Ints, Ragged
+from recsys.dataset.bands import bands_of
 from recsys.dataset.training import Holdout, Training
 from recsys.generators.contract import Model, Rows
-from recsys.ranking.bands import bands_of
 from recsys.ranking.features import ItemUserFeatures
 from recsys.ranking.holdout import holdout_candidates
 from recsys.ranking.policy import RankingPolicy, Standing, choose

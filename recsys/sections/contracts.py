@@ -11,7 +11,7 @@ class Contracts(Section):
     """Limits of the data contracts; shares are of the rows of one table."""
 
     trailing_runs: Annotated[int, Field(gt=0)] = 14
-    """Earlier runs that volume, size and event mix are compared with."""
+    """Earlier runs that size and event mix are compared with, and days before, in events."""
     needed_runs: Annotated[int, Field(gt=0)] = 5
     """With fewer earlier runs nothing is compared, and old events are only warned of."""
     min_volume: Share = 0.2

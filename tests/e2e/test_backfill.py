@@ -30,7 +30,7 @@ from recsys.schemas import ITEMS, RAW_ITEMS
 from tests.e2e.conftest import OBSERVED_AT, Pipeline
 from tests.e2e.night_runs import END, arguments, in_this_process, into_an_empty_lake, night
 
-A_DAY = timedelta(days=1)
+A_DAY, SIX_HOURS = timedelta(days=1), timedelta(hours=6)
 NIGHTLY_HOUR = timedelta(hours=2)
 LATE_USER, LATE_ITEM = 1_000_000, 2_000_000
 
@@ -117,6 +117,33 @@ def test_a_backfill_is_what_the_nights_would_have_been(
     assert list(backfill(run, skipped, 1, in_this_process(run))) == []
     check_the_command_promotes_the_last_date_alone(again, environment, nightly)
     assert files(again, "*/*/window=*") == read
+
+
+def test_four_runs_a_day_are_what_a_backfill_of_them_makes(
+    pipeline: Pipeline, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Its last is as of a midnight, and what the night of a lake of whole days makes."""
+    instants = [END - n * SIX_HOURS for n in reversed(range(4))]
+    pipeline.load(market(instants))
+    for as_of in instants:
+        night(arguments(pipeline, as_of.instant + NIGHTLY_HOUR, as_of))
+    in_time = hashes(pipeline)
+    assert list(in_time) == instants
+    assert len(set(in_time.values())) == len(instants)
+    again = into_an_empty_lake(pipeline, tmp_path / "second")
+    run = arguments(again, OBSERVED_AT)
+    planned = plan(run, instants[0], SIX_HOURS, promote=False)
+    assert [each.as_of for each in planned] == instants
+    chance = random.Random(request.config.getoption("--chaos-seed"))  # noqa: S311 - an order
+    shuffled = chance.sample(planned, len(planned))
+    assert shuffled != planned
+    for _ in backfill(run, shuffled, 1, in_this_process(run)):
+        pass
+    assert hashes(again) == in_time
+    daily = into_an_empty_lake(pipeline, tmp_path / "third")
+    for day in (END - A_DAY, END):
+        night(arguments(daily, day.instant + NIGHTLY_HOUR, day))
+    assert hashes(daily)[END] == in_time[END]
 
 
 @pytest.mark.chaos

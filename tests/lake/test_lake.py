@@ -128,11 +128,28 @@ def test_files_without_a_manifest_are_never_read(lake: Lake) -> None:
 
 
 def test_windows_are_found_by_their_bounds(lake: Lake) -> None:
-    known = [Window.before(DAY), Window(DAY.instant, AsOf.parse("2026-01-03").instant)]
+    third, morning = (AsOf.parse(text).instant for text in ("2026-01-03", "2026-01-03T06:00Z"))
+    known = [Window.before(DAY), Window(DAY.instant, third), Window(third, morning)]
     for window in known:
         with lake.window("raw/events", window).replace() as draft:
             draft.write_table(items())
     assert lake.windows("raw/events") == known
+    folders = {lake.window("raw/events", window).path.name for window in known}
+    assert folders == {
+        "window=..2026-01-02",
+        "window=2026-01-02..2026-01-03",
+        "window=2026-01-03..2026-01-03T0600Z",
+    }
+
+
+def test_runs_within_a_day_have_partitions_of_their_own(lake: Lake) -> None:
+    instants = [DAY, DAY + timedelta(hours=6), DAY + timedelta(days=1)]
+    for number, as_of in enumerate(instants):
+        with lake.as_of("items", as_of).replace() as draft:
+            draft.write_table(items(*range(number + 1)))
+    assert lake.instants("items") == instants
+    assert [lake.as_of("items", at).manifest().rows for at in instants] == [1, 2, 3]
+    assert lake.as_of("items", instants[1]).path.name == "as_of=2026-01-02T0600Z"
 
 
 def test_a_writer_that_counts_wrong_is_noticed(lake: Lake) -> None:

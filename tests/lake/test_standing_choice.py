@@ -13,8 +13,8 @@ from jobs.stores.models import write_policy
 from jobs.stores.nights import standing_choice
 from recsys.as_of import AsOf
 from recsys.config import Config
+from recsys.dataset.bands import BANDS
 from recsys.nights import Night
-from recsys.ranking.bands import BANDS
 from recsys.ranking.policy import BandPolicy, RankingPolicy, Standing
 
 D1, D2, D3 = (AsOf.parse(f"2026-01-0{n}") for n in (1, 2, 3))

@@ -150,6 +150,7 @@ def test_the_last_migration_keeps_a_published_history(bare_postgres_uri: SecretS
             INSERT INTO recs.live (run_id) VALUES (1);
             SELECT recs.write_lookup(1); RESET ROLE;
             GRANT SELECT ON recs.list_item TO PUBLIC;
+            CREATE VIEW public.report AS SELECT as_of FROM recs.list_item;
             DO $$ BEGIN
                 EXECUTE format(
                     'ALTER DATABASE %I SET timezone TO ''Asia/Tokyo''', current_database()
@@ -157,6 +158,9 @@ def test_the_last_migration_keeps_a_published_history(bare_postgres_uri: SecretS
             END $$"""
         )
     assert items_of(bare_postgres_uri, 5) == ["50"]
+    with pytest.raises(PublishedSideError, match=r"cannot drop .* because other objects depend"):
+        migrate(bare_postgres_uri, Ids())
+    execute(bare_postgres_uri, "DROP VIEW public.report")
     assert migrate(bare_postgres_uri, Ids()) == [last.stem]
     midnight = [(datetime(2026, 1, 1, tzinfo=UTC), 50)]
     for role in ("recsys_analyst", "recsys_app"):

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys.dataset.bands import band_names
 from recsys.evaluation.concentration import exposures, gini
-from recsys.evaluation.diff import Comparison, Difference, activity_bands
+from recsys.evaluation.diff import GROUP, Comparison, Difference
 from recsys.schemas import LISTS
 from recsys.sections.ids import Ids, IdType
 
@@ -179,16 +180,14 @@ def test_drift_is_told_in_standard_deviations_of_the_live_run() -> None:
     assert compare(run([2.0] * 40), run(after), 1, 1).score_drift is None
 
 
-def test_segments_add_up() -> None:
+def test_groups_add_up() -> None:
     before = table({1: [1, 2], 2: [1, 2], 3: [3]})
     after = table({1: [1, 2], 2: [3, 4], 4: [1]})
-    bands = activity_bands(pa.array([0, 4, 5]))
-    assert bands.to_pylist() == ["none", "1-4", "5 or more"]
-    segments = pa.table({"user_id": [1, 2, 4], "segment": bands})
-    found = Difference.between(before, after).by_segment(segments)
-    assert list(found) == ["1-4", "5 or more", "none", "unknown"]
-    assert (found["none"].churn, found["1-4"].churn) == (0.0, 1.0)
-    assert (found["5 or more"].users_new, found["unknown"].users_lost) == (1, 1)
+    groups = pa.table({"user_id": [1, 2, 4], GROUP: band_names(np.array([0, 4, 5]))})
+    found = Difference.between(before, after).by_group(groups)
+    assert list(found) == ["cold", "unknown", "unseen", "warm"]
+    assert (found["unseen"].churn, found["cold"].churn) == (0.0, 1.0)
+    assert (found["warm"].users_new, found["unknown"].users_lost) == (1, 1)
 
 
 def test_movers_are_the_items_that_gain_and_lose_the_most() -> None:
@@ -210,7 +209,7 @@ def test_the_order_of_rows_makes_no_difference() -> None:
 
 def test_users_without_lake_are_told_apart_by_their_lists() -> None:
     difference = Difference.between(table({1: [1]}), table({2: [1, 2], 3: [1]}), depth=2)
-    assert difference.length_bands()["segment"].to_pylist() == [
+    assert difference.by_length()[GROUP].to_pylist() == [
         "no list",
         "full list",
         "short list",

@@ -9,11 +9,11 @@ from scipy import sparse
 
 from recsys.arrays import Ragged
 from recsys.as_of import AsOf
+from recsys.dataset.bands import BANDS, bands_of
 from recsys.dataset.training import Descriptions, Training
 from recsys.evaluation.metrics import find_hits, ndcg
 from recsys.generators.factors import FactorModel
 from recsys.lists.ranker import Ranker
-from recsys.ranking.bands import BANDS, bands_of
 from recsys.ranking.holdout import HoldoutCandidates
 from recsys.ranking.policy import BandPolicy, RankingPolicy, Standing, Way, choose, decide
 from recsys.ranking.scoring import Scorer

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -179,11 +180,20 @@ def test_other_keys_seeds_and_nights_draw_anew() -> None:
     lists = top(*[[10, 11, 12, 13, 14, 15]] * 500)
     once = place(lists)
     assert place(lists).item_rows.tobytes() == once.item_rows.tobytes()
-    tonight, tomorrow = (night_seed(2**31 - 1, AsOf.parse(f"2026-01-0{day}")) for day in (1, 2))
-    for seed in (12, tonight, tomorrow):
+    texts = ("2026-01-01", "2026-01-01T06:00Z", "2026-01-02")
+    tonight, morning, tomorrow = (night_seed(2**31 - 1, AsOf.parse(text)) for text in texts)
+    for seed in (12, tonight, morning, tomorrow):
         other = place(lists, policy=replace(POLICY, seed=seed))
         same = (other.item_rows == once.item_rows)[once.sources == NEW].mean()
         assert 0.1 < same < 0.3
+
+
+def test_every_run_has_a_seed_and_a_midnight_that_of_its_date() -> None:
+    """The second as releases before runs within the day drew it: lists are the same again."""
+    begin = AsOf.parse("2026-01-01")
+    runs = [begin + timedelta(minutes=n) for n in range(3 * 1440)]
+    assert len({night_seed(7, as_of) for as_of in runs}) == len(runs)
+    assert night_seed(7, begin) == 7 << 32 | date(2026, 1, 1).toordinal()
 
 
 def draws(users: int, preferences: Scores) -> tuple[Ints, npt.NDArray[np.float32]]:

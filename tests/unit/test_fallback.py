@@ -2,13 +2,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from recsys.lists.fallback import (
-    EVERYBODY,
-    LONGEST_NAME,
-    segment_lists,
-    segments_of,
-    why_no_segment,
-)
+from recsys.dataset.segments import LONGEST_NAME, segments_of, why_no_segment
+from recsys.lists.fallback import EVERYBODY, segment_lists
 
 #: Four users of `c=de`, two of `c=fr`, one of none; items 0 to 4, of which 3 is not available.
 HISTORY = sparse.csr_matrix(

@@ -8,6 +8,7 @@ from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from recsys.dataset.bands import WARM_FROM
 from recsys.dataset.training import Descriptions, Training
 from recsys.generators import als, cold, content, graph, item_item, popularity, segment, trending
 from recsys.generators.contract import Model
@@ -135,7 +136,7 @@ def test_als_is_implicits_own_for_users_with_enough_items() -> None:
         )
         own.fit(confidence, show_progress=False)
     model = als.fit(training(weights), als.Config(**SMALL["als"]), seed=7)
-    warm = np.diff(weights.indptr) >= als.WARM
+    warm = np.diff(weights.indptr) >= WARM_FROM
     assert 0 < warm.sum() < len(warm)
     np.testing.assert_array_equal(model.user_factors[warm], own.user_factors[warm])
     np.testing.assert_array_equal(model.item_factors, own.item_factors)

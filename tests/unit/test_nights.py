@@ -23,6 +23,7 @@ from recsys.sections.ids import Ids
 
 DAY = AsOf.parse("2026-01-10")
 SAME = "same"
+HOURS = timedelta(hours=6)
 
 
 def day(before: int) -> AsOf:
@@ -56,6 +57,12 @@ def on(base: AsOf, previous: AsOf) -> Night:
             on(day(2), day(2)),
             id="the-last-full-one-and-nothing-of-another",
         ),
+        pytest.param({day(7) + HOURS: full()}, on(day(7) + HOURS, day(7) + HOURS), id="an-hour"),
+        pytest.param(
+            {day(2): full(), day(1) + HOURS: on(day(2), day(2)), day(0) + HOURS: full()},
+            on(day(2), day(1) + HOURS),
+            id="the-last-before-within-a-day",
+        ),
     ],
 )
 def test_a_night_is_full_every_so_many_days(earlier: dict[AsOf, Night], expected: Night) -> None:
@@ -63,7 +70,8 @@ def test_a_night_is_full_every_so_many_days(earlier: dict[AsOf, Night], expected
 
 
 def test_every_night_is_full_where_that_is_configured() -> None:
-    assert decide(DAY, 1, SAME, {day(n): full() for n in range(1, 9)}) == full()
+    earlier = {day(n) + hours: full() for n in range(1, 9) for hours in (timedelta(), HOURS)}
+    assert decide(DAY, 1, SAME, earlier) == full()
 
 
 BEFORE = {"items": [0, 2], "ages": [1.0, 40.3], "blocked": [1], "active": True}

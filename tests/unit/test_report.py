@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from recsys.arrays import Ints, Ragged
+from recsys.dataset.bands import bands_of, members_of
 from recsys.errors import DataError
 from recsys.evaluation.metrics import Catalogue, Evaluation, evaluate_lists
 from recsys.evaluation.report import compare_models, make_report
-from recsys.ranking.bands import bands_of, members_of
 
 USERS, ITEMS = 300, 50
 RNG = np.random.default_rng(1)

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pytest
 
+from recsys.dataset.bands import bands_of, members_of
 from recsys.errors import DataError
 from recsys.evaluation.splits import Pairs, at_quantile, given, random_per_user, temporal
-from recsys.ranking.bands import bands_of, members_of
 
 SECOND = 1_000_000
 
