@@ -125,7 +125,7 @@ def _index(results: Iterable[Mapping[str, Any]], folder: Path) -> str:
 
 
 def _page(result: Mapping[str, Any], folder: Path) -> str:
-    """Where the page of a result is, below the folder."""
+    """Path of a result's page, below the folder."""
     name, run = result["suite_name"], result["meta"]["run_id"]["run_name"]
     place = f"validations/{name.replace('.', '/')}/{run}"
     (page,) = (folder / place).rglob("*.html")

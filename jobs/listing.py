@@ -21,7 +21,7 @@ from recsys.ranking.policy import RankingPolicy
 
 @dataclass(frozen=True)
 class Listing:
-    """What lists of a date are made with, each part read or made when it is asked for."""
+    """Parts that make the lists of a date, each read or made when it is asked for."""
 
     arguments: RunArguments
     known: TrainingData
@@ -35,7 +35,7 @@ class Listing:
 
     @cached_property
     def context(self) -> StepContext:
-        """What list steps may know of the date."""
+        """The context of the date's list steps."""
         config = self.arguments.config
         return StepContext(
             training=self.known.training,

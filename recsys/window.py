@@ -45,12 +45,12 @@ class Window:
 
     @property
     def endless(self) -> bool:
-        """Whether the window has no end."""
+        """True if the window has no end."""
         return self.end == END_OF_TIME
 
     @property
     def unbounded(self) -> bool:
-        """Whether the window reaches back to the beginning."""
+        """True if the window reaches back to the beginning."""
         return self.start == BEGINNING
 
     def cut(self, at: datetime) -> list["Window"]:
@@ -60,7 +60,7 @@ class Window:
         return [Window(self.start, at), Window(at, self.end)]
 
     def overlaps(self, other: "Window") -> bool:
-        """Whether an instant lies in both."""
+        """True if an instant lies in both."""
         return self.start < other.end and other.start < self.end
 
     def slices(self, parts: int) -> list["Window"]:

@@ -22,7 +22,7 @@ from recsys.as_of import AsOf
 
 
 class State(StrEnum):
-    """How far a run is."""
+    """Progress of a run."""
 
     REMAINING = "remaining"
     RUNNING = "running"
@@ -47,7 +47,7 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended."""
+    """Exit code and error of a run."""
 
     exit_code: int = 0
     error: str = ""

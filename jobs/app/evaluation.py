@@ -141,7 +141,7 @@ def try_stack(
 def _published(
     ranker: Ranker, context: StepContext, config: Config, train: Pairs, users: Ints, k: int
 ) -> dict[str, Ints]:
-    """(u, k) what the list steps make of the blend, by `PUBLISHED`; nothing where none has to do.
+    """(u, k) lists of the blend after the list steps, by `PUBLISHED`; none where no step acts.
 
     For steps that look at the pools of all users, everybody is ranked.
     """

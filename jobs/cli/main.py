@@ -41,7 +41,7 @@ _COMMANDS: Final = (
     Deferred(
         "backfill",
         "jobs.cli.backfill:backfill_command",
-        "Publish the runs of past dates as history; the live run stays live.",
+        "Publish the runs of the past as history; the live run stays live.",
     ),
     Deferred(
         "reread",
@@ -56,7 +56,7 @@ _COMMANDS: Final = (
     Deferred(
         "export-pairs",
         "jobs.cli.export:export_pairs",
-        "Write the matrix of a date as a file of pairs, for `recsys evaluate`.",
+        "Write the matrix as of an instant as a file of pairs, for `recsys evaluate`.",
     ),
     Deferred(
         "tune",

@@ -28,7 +28,7 @@ class ManifestFacts(BaseModel):
 
 
 class ReadFacts(ManifestFacts):
-    """Of a raw table."""
+    """Facts of a raw table."""
 
     source: str = ""
     """The source's table or collection."""
@@ -43,21 +43,21 @@ class ReadFacts(ManifestFacts):
 
 
 class QuarantineFacts(ManifestFacts):
-    """Of the rows that could not be used."""
+    """Facts of the rows that could not be used."""
 
     rejected: Mapping[str, int]
     """How many there are, by source and reason."""
 
 
 class ItemsFacts(ManifestFacts):
-    """Of the item index."""
+    """Facts of the item index."""
 
     available: int
     """Items that can be recommended."""
 
 
 class HistoriesFacts(ManifestFacts):
-    """Of the user-item matrix."""
+    """Facts of the user-item matrix."""
 
     pairs: int = 0
     events: int = 0
@@ -66,14 +66,14 @@ class HistoriesFacts(ManifestFacts):
 
 
 class MadeFacts(ManifestFacts):
-    """Of anything that is made for a night."""
+    """Facts of anything that is made for a night."""
 
     night: Night | None = None
     """The night it was made in; None of what a first version made."""
 
 
 class ModelFacts(MadeFacts):
-    """Of a fitted generator."""
+    """Facts of a fitted generator."""
 
     shapes: Mapping[str, tuple[int, ...]] = {}
     """Of its arrays, by name."""
@@ -82,7 +82,7 @@ class ModelFacts(MadeFacts):
 
 
 class ListsFacts(MadeFacts):
-    """Of the lists."""
+    """Facts of the lists."""
 
     models: tuple[str, ...]
     """Names of the sources, which the lists refer to by position."""
@@ -103,7 +103,7 @@ class ViolationFacts(ManifestFacts):
 
 
 class EventCheck(ManifestFacts):
-    """Of the check of an event source, for later ones."""
+    """Facts of an event source's check, for later ones."""
 
     windows: tuple[str, ...]
     """Windows that were checked, as folders below the lake."""
@@ -112,7 +112,7 @@ class EventCheck(ManifestFacts):
 
 
 class CheckFacts(ManifestFacts):
-    """Of the check of a stage."""
+    """Facts of a stage's check."""
 
     violations: tuple[ViolationFacts, ...] = ()
     events: Mapping[str, EventCheck] = {}

@@ -102,7 +102,7 @@ def configured_sinks(path: Path | None = None) -> Mapping[str, Mapping[str, Any]
 
 
 def lake_path(place: str) -> UPath:
-    """Where a lake is; raises SettingsError where nothing here can reach it."""
+    """Path of a lake; raises SettingsError where nothing here can reach it."""
     return folder_path(place, LAKE)
 
 

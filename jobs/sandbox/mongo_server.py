@@ -43,7 +43,7 @@ class MongoServer:
 
     @property
     def log(self) -> Path:
-        """What the server says."""
+        """The server's log."""
         return self.home / "server.log"
 
     @property

@@ -90,7 +90,7 @@ class PostgresServer:
 
     @property
     def log(self) -> Path:
-        """What the server says."""
+        """The server's log."""
         return self.home / "server.log"
 
     def start(self) -> None:

@@ -25,7 +25,7 @@ _MODEL: Final = re.compile("[a-z][a-z0-9_]*")
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What is known of a run from its start."""
+    """Facts of a run that are known from its start."""
 
     as_of: AsOf
     config_hash: str
@@ -46,7 +46,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class RunTables:
-    """What of a run is published."""
+    """Tables of a run that are published."""
 
     lists: ds.Dataset
     """The `lists` table; may be a stream that is read once."""
@@ -109,7 +109,7 @@ class Sink(Protocol):
 
 
 class SinkModule(Protocol):
-    """What a module of this room has that is a sink."""
+    """A module of this room that is a sink."""
 
     Config: type[Section]
 

@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 
 class Config(Section):
-    """Where the files go."""
+    """Folder of the lists."""
 
     path: Name
     """A folder of this machine, or a URI such as s3://bucket/lists; nothing else writes there."""
@@ -77,7 +77,7 @@ class StoredRun(BaseModel):
 
 
 class Pointer(BaseModel):
-    """What `live.json` says."""
+    """Content of `live.json`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -145,7 +145,7 @@ class FilesSink:
         return sum(int(_named(table, [user]).sum()) for table in tables)
 
     def pointer(self) -> Pointer:
-        """What is kept and live; nothing where there is no pointer, or none that can be read."""
+        """Runs that are kept and live; none where no pointer can be read."""
         with _answering(self.root):
             try:
                 return Pointer.model_validate_json(fresh(self.root / POINTER).read_bytes())
@@ -276,7 +276,7 @@ def _digest(users: Collection[UserId]) -> str:
 
 
 def _named(table: pa.Table, users: Collection[UserId]) -> Mask:
-    """(rows,) whether a list is of one of the users."""
+    """(rows,) True where a list is of one of the users."""
     ids = table[c.USER_ID]
     found = pc.is_in(ids, value_set=pa.array(list(users), ids.type))
     return np.asarray(found.to_numpy(zero_copy_only=False), bool)

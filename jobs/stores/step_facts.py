@@ -1,4 +1,4 @@
-"""What list steps found in the pools of all users, kept with the models of a date."""
+"""Facts that list steps found in all users' pools, kept with the models of a date."""
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def read_facts(lake: Lake, step: str, as_of: AsOf) -> Arrays:
 
 
 def kept_facts(arguments: RunArguments, known: TrainingData, step: str, base: AsOf) -> Arrays:
-    """What a step found in an earlier full night, in the order of today's items; 0 for new ones."""
+    """Facts of an earlier full night in the order of today's items; 0 for new ones."""
     items = earlier_items(arguments, known, base)
     found = read_facts(arguments.lake, step, base)
     return {key: aligned_rows(array, items) for key, array in found.items()}

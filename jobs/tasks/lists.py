@@ -40,7 +40,7 @@ class Chunk(NamedTuple):
 
 
 class PoolSource(Protocol):
-    """Where pools come from: they are ranked now, or read."""
+    """Source of pools: they are ranked now, or read."""
 
     def batches(self, file: StoredFile) -> Iterator[pa.RecordBatch]:
         """Rows of one file, some thousands of users at a time."""

@@ -31,13 +31,12 @@ class IndexAlignment:
 
 
 def changed(now: pa.Table, before: pa.Table, users: Ints, items: Ints, days: float) -> Mask:
-    """(users,) who touched or blocked other items, or one for the first time at another instant, or
-    is active and was not, or the reverse; and who was not there.
+    """(users,) True for new users and those whose items, blocks, first-event times or active flag
+    changed.
 
     now, before: `histories` tables in order of user_row. users, items: as in `IndexAlignment`.
-    days:
-    between the two. That everything is older and weighs less by now is no change; that something
-    was done once more with an item touched before does not show here.
+    days: between the two. That everything is older and weighs less by now is no change; that
+    something was done once more with an item touched before does not show here.
     """
     there = np.flatnonzero(users >= 0)
     then = users[there]

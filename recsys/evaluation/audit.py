@@ -30,7 +30,7 @@ _FIGURES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What the audit knows of a run."""
+    """Facts of a run for the audit."""
 
     as_of: AsOf
     lists: pa.Table
@@ -49,7 +49,7 @@ class RunFacts:
 
 
 class Outcome(StrEnum):
-    """What becomes of a run once its lists are complete."""
+    """Fate of a run whose lists are complete."""
 
     LIVE = "live"
     HELD = "held"
@@ -73,7 +73,7 @@ class GateViolation:
 
 @dataclass(frozen=True)
 class AuditVerdict:
-    """What becomes of a run that was to take another one's place, and why."""
+    """Fate of a run that was to take another one's place, and the reasons."""
 
     outcome: Outcome
     figures: Comparison
@@ -90,7 +90,7 @@ class AuditVerdict:
     """The two runs' lists, user by user."""
 
     def as_dict(self) -> dict[str, Any]:
-        """What is kept of it with the run, ready for JSON."""
+        """The record that is kept with the run, ready for JSON."""
         return {
             "figures": {"live_run": self.live_run, **self.figures.as_dict(), "ndcg": self.ndcg},
             "violations": [str(violation) for violation in self.violations],
@@ -101,7 +101,7 @@ class AuditVerdict:
 def audit(
     new: RunFacts, live: RunFacts | None, gates: Gates, *, promote: bool | None = None
 ) -> AuditVerdict:
-    """What publishing a run over the live one comes to.
+    """Judge a run that would take the live one's place.
 
     live: None where no run is live, or none is to be replaced.
     promote: whether the run was asked to go live, or to be history. None: it goes live unless the

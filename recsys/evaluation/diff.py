@@ -1,4 +1,4 @@
-"""What changes for users when one run's lists take the place of another's.
+"""Changes for users when one run's lists take the place of another's.
 
 Lists are Arrow tables with the columns user_id, item_ids (best first, each item once) and scores.
 Only their first `depth` places count. A user has a list where it is not empty.
@@ -30,7 +30,7 @@ _ENOUGH_LISTS: Final = 30
 
 @dataclass(frozen=True)
 class Change:
-    """How the lists of some users change. Shares are None where there is nobody to take one of."""
+    """Change of some users' lists. Shares are None where there is nobody to take one of."""
 
     users_before: int
     users_after: int
@@ -156,7 +156,7 @@ class Difference:
         )
 
     def change(self, chosen: Mask | None = None) -> Change:
-        """What changes for all users, or for the chosen ones: (u,) in order of `users`."""
+        """The change for all users, or for the chosen ones: (u,) in order of `users`."""
         everybody = np.ones(len(self.users), bool) if chosen is None else chosen
         had, has = self.before.lengths > 0, self.after.lengths > 0
         both = everybody & had & has

@@ -46,7 +46,7 @@ class Chain:
         return replace(self, steps=(*self.steps, step))
 
     def applied(self, lists: RankedLists, users: Recipients) -> RankedLists:
-        """What the steps make of the pools of a chunk of users."""
+        """Turn the pools of a chunk of users into lists, step by step."""
         for step in self.steps:
             lists = LIST_STEPS[step.name].apply(lists, users, step.facts, step.config)
         return lists
@@ -76,7 +76,7 @@ class Chain:
 
 
 def _among(values: Ints, ascending: Ints) -> Mask:
-    """(n,) whether each value is among others that ascend."""
+    """(n,) True where a value is among others that ascend."""
     if not len(ascending):
         return np.zeros(len(values), np.bool_)
     places = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
@@ -128,7 +128,7 @@ def plan_chain(
 
 
 def plan_market_step(name: str, pools: Pools, context: StepContext, sections: Section) -> Arrays:
-    """What a step that looks at the pools of all users finds in them.
+    """Facts of a step that looks at the pools of all users.
 
     Raises TypeError where the arrays are not of items.
     """

@@ -1,4 +1,4 @@
-"""What a list step is: how it is planned for a date, and what it does to ranked lists.
+"""Protocol of list steps: how one is planned for a date, and what it does to ranked lists.
 
 A list step is one module of `recsys.lists.steps` with `Config`, `SCOPE` and `apply`; its name is
 the module's. Steps turn the pools that ranking gives, which may be deeper than what is published,
@@ -23,7 +23,7 @@ Scope = Literal["user", "market"]
 
 
 class StepConfig(Section):
-    """What every list step's section is."""
+    """Base of every list step's section."""
 
     def check_length(self, length: int) -> None:
         """Raises ValueError where the section does not suit lists of so many items."""
@@ -53,7 +53,7 @@ class Recipients:
 
 @dataclass(frozen=True)
 class StepContext:
-    """What steps may know of a date besides the lists."""
+    """Context of a date for list steps, besides the lists."""
 
     training: Training
     available: ItemRows
@@ -102,7 +102,7 @@ class Prepared(Protocol):
     """A step that looks at one user at a time, and needs to know more of the date."""
 
     def prepare(self, context: StepContext, config: Any) -> Any:
-        """What `apply` needs, once a date; None where the step has nothing to do on this date."""
+        """Prepare `apply` for a date; None where the step has nothing to do on it."""
 
 
 Counts = dict[str, npt.NDArray[np.integer]]

@@ -1,4 +1,4 @@
-"""What the pools of all users say together, chunk by chunk."""
+"""Sums over the pools of all users, chunk by chunk."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class HeldPools:
 
 
 def counted(summary: ChunkSummary, lists: RankedLists, users: Recipients) -> Counts:
-    """What a function counts in a chunk; raises TypeError where that is not whole numbers."""
+    """Count in a chunk by a function; raises TypeError where that gives no whole numbers."""
     found = dict(summary(lists, users))
     odd = [key for key, array in found.items() if not np.issubdtype(array.dtype, np.integer)]
     if odd:
@@ -49,7 +49,7 @@ def counted(summary: ChunkSummary, lists: RankedLists, users: Recipients) -> Cou
 
 
 def nothing(summary: ChunkSummary) -> Counts:
-    """What a function counts where there are no users: zeros."""
+    """Counts of a function where there are no users: zeros."""
     return counted(summary, RankedLists.none(), Recipients.none())
 
 

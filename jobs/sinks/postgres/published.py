@@ -26,7 +26,7 @@ _WITHOUT_LISTS: Final = {
 
 
 def run_facts(uri: SecretStr, run_id: int, ids: Ids, depth: int) -> RunFacts:
-    """What the audit knows of a run whose lists are in Postgres, live or not.
+    """Facts for the audit, of a run whose lists are in Postgres, live or not.
 
     depth: places of a list that are read.
     Raises RunNotThereError where there is no such run, or no lists of it.

@@ -62,7 +62,7 @@ class PostgresSink:
         return forgotten(self.uri, self.ids)
 
     def record(self, run_id: int) -> RunRecord:
-        """What is known of a run; raises RunNotThereError where its lists are not there."""
+        """Facts of a run; raises RunNotThereError where its lists are not there."""
         with connect(self.uri) as connection:
             kept_run(connection, run_id)
         ((as_of, config_hash, code_version, models, stats),) = self._rows(

@@ -175,7 +175,7 @@ def explored(
 
 
 def _held(items: Ragged, new: ItemRows) -> Mask:
-    """(users, p) whether the rows of each user hold each new item."""
+    """(users, p) True where the rows of a user hold a new item."""
     held = np.zeros((len(items.offsets) - 1, len(new)), np.bool_)
     if len(new):
         columns = np.minimum(np.searchsorted(new, items.values), len(new) - 1)
