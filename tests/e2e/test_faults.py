@@ -131,7 +131,7 @@ def test_a_signal_ends_what_cannot_be_unwound(tmp_path: Path) -> None:
     program.write_text(
         "import time\n"
         "from concurrent.futures import ThreadPoolExecutor\n"
-        "from jobs import interruptions\n"
+        "from jobs.run import interruptions\n"
         "interruptions.GRACE_SECONDS = 0.5\n"
         "with interruptions.interruptible(), ThreadPoolExecutor(1) as threads:\n"
         "    threads.submit(time.sleep, 600)\n"
