@@ -53,19 +53,18 @@ def test_what_a_power_cut_leaves_is_whole(tmp_path: Path, request: pytest.Fixtur
     for number in range(kills):
         lake, log = tmp_path / f"lake {number}", tmp_path / f"synced {number}"
         lake.mkdir()
-        writer = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-c", WRITER, str(lake), str(DAY), *PARTITIONS],
             stdout=subprocess.PIPE,
             env=os.environ | {"SYNCED": str(log)},
             cwd=Path(__file__).parents[2],
             text=True,
-        )
-        assert writer.stdout is not None
-        first = writer.stdout.readline()
-        time.sleep(chance.uniform(0, 0.3))
-        writer.send_signal(signal.SIGKILL)
-        said = first + writer.stdout.read()
-        writer.wait()
+        ) as writer:
+            assert writer.stdout is not None
+            first = writer.stdout.readline()
+            time.sleep(chance.uniform(0, 0.3))
+            writer.send_signal(signal.SIGKILL)
+            said = first + writer.stdout.read()
         complete = dict(line.split() for line in said.splitlines())
         cut_power(lake, log.read_text().splitlines(keepends=True))
         for name, partition in partitions(lake).items():

@@ -36,17 +36,17 @@ def clients(uri: SecretStr, folder: Path, seconds: int) -> Iterator["subprocess.
     script = folder / "lookup.sql"
     script.write_text(SCRIPT, encoding="utf-8")
     command = [str(pgbench_path()), "-n", "-c", str(CLIENTS), "-T", str(seconds), "-f", str(script)]
-    running = subprocess.Popen(
+    with subprocess.Popen(
         [*command, "-l", "--log-prefix", str(folder / "log"), as_admin(uri).get_secret_value()],
         env=os.environ | {"PGOPTIONS": "-c role=recsys_app"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    try:
-        yield running
-    finally:
-        running.kill()
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
 
 
 def p99_ms(folder: Path) -> float:
