@@ -5,7 +5,6 @@ import itertools
 import re
 import tomllib
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from jobs.sinks.postgres.sink import PostgresSink
 from jobs.sinks.publishing import publish
 from jobs.sources.mongo import database
 from jobs.steps import extract_sources
+from recsys.as_of import AsOf
 from recsys.config import Config, parse_config
 from recsys.errors import MappingError
 from recsys.sections.ids import Ids
@@ -60,7 +60,7 @@ FITTING = {
     str: "1",
     int: "1",
     float: "0.1",
-    datetime: "2026-01-01",
+    AsOf: "2026-01-01",
     Path: "nowhere",
     How: "random",
 }
