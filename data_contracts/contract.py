@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from data_contracts import measures as m
-from data_contracts.rules import Figures, Rule, Verdict, judge
+from data_contracts.rules import CheckResult, Figures, Rule, judge
 from data_contracts.trailing import Trailing
 from recsys.as_of import AsOf
 from recsys.schemas import Table
@@ -68,7 +68,7 @@ class Contract:
 
     def check(
         self, rows: pa.Table, context: CheckContext, found: pa.Schema | None = None
-    ) -> Verdict:
+    ) -> CheckResult:
         """Judges a table; one that does not keep to its schema is measured no further.
 
         found: the columns it has, where `rows` leaves out some that no rule needs.

@@ -99,7 +99,7 @@ class RuleViolation:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckResult:
     """Outcome of a table's contract."""
 
     table: str
@@ -124,7 +124,7 @@ def suite(table: str, rules: Sequence[Rule]) -> gx.ExpectationSuite:
     return gx.ExpectationSuite(name=name, expectations=[rule.expectation() for rule in rules])
 
 
-def judge(table: str, rules: Sequence[Rule], figures: Figures, as_of: AsOf) -> Verdict:
+def judge(table: str, rules: Sequence[Rule], figures: Figures, as_of: AsOf) -> CheckResult:
     """Validates the figures of a table; a rule without a figure cannot be judged and is left out.
 
     The result holds nothing that differs between two checks of the same data: its time is the
@@ -144,7 +144,7 @@ def judge(table: str, rules: Sequence[Rule], figures: Figures, as_of: AsOf) -> V
     }
     violations = (RuleViolation(table, r, figures[r.name]) for r in judged if r.name in broken)
     as_json: dict[str, Any] = result.to_json_dict()  # type: ignore[no-untyped-call]
-    return Verdict(table, figures, tuple(violations), _stable(as_json, as_of))
+    return CheckResult(table, figures, tuple(violations), _stable(as_json, as_of))
 
 
 def quiet_context() -> EphemeralDataContext:

@@ -19,7 +19,7 @@ _RENAMED: Final[Mapping[str, str]] = {"interactions": "histories", "topn": "list
 _TABLES: Final = frozenset(
     {
         *("raw", "quarantine", "items", "histories"),
-        *("models", "lists", "fallback", "contracts"),
+        *("models", "pools", "lists", "fallback", "contracts"),
         *_RENAMED,
     }
 )

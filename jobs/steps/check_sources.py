@@ -25,7 +25,7 @@ from data_contracts import (
 )
 from data_contracts import measures as m
 from data_contracts.contract import CheckContext, Contract, RelatedTables
-from data_contracts.rules import Verdict
+from data_contracts.rules import CheckResult
 from data_contracts.trailing import Trailing
 from jobs.lake.facts import EventCheck, ReadFacts
 from jobs.lake.partitions import Lake
@@ -156,7 +156,7 @@ def _available(arguments: RunArguments) -> Sequence[int]:
 
 def _check_events(
     arguments: RunArguments, name: str, related: RelatedTables
-) -> tuple[Verdict, EventCheck]:
+) -> tuple[CheckResult, EventCheck]:
     lake, config, as_of = arguments.lake, arguments.config, arguments.as_of
     place = lake.events_of(RAW[name].name, config.source_fingerprint(name))
     others = event_checks(lake, name, as_of)

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 
 from data_contracts.measures import type_violations
-from data_contracts.rules import RuleViolation, Verdict
+from data_contracts.rules import CheckResult, RuleViolation
 from jobs.lake.facts import CheckFacts, EventCheck, ViolationFacts
 from jobs.lake.files import content, parquet
 from jobs.lake.partitions import Lake, Partition
@@ -61,7 +61,7 @@ def keep(
     lake: Lake,
     stage: Stage,
     as_of: AsOf,
-    verdicts: Sequence[Verdict],
+    verdicts: Sequence[CheckResult],
     events: Mapping[str, EventCheck] | None = None,
 ) -> None:
     """Writes the results of a stage; then logs what is warned of and raises on what fails.

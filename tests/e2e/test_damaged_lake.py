@@ -38,7 +38,7 @@ def test_no_step_takes_damaged_files_for_data(pipeline: Pipeline) -> None:
     before = pipeline.lists()
     for pattern, name in (
         ("raw/blocks/as_of=*", "build_matrix"),
-        ("interactions/as_of=*", "rank_lists"),
+        ("histories/as_of=*", "rank_lists"),
         ("models/als/as_of=*", "rank_lists"),
         ("lists/as_of=*", "publish_lists"),
         ("fallback/as_of=*", "publish_lists"),

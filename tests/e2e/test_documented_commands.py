@@ -1,6 +1,6 @@
 """Every command that README and docs show, run as written, in order, in a fresh clone.
 
-A block of commands is labelled `sh` or `sql`, one to be read `text`. Where a block cannot run here
+A block of commands is labelled `sh` or `sql`, one to be read `text`, a drawing `mermaid`. Where a block cannot run here
 a comment above it says why: `<!-- not run: … -->`; `<!-- given: … -->` holds SQL that it rests on,
 and `<!-- last: … -->` marks what would take the data from under the others.
 """
@@ -62,7 +62,7 @@ BLOCKS: Final = tuple(blocks())
 def test_no_block_is_missed_and_each_says_what_it_is() -> None:
     fences = sum(len(re.findall(r"^```", page.read_text("utf-8"), re.MULTILINE)) for page in PAGES)
     assert fences == 2 * len(BLOCKS)
-    assert [b.where for b in BLOCKS if b.kind not in ("sh", "sql", "text")] == []
+    assert [b.where for b in BLOCKS if b.kind not in ("sh", "sql", "text", "mermaid")] == []
     assert [
         b.where for b in BLOCKS if b.note and not re.match(r"(not run|last): .|given:", b.note)
     ] == []

@@ -177,7 +177,7 @@ def test_an_erasure_that_broke_off_is_called_again(
     assert traces(pipeline, user) == []
     lake = Path(pipeline.settings.lake.path)
     assert list(lake.glob("models/*/as_of=*/*")) == []
-    assert list(lake.glob("interactions/as_of=*/*")) == []
+    assert list(lake.glob("histories/as_of=*/*")) == []
 
 
 @pytest.mark.parametrize("steps", [2, 5, 9])

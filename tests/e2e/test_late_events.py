@@ -72,6 +72,10 @@ def add(pipeline: Pipeline, at: datetime, count: int = 1) -> None:
         mongo["events"].insert_many([dict(document) for _ in range(count)])
 
 
+def read_at(stats: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(stats["observed_at"])
+
+
 def test_a_row_that_is_committed_after_the_read_is_read_the_next_night(market: Pipeline) -> None:
     uri = market.settings.require_postgres()
     user, item = market.query(SOMEBODY)[0]
@@ -104,12 +108,12 @@ def test_a_window_is_read_again_until_it_has_settled(market: Pipeline) -> None:
     extract(market, NEXT)
     third = NEXT + timedelta(days=1)
     extract(market, third)
-    read = {w: stats["observed_at"] for w, stats in windows(market, "events").items()}
+    read = {w: read_at(stats) for w, stats in windows(market, "events").items()}
     assert read == {
-        old: two_hours_after(DAY).isoformat(),
-        last: two_hours_after(NEXT).isoformat(),
-        Window.day_from(DAY): two_hours_after(third).isoformat(),
-        Window.day_from(NEXT): two_hours_after(third).isoformat(),
+        old: two_hours_after(DAY),
+        last: two_hours_after(NEXT),
+        Window.day_from(DAY): two_hours_after(third),
+        Window.day_from(NEXT): two_hours_after(third),
     }
 
 
@@ -122,7 +126,7 @@ def test_rows_that_a_source_has_lost_since_are_kept(market: Pipeline) -> None:
     assert before[LATE] == 10
     assert arrivals(market, "interactions") == before
     (_, stats, _) = windows(market, "interactions").values()
-    assert stats["observed_at"] == two_hours_after(NEXT).isoformat()
+    assert read_at(stats) == two_hours_after(NEXT)
 
 
 def test_a_clock_that_is_ahead_of_the_servers_loses_nothing(market: Pipeline) -> None:

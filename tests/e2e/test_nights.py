@@ -31,7 +31,8 @@ from recsys.sections.nights import Nights
 from tests.e2e.conftest import OPEN_GATES, Pipeline
 
 FULL = AsOf.parse("2026-01-01")
-SECOND, THIRD, FOURTH = (FULL + timedelta(days=n) for n in (1, 2, 3))
+#: The third is a run within the day of the second.
+SECOND, THIRD, FOURTH = (FULL + timedelta(hours=n) for n in (24, 42, 72))
 NEW_USER, NEW_ITEM = 1_000_000, 2_000_000
 MODELLING = (train_generators, choose_ranking, rank_lists)
 NOON = timedelta(hours=12)
