@@ -1,8 +1,8 @@
 """Every command that README and docs show, run as written, in order, in a fresh clone.
 
-A block of commands is labelled `sh` or `sql`, one to be read `text`, a drawing `mermaid`. Where a block cannot run here
-a comment above it says why: `<!-- not run: … -->`; `<!-- given: … -->` holds SQL that it rests on,
-and `<!-- last: … -->` marks what would take the data from under the others.
+A block of commands is labelled `sh` or `sql`, one to be read `text`, a drawing `mermaid`. Where a
+block cannot run here a comment above it says why: `<!-- not run: … -->`; `<!-- given: … -->` holds
+SQL that it rests on, and `<!-- last: … -->` marks what would take the data from under the others.
 """
 
 import os
