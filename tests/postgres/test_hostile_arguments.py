@@ -5,6 +5,7 @@ import itertools
 import re
 import tomllib
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ FITTING = {
     str: "1",
     int: "1",
     float: "0.1",
+    datetime: "2026-01-01",
     AsOf: "2026-01-01",
     Path: "nowhere",
     How: "random",
