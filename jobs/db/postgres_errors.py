@@ -57,7 +57,7 @@ _BY_STATE: Final[Mapping[str, Cause]] = {
     "2BP01": (
         PublishedSideError,
         "something of yours is made of what a migration makes anew",
-        "drop it, migrate, and make it again; the log of the server names it",
+        "remove it, migrate, and make it again; the log of the server names it",
     ),
     "28": (
         SettingsError,

@@ -83,12 +83,13 @@ class _Watch:
             raise _Stop
 
     def close(self) -> None:
-        """Ends the thread."""
+        """Ends the thread, which closes the other end."""
         self.sender.close()
 
     def run(self) -> None:
         number = self._next()
         if number is None:
+            self._receiver.close()
             return
         ended: set[int] = set()
         deadline = time.monotonic() + GRACE_SECONDS

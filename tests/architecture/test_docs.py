@@ -2,26 +2,20 @@
 
 import inspect
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
 from jobs.app.config_reference import with_reference
-from jobs.cli.deferred import Deferred
 from jobs.cli.main import app
 from jobs.run import settings
 from jobs.sources import source_types
 from jobs.steps import NAMES
 from recsys import errors
 from recsys.errors import RecsysError
-
-REPOSITORY = Path(__file__).parents[2]
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-CONFIGURATION = (REPOSITORY / "docs" / "configuration.md").read_text(encoding="utf-8")
-OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+from tests.architecture.cli_commands import commands
+from tests.architecture.documents import CONFIGURATION, OPERATIONS, README, REPOSITORY
 
 
 def test_every_make_target_is_in_the_readme() -> None:
@@ -70,15 +64,6 @@ def test_every_test_that_the_operations_guide_names_is_there() -> None:
     named = re.findall(r"`(test_\w+)` \|$", OPERATIONS, re.MULTILINE)
     assert named
     assert [name for name in named if f"def {name}(" not in tests] == []
-
-
-def commands(group: Any, path: str = "recsys") -> Iterator[tuple[str, Any]]:
-    for name, found in group.commands.items():
-        command = found.load() if isinstance(found, Deferred) else found
-        if hasattr(command, "commands"):
-            yield from commands(command, f"{path} {name}")
-        else:
-            yield f"{path} {name}", command
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ from recsys.schemas import LISTS
 from recsys.sections.ids import Ids
 from recsys.sections.lists import Lists
 from tests.logins import as_admin
-from tests.postgres.test_publishing import RECORD, passed, popular, tables
+from tests.postgres.publications import RECORD, passed, popular, tables
 
 OUTPUT: Final = Path(__file__).parents[2] / "build" / "bench" / "lookup.json"
 ITEMS: Final = 20_000

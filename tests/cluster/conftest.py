@@ -11,8 +11,9 @@ import sysconfig
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -104,24 +105,26 @@ def cluster(object_store: ObjectStore) -> Iterator[Cluster]:
     """A cluster of its own for each test: one of them kills a worker."""
     # A run that is told to end cleans up like one that is interrupted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix="recsys-cluster-") as name:
+    with tempfile.TemporaryDirectory(prefix="recsys-cluster-") as name, ExitStack() as servers:
         folder = Path(name)
         try:
-            yield _started(folder, {**_environment(folder), **object_store.environment})
+            own = {**_environment(folder), **object_store.environment}
+            yield _started(servers, folder, own)
         finally:
             _end_all(folder)
 
 
-def _started(folder: Path, environment: Mapping[str, str]) -> Cluster:
+def _started(servers: ExitStack, folder: Path, environment: Mapping[str, str]) -> Cluster:
     place = ["--host", "127.0.0.1", "--port", "0", "--webui-port", "0"]
-    _launch(folder, environment, "master", "master.Master", *place)
+    launch = partial(_launch, servers, folder, environment)
+    launch("master", "master.Master", *place)
     address = _said(folder / "master.log", r"Starting Spark master at (spark://\S+)")
     options = ["--host", "127.0.0.1", "--cores", "1", "--memory", "1g", "--webui-port", "0"]
     workers = []
     for number in range(WORKERS):
         work = folder / f"work-{number}"
         own = [*options, "--work-dir", str(work), address]
-        workers.append(_launch(folder, environment, f"worker-{number}", "worker.Worker", *own))
+        workers.append(launch(f"worker-{number}", "worker.Worker", *own))
     for number in range(WORKERS):
         _said(folder / f"worker-{number}.log", r"(Successfully registered with master)")
     return Cluster(
@@ -149,12 +152,17 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _launch(
-    folder: Path, environment: Mapping[str, str], name: str, role: str, *arguments: str
+    servers: ExitStack,
+    folder: Path,
+    environment: Mapping[str, str],
+    name: str,
+    role: str,
+    *arguments: str,
 ) -> psutil.Process:
     neutral = folder / name
     neutral.mkdir()
     with (folder / f"{name}.log").open("w") as log:
-        process = subprocess.Popen(
+        server = psutil.Popen(
             [
                 str(SPARK_HOME / "bin" / "spark-class"),
                 f"org.apache.spark.deploy.{role}",
@@ -167,7 +175,7 @@ def _launch(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return psutil.Process(process.pid)
+    return servers.enter_context(server)
 
 
 def _said(log: Path, pattern: str) -> str:

@@ -98,6 +98,7 @@ class Airflow:
             for process in (process for family in families for process in family):
                 if process.is_running():
                     process.kill()
+            psutil.wait_procs(services)
 
     def ask(self, text: str) -> list[tuple[str, ...]]:
         """Rows of Airflow's own database."""

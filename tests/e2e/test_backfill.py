@@ -8,7 +8,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,6 @@ import pytest
 from upath import UPath
 
 from jobs.app.backfill import Ended, PlannedRun, State, backfill, plan
-from jobs.app.nightly import run_steps
 from jobs.lake.manifests import MANIFEST, read_manifest
 from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.market import EVENTS, Market
@@ -29,8 +28,8 @@ from recsys import columns as c
 from recsys.as_of import AsOf
 from recsys.schemas import ITEMS, RAW_ITEMS
 from tests.e2e.conftest import OBSERVED_AT, Pipeline
+from tests.e2e.night_runs import END, arguments, in_this_process, into_an_empty_lake, night
 
-END = AsOf.parse("2026-01-01")
 A_DAY, SIX_HOURS = timedelta(days=1), timedelta(hours=6)
 NIGHTLY_HOUR = timedelta(hours=2)
 LATE_USER, LATE_ITEM = 1_000_000, 2_000_000
@@ -66,23 +65,6 @@ def market(dates: list[AsOf]) -> Market:
         events=pa.concat_tables([made.events, rows]),
         items=pa.concat_tables([made.items, items]),
     )
-
-
-def arguments(pipeline: Pipeline, observed_at: datetime, day: AsOf = END) -> RunArguments:
-    return RunArguments(day, pipeline.config, pipeline.settings, observed_at, promote=False)
-
-
-def night(run: RunArguments) -> None:
-    for _ in run_steps(run, lambda _: None):
-        pass
-
-
-def in_this_process(run: RunArguments) -> Callable[[PlannedRun], Ended]:
-    def make(planned: PlannedRun) -> Ended:
-        night(replace(run, as_of=planned.as_of, promote=planned.promote))
-        return Ended()
-
-    return make
 
 
 def hashes(pipeline: Pipeline) -> dict[AsOf, str]:
@@ -196,14 +178,6 @@ def test_processes_in_parallel_come_to_the_same(
 def rows(found: Mapping[Path, object]) -> int:
     """Rows of the partitions of some manifests."""
     return sum(read_manifest(UPath(path.parent)).rows for path in found)
-
-
-def into_an_empty_lake(pipeline: Pipeline, lake: Path) -> Pipeline:
-    """The same sources, with nothing read or published of them."""
-    for table in ("recs.fallback_list", "recs.user_list", "recs.run"):
-        pipeline.query(f"WITH gone AS (DELETE FROM {table}) SELECT 1")  # noqa: S608
-    settings = pipeline.settings.model_copy(update={"lake": UPath(lake)})
-    return Pipeline(settings, pipeline.config)
 
 
 def check_what_was_read_on_its_day_is_kept(pipeline: Pipeline, dates: list[AsOf]) -> int:

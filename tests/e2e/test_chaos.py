@@ -41,7 +41,7 @@ from recsys.config import Config
 from recsys.errors import MongoUnavailableError, PostgresUnavailableError
 from recsys.schemas import LISTS
 from recsys.sections.ids import Ids
-from tests.postgres.test_publishing import RECORD, passed, popular, tables
+from tests.postgres.publications import RECORD, passed, popular, tables
 
 DAY = AsOf.parse("2026-01-01")
 REPOSITORY = Path(__file__).parents[2]

@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -21,8 +22,8 @@ import pytest
 from jobs.sandbox.seed import make_market
 from recsys.as_of import AsOf
 from tests.e2e.conftest import OBSERVED_AT, Pipeline
-from tests.e2e.test_backfill import arguments, into_an_empty_lake, night
-from tests.lake.test_power_cut import RECORDER, cut_power
+from tests.e2e.night_runs import arguments, into_an_empty_lake, night
+from tests.lake.power_cuts import RECORDER, cut_power
 
 END = AsOf.parse("2026-01-01")
 LATEST = "SELECT list_hash FROM recs.run WHERE as_of = %s ORDER BY run_id DESC LIMIT 1"
@@ -88,6 +89,11 @@ def wait_for(step_before: str, running: "subprocess.Popen[str]") -> None:
             return
 
 
+def latest(pipeline: Pipeline, as_of: AsOf) -> list[tuple[Any, ...]]:
+    """The checksum of the lists that were published last as of an instant."""
+    return pipeline.query(LATEST, (as_of.instant,))
+
+
 def test_the_night_after_a_forced_shutdown_is_right(
     pipeline: Pipeline,
     environment: dict[str, str],
@@ -102,12 +108,12 @@ def test_the_night_after_a_forced_shutdown_is_right(
     undisturbed = {}
     for day in days:
         night(arguments(pipeline, OBSERVED_AT, day))
-        undisturbed[day] = pipeline.query(LATEST, (day.instant,))
+        undisturbed[day] = latest(pipeline, day)
     assert len({str(found) for found in undisturbed.values()}) == len(days)
 
     machine = Machine(into_an_empty_lake(pipeline, tmp_path / "second"), environment, tmp_path)
     lengths = machine.finish(days[0])
-    assert pipeline.query(LATEST, (days[0].instant,)) == undisturbed[days[0]]
+    assert latest(pipeline, days[0]) == undisturbed[days[0]]
     for number in range(kills):
         # The night that was cut off is run again, or left out.
         cut = days[1 + number % (len(days) - 2)]
@@ -124,5 +130,5 @@ def test_the_night_after_a_forced_shutdown_is_right(
         with capsys.disabled():
             which = "the same" if after == cut else "the next"
             print(f"\nshutdown {number + 1}, {begun:.0%} into {during}: {which} ", end="")  # noqa: T201
-            assert pipeline.query(LATEST, (after.instant,)) == undisturbed[after]
+            assert latest(pipeline, after) == undisturbed[after]
             print("night is right", end="", flush=True)  # noqa: T201

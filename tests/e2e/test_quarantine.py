@@ -13,7 +13,7 @@ from jobs.sinks.postgres.sink import PostgresSink
 from recsys.sections.ids import Ids
 from recsys.sections.sources import Sources
 from tests.e2e.conftest import OPEN_GATES, Pipeline
-from tests.e2e.test_hostile_inputs import DAY, USUAL, at, fill, stray
+from tests.e2e.inputs import DAY, USUAL, at, fill, stray
 
 #: What the view says of a row: source, user, item, rule.
 Key = tuple[str, str | None, str | None, str]

@@ -16,7 +16,7 @@ from recsys.as_of import AsOf
 from recsys.errors import LakeFileError, SettingsError
 from recsys.schemas import ITEMS
 from recsys.sections.ids import Ids
-from tests.lake.test_power_cut import items
+from tests.lake.item_tables import items
 
 DAY = AsOf.parse("2026-01-02")
 

@@ -30,8 +30,8 @@ from recsys.schemas import HISTORIES, ITEMS
 from recsys.sections.ids import Ids
 from recsys.window import Window
 from tests.logins import as_admin
-from tests.postgres.test_publishing import query
-from tests.postgres.test_readers_in_the_way import WAITING
+from tests.postgres.publications import query
+from tests.postgres.sessions import WAITING
 
 DAY = AsOf.parse("2026-01-02")
 

@@ -3,92 +3,44 @@
 `make chaos` runs the long form; `--chaos-kills` and `--chaos-seed` choose it.
 """
 
-import json
 import os
 import random
-import shutil
 import signal
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from upath import UPath
 
 from jobs.lake.manifests import MANIFEST
 from jobs.lake.partitions import Lake, Partition
-from recsys import columns as c
 from recsys.as_of import AsOf
 from recsys.schemas import ITEMS
 from recsys.sections.ids import Ids
+from tests.lake.item_tables import items
+from tests.lake.power_cuts import RECORDER, cut_power
 
 DAY = AsOf.parse("2026-01-02")
 PARTITIONS = ("items", "raw/items", "models/als")
-
-#: Notes in the file SYNCED what the system was asked to keep.
-RECORDER = """
-import json, os, stat
-
-synced = os.open(os.environ["SYNCED"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-sync = os.fsync
-
-def fsync(number):
-    sync(number)
-    found = os.fstat(number)
-    names = os.listdir(number) if stat.S_ISDIR(found.st_mode) else None
-    os.write(synced, (json.dumps([found.st_ino, found.st_size, names]) + "\\n").encode())
-
-os.fsync = fsync
-"""
 
 #: Writes ever larger partitions; its standard output says which it was told to be complete.
 WRITER = f"""{RECORDER}
 import itertools, sys
 from upath import UPath
 from jobs.lake.partitions import Lake
-from tests.lake.test_power_cut import DAY, PARTITIONS, items
+from recsys.as_of import AsOf
+from tests.lake.item_tables import items
 
-lake = Lake(UPath(sys.argv[1]))
+lake, day = Lake(UPath(sys.argv[1])), AsOf.parse(sys.argv[2])
 for count in itertools.count(1):
-    for name in PARTITIONS:
-        with lake.as_of(name, DAY).replace() as draft:
+    for name in sys.argv[3:]:
+        with lake.as_of(name, day).replace() as draft:
             draft.write_table(items(count))
         os.write(1, f"{{name}} {{count}}\\n".encode())
 """
-
-
-def items(count: int) -> pa.Table:
-    rows = [
-        {c.ITEM_ROW: n, c.ITEM_ID: n, c.TITLE: f"item {n}", c.AVAILABLE: True} for n in range(count)
-    ]
-    return pa.Table.from_pylist(rows, schema=ITEMS.arrow(Ids()))
-
-
-def everything(folder: Path) -> Iterator[Path]:
-    yield folder
-    yield from sorted(folder.rglob("*"))
-
-
-def cut_power(lake: Path, synced: list[str]) -> None:
-    """Takes away what the system was not asked to keep: names in folders, contents of files."""
-    kept = [json.loads(line) for line in synced if line.endswith("]\n")]
-    names = {inode: set(entries) for inode, _, entries in kept if entries is not None}
-    sizes = {inode: size for inode, size, entries in kept if entries is None}
-    for path in list(everything(lake)):
-        if not path.exists():
-            continue
-        if path.is_dir():
-            for lost in {entry.name for entry in path.iterdir()} - names.get(
-                path.stat().st_ino, set()
-            ):
-                gone = path / lost
-                shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
-        elif sizes.get(path.stat().st_ino) != path.stat().st_size:
-            os.truncate(path, 0)
 
 
 def partitions(lake: Path) -> dict[str, Partition]:
@@ -101,19 +53,18 @@ def test_what_a_power_cut_leaves_is_whole(tmp_path: Path, request: pytest.Fixtur
     for number in range(kills):
         lake, log = tmp_path / f"lake {number}", tmp_path / f"synced {number}"
         lake.mkdir()
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(lake)],
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(lake), str(DAY), *PARTITIONS],
             stdout=subprocess.PIPE,
             env=os.environ | {"SYNCED": str(log)},
             cwd=Path(__file__).parents[2],
             text=True,
-        )
-        assert writer.stdout is not None
-        first = writer.stdout.readline()
-        time.sleep(chance.uniform(0, 0.3))
-        writer.send_signal(signal.SIGKILL)
-        said = first + writer.stdout.read()
-        writer.wait()
+        ) as writer:
+            assert writer.stdout is not None
+            first = writer.stdout.readline()
+            time.sleep(chance.uniform(0, 0.3))
+            writer.send_signal(signal.SIGKILL)
+            said = first + writer.stdout.read()
         complete = dict(line.split() for line in said.splitlines())
         cut_power(lake, log.read_text().splitlines(keepends=True))
         for name, partition in partitions(lake).items():

@@ -10,7 +10,7 @@ from jobs.sinks.postgres.published_side import published_problems, require_publi
 from recsys.errors import PublishedSideError
 from recsys.sections.ids import Ids
 from tests.logins import as_admin
-from tests.postgres.test_publishing import go, items_of, query
+from tests.postgres.publications import go, items_of, query
 
 MADE = """
     CREATE SCHEMA market;

@@ -16,7 +16,7 @@ from jobs.sinks.postgres.migrations import migrate
 from recsys.errors import PostgresUnavailableError
 from recsys.sections.ids import Ids
 from tests.logins import as_admin
-from tests.postgres.test_publishing import TABLES, go, items_of, query
+from tests.postgres.publications import TABLES, go, items_of, query
 
 USERS = 30_000
 LENGTH = 100

@@ -26,21 +26,13 @@ from jobs.sinks.postgres.sink import PostgresSink
 from jobs.sinks.publishing import publish
 from jobs.sources.mongo import database
 from jobs.steps import extract_sources
+from recsys.as_of import AsOf
 from recsys.config import Config, parse_config
 from recsys.errors import MappingError
 from recsys.sections.ids import Ids
-from tests.architecture.test_docs import commands
+from tests.architecture.cli_commands import commands
 from tests.conftest import REPOSITORY
-from tests.postgres.test_publishing import (
-    DAY,
-    RECORD,
-    history,
-    lists,
-    passed,
-    popular,
-    query,
-    tables,
-)
+from tests.postgres.publications import DAY, RECORD, history, lists, passed, popular, query, tables
 
 DROP = "DROP SCHEMA recs CASCADE"
 HOSTILE = (
@@ -70,6 +62,7 @@ FITTING = {
     int: "1",
     float: "0.1",
     datetime: "2026-01-01",
+    AsOf: "2026-01-01",
     Path: "nowhere",
     How: "random",
 }

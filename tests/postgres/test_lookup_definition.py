@@ -20,7 +20,7 @@ from jobs.sinks.postgres.sink import PostgresSink
 from jobs.sinks.publishing import publish
 from recsys.sections.ids import Ids
 from tests.logins import as_admin
-from tests.postgres.test_publishing import RECORD, go, lists, passed, popular, query, tables
+from tests.postgres.publications import RECORD, go, lists, passed, popular, query, tables
 
 USERS, ITEMS = range(1, 13), range(1, 31)
 LENGTHS = (None, -1, 0, 1, 3, 20, 1000)

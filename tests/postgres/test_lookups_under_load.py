@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from jobs.sandbox.servers import pgbench_path
 from jobs.sinks.postgres import lookup, switching
 from tests.logins import as_admin
-from tests.postgres.test_publishing import go
+from tests.postgres.publications import go
 
 CLIENTS, USERS, LENGTH = 8, 50, 20
 #: Fails on an answer that is empty, short, or made of two runs: run r lists items r*1000 and up.
@@ -36,17 +36,17 @@ def clients(uri: SecretStr, folder: Path, seconds: int) -> Iterator["subprocess.
     script = folder / "lookup.sql"
     script.write_text(SCRIPT, encoding="utf-8")
     command = [str(pgbench_path()), "-n", "-c", str(CLIENTS), "-T", str(seconds), "-f", str(script)]
-    running = subprocess.Popen(
+    with subprocess.Popen(
         [*command, "-l", "--log-prefix", str(folder / "log"), as_admin(uri).get_secret_value()],
         env=os.environ | {"PGOPTIONS": "-c role=recsys_app"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    try:
-        yield running
-    finally:
-        running.kill()
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
 
 
 def p99_ms(folder: Path) -> float:

@@ -17,8 +17,8 @@ from jobs.sinks.postgres.published_side import published_problems
 from recsys.errors import PostgresLockedError, PublishedSideError
 from recsys.sections.ids import Ids
 from tests.logins import as_admin, as_login
-from tests.postgres.test_publishing import go, items_of, query
-from tests.postgres.test_readers_in_the_way import session, short_waits
+from tests.postgres.publications import go, items_of, query
+from tests.postgres.sessions import session, short_waits
 
 EVERY = [path.stem for path in sorted(MIGRATIONS.glob("*.sql"))]
 

@@ -25,9 +25,9 @@ from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.sections.ids import Ids
 from tests.e2e.conftest import OPEN_CONTRACTS, Pipeline
-from tests.e2e.test_backfill import in_this_process
+from tests.e2e.night_runs import in_this_process
 from tests.logins import as_admin
-from tests.postgres.test_publishing import go, query
+from tests.postgres.publications import go, query
 
 DAY = AsOf.parse("2026-01-01")
 

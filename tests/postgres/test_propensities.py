@@ -17,8 +17,8 @@ from recsys.arrays import Ragged
 from recsys.lists.ranked import RankedLists
 from recsys.lists.steps.explore import Policy, explored
 from recsys.schemas import LISTS
-from tests.architecture.test_docs import OPERATIONS
-from tests.postgres.test_publishing import BIGINT, DAY, passed, popular, tables
+from tests.architecture.documents import OPERATIONS
+from tests.postgres.publications import BIGINT, DAY, passed, popular, tables
 
 USERS, ORDINARY = 4_000, 8
 POOL = np.array([50, 51, 52])

@@ -11,17 +11,7 @@ from jobs.sinks.postgres.sink import PostgresSink
 from jobs.sinks.publishing import publish
 from recsys.errors import HeldError, PublishedSideError
 from recsys.sections.ids import Ids
-from tests.postgres.test_publishing import (
-    DAY,
-    RECORD,
-    go,
-    held,
-    lists,
-    passed,
-    popular,
-    query,
-    tables,
-)
+from tests.postgres.publications import DAY, RECORD, go, held, lists, passed, popular, query, tables
 
 ROWS = "SELECT run_id, source, user_id, item_id, reject_reason, source_row FROM recs.quarantine"
 

@@ -1,8 +1,6 @@
 """A publication goes live whoever reads, forgets or holds locks; what is in use goes later."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import psycopg2
 import psycopg2.extensions
@@ -10,29 +8,11 @@ import pytest
 from pydantic import SecretStr
 
 from jobs.db.postgres import connect
-from jobs.db.statements import statement
-from jobs.sandbox.postgres_server import LOGIN, SUPERUSER
+from jobs.sandbox.postgres_server import LOGIN
 from jobs.sinks.postgres import lookup, switching
 from recsys.errors import HeldError, PostgresLockedError
-from tests.logins import as_login
-from tests.postgres.test_publishing import TABLES, go, held, history, items_of, passed, query
-
-WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-
-
-@contextmanager
-def session(
-    uri: SecretStr, *texts: str, login: str = SUPERUSER
-) -> Iterator[psycopg2.extensions.connection]:
-    """An open session of somebody else that has run some statements."""
-    other = psycopg2.connect(as_login(uri, login).get_secret_value(), application_name="somebody")
-    try:
-        with other.cursor() as cursor:
-            for text in texts:
-                cursor.execute(text)
-        yield other
-    finally:
-        other.close()
+from tests.postgres.publications import TABLES, go, held, history, items_of, passed, query
+from tests.postgres.sessions import session, short_waits
 
 
 def test_an_analyst_with_an_open_transaction_stops_no_publication(
@@ -192,10 +172,6 @@ def test_a_switch_that_waits_for_too_long_names_who_is_in_the_way(
     ):
         switching.rollback(postgres_uri, None)
     assert items_of(postgres_uri, 1) == ["11"]
-
-
-def short_waits(name: str) -> str:
-    return statement(name).replace("5min", "1s")
 
 
 def test_the_live_run_is_shown_however_old(postgres_uri: SecretStr) -> None:

@@ -11,7 +11,7 @@ from jobs.run import settings
 from jobs.sinks.postgres import lookup
 from jobs.sinks.postgres.sink import PostgresSink
 from jobs.sinks.publishing import publish
-from tests.postgres.test_publishing import BIGINT, DAY, RECORD, go, lists, passed, popular, tables
+from tests.postgres.publications import BIGINT, DAY, RECORD, go, lists, passed, popular, tables
 
 
 def test_a_lake_without_the_live_run_is_said(

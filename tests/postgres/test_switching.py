@@ -11,7 +11,7 @@ from jobs.sinks.postgres import lookup, switching
 from jobs.sinks.postgres.migrations import MIGRATIONS, apply, install_lookup, migrate
 from recsys.errors import HeldError, PublishedSideError, RunNotThereError
 from recsys.sections.ids import Ids
-from tests.postgres.test_publishing import NARROW, go, held, history, items_of, query
+from tests.postgres.publications import NARROW, go, held, history, items_of, query
 
 
 def test_a_run_that_fails_the_audit_is_kept_but_not_live(postgres_uri: SecretStr) -> None:
