@@ -106,16 +106,16 @@ def try_stack(
             "the test part has no pair with a weight above 0 that the training part does not have; "
             "give more pairs, or split them otherwise"
         )
-    held, known = data.holdout(split.train, config.seed), data.known_items(split.train)
+    holdout, known = data.holdout(split.train, config.seed), data.known_items(split.train)
     tuned: dict[str, str] = {}
     if tune_minutes > 0:
         with steps.step("tune"):
-            found = list(tune(held, known, config, tune_minutes, steps.started))
+            found = list(tune(holdout, known, config, tune_minutes, steps.started))
             config, tuned = _with_tuned(config, found)
-    models = fitted(held.training, config, steps, "inner ")
+    models = fitted(holdout.training, config, steps, "inner ")
     with steps.step("choose"):
         weights = config.generators.weights()
-        choice = choose_policy(held, models, known, config.ranking, weights, config.seed)
+        choice = choose_policy(holdout, models, known, config.ranking, weights, config.seed)
     training = data.training(split.train)
     models = fitted(training, config, steps, "")
     scorer = Scorer.of(models, known, data.shape[1])

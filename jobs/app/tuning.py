@@ -1,4 +1,4 @@
-"""The search for better parameters of each generator, by NDCG@20 on what was held back."""
+"""The search for better parameters of each generator, by NDCG@20 on the holdout."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -65,13 +65,13 @@ Heard = Callable[[str], None]
 
 
 def tune(
-    held: Holdout, available: Ints, config: Config, minutes: float, heard: Heard
+    holdout: Holdout, available: Ints, config: Config, minutes: float, heard: Heard
 ) -> Iterator[Tuned]:
     """Tunes each generator that has something to tune, by itself.
 
     available: ascending item rows. minutes: of all searches together; a trial that has begun is
     ended, so it may take a little longer. heard: gets a line after each trial.
-    The search sees the earlier half of what was held back; what it finds is taken if it gains more
+    The search sees the earlier half of the holdout; what it finds is taken if it gains more
     than two standard errors on the later half, over at least `ranking.least_users` users.
     Raises DataError, before any trial, where either half is empty.
     """
@@ -81,7 +81,7 @@ def tune(
         if isinstance(GENERATORS[name], Tunable)
     }
     left = dict.fromkeys(used, 1.0) | {n: s for n, s in _SHARES.items() if n in used}
-    search, check = _measures(held, available, config)
+    search, check = _measures(holdout, available, config)
     end = time.monotonic() + 60.0 * minutes
     for name, section in used.items():
         seconds = (end - time.monotonic()) * left[name] / sum(left.values())
@@ -90,16 +90,16 @@ def tune(
         yield _judged(name, (section, best), check, trials, config.ranking.least_users)
 
 
-def _measures(held: Holdout, available: Ints, config: Config) -> tuple["_Measure", "_Measure"]:
+def _measures(holdout: Holdout, available: Ints, config: Config) -> tuple["_Measure", "_Measure"]:
     """The measure of the search, and the one that its result is checked by."""
-    earlier, later = held.halves(config.seed)
+    earlier, later = holdout.halves(config.seed)
     if not len(earlier.users) or not len(later.users):
         raise DataError(
-            f"{len(held.users)} users turned to {len(held.relevant[1])} new items in what is held "
-            "back, too few to search on one half and check on the other; tune on a later date or "
-            "on more pairs, or raise ranking.holdout_days"
+            f"{len(holdout.users)} users turned to {len(holdout.relevant.values)} new items in "
+            "the holdout, too few to search on one half and check on the other; tune on a later date "
+            "or on more pairs, or raise ranking.holdout_days"
         )
-    known = _pattern(held.training.history)
+    known = _pattern(holdout.training.history)
     users, rows = earlier.users[earlier.relevant.lines()], earlier.relevant.values
     cells = np.ones(len(rows), np.float32), (users, rows)
     met = known + sparse.csr_matrix(cells, shape=known.shape)
@@ -125,7 +125,7 @@ def with_sections(config: Config, tuned: Mapping[str, GeneratorConfig]) -> Confi
 class _Measure:
     """NDCG@20 of a generator by itself."""
 
-    held: Holdout
+    holdout: Holdout
     closed: sparse.csr_matrix
     """(users, items) a cell for each item that a user must not get."""
     available: Ints
@@ -133,17 +133,17 @@ class _Measure:
 
     def of(self, name: str, section: GeneratorConfig) -> Floats:
         """(u,) NDCG@20 of each user; of a sample where there are many."""
-        model = fit_generator(name, self.held.training, section, self.seed)
+        model = fit_generator(name, self.holdout.training, section, self.seed)
         scorer = Scorer.of({name: model}, self.available, self.closed.shape[1])
-        places = np.arange(len(self.held.users))
+        places = np.arange(len(self.holdout.users))
         if len(places) > _USERS:
             draw = np.random.default_rng(self.seed).choice(len(places), _USERS, replace=False)
             places = np.sort(draw)
-        users = self.held.users[places]
+        users = self.holdout.users[places]
         rows = self.closed[users]
         closed = Ragged.of_matrix(rows)
         lists = ranked_lists(scorer, {name: WeightedSum((1.0,))}, users, closed, READ_PLACES)[name]
-        return ndcg(find_hits(lists, self.held.relevant.take(places)), READ_PLACES)
+        return ndcg(find_hits(lists, self.holdout.relevant.take(places)), READ_PLACES)
 
 
 def _judged(

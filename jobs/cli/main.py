@@ -61,7 +61,7 @@ _COMMANDS: Final = (
     Deferred(
         "tune",
         "jobs.cli.tune:tune_command",
-        "Search for better parameters of each generator, by NDCG on the days held back.",
+        "Search for better parameters of each generator, by NDCG on the holdout.",
     ),
     Deferred(
         "forget-user",

@@ -26,9 +26,9 @@ def tune_command(
     minutes: Annotated[float, typer.Option(min=0.1, max=1440, help="Time to search.")] = 10.0,
     config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
 ) -> None:
-    """Search for better parameters of each generator, by NDCG on the days held back.
+    """Search for better parameters of each generator, by NDCG on the holdout.
 
-    The search sees the earlier half of what was held back. What it finds is taken if
+    The search sees the earlier half of the holdout. What it finds is taken if
     it is clearly better on the later half, on at least ranking.least_users users; else
     a generator is kept as it was. What was taken is written beside the configuration,
     as recsys.tuned.toml, and every later run uses it; what the configuration itself

@@ -44,7 +44,7 @@ def by_postgres(uri: Callable[[], SecretStr]) -> Locks:
     """
 
     @contextmanager
-    def held(folder: UPath, *, shared: bool = False) -> Iterator[Callable[[], None]]:
+    def locked(folder: UPath, *, shared: bool = False) -> Iterator[Callable[[], None]]:
         with connect(uri()) as connection, connection.cursor() as cursor:
             place = {"folder": str(folder)}
             cursor.execute(statement("publish/become_writer"))
@@ -53,4 +53,4 @@ def by_postgres(uri: Callable[[], SecretStr]) -> Locks:
             cursor.execute(statement("lake/lock_shared" if shared else "lake/lock"), place)
             yield lambda: cursor.execute(statement("lake/locked"))
 
-    return held
+    return locked

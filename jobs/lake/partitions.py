@@ -185,13 +185,13 @@ class Partition:
 
         A second writer of the same partition waits for the first one to end or to die.
         """
-        with full_disk(str(self.path)), self.lake.held(self.path) as check_held:
+        with full_disk(str(self.path)), self.lake.locked(self.path) as check_locked:
             folder = self.path / f"gen-{uuid4().hex}"
             make_folder(folder)
             draft, started = Draft(folder), time.monotonic()
             try:
                 yield draft
-                check_held()
+                check_locked()
             except BaseException:
                 _discard(folder)
                 raise
@@ -241,28 +241,28 @@ class Lake:
             remove(folder)
 
     @contextmanager
-    def held(self, folder: UPath, *, shared: bool = False) -> Iterator[Callable[[], None]]:
+    def locked(self, folder: UPath, *, shared: bool = False) -> Iterator[Callable[[], None]]:
         """Waits until nobody else holds a folder of the lake, and holds it, as `locks` does.
 
         Raises SettingsError where the root is no lake and cannot become one.
         """
         claim(self.root, self.locks)
         make_folder(folder)
-        with self.locks(folder, shared=shared) as check_held:
-            yield check_held
+        with self.locks(folder, shared=shared) as check_locked:
+            yield check_locked
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Holds back whoever needs the lake alone; waits for one who has asked for it before."""
         with ExitStack() as stack:
-            with self.held(self.root / _DOOR):
-                stack.enter_context(self.held(self.root / _JOBS, shared=True))
+            with self.locked(self.root / _DOOR):
+                stack.enter_context(self.locked(self.root / _JOBS, shared=True))
             yield
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Waits until no job uses the lake, and lets none begin."""
-        with self.held(self.root / _DOOR), self.held(self.root / _JOBS):
+        with self.locked(self.root / _DOOR), self.locked(self.root / _JOBS):
             yield
 
     def as_of(self, table: str, as_of: AsOf) -> Partition:

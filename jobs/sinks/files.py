@@ -103,9 +103,9 @@ class FilesSink:
 
     @contextmanager
     def publication(self) -> Iterator["FilesPublication"]:
-        with self._held() as check_held:
+        with self._locked() as check_locked:
             self._sweep()
-            yield FilesPublication(self, check_held)
+            yield FilesPublication(self, check_locked)
 
     def live(self) -> int | None:
         return self.pointer().live
@@ -114,7 +114,7 @@ class FilesSink:
         return sorted(self.pointer().runs, reverse=True)
 
     def rollback(self, run_id: int | None = None) -> int:
-        with self._held():
+        with self._locked():
             pointer = self.pointer()
             before = [n for n, r in pointer.runs.items() if r.been_live and n < (pointer.live or 0)]
             target = max(before, default=None) if run_id is None else run_id
@@ -131,7 +131,7 @@ class FilesSink:
         """Writes the runs that name one of the users anew, and removes the files that did."""
         if not users:
             return
-        with self._held():
+        with self._locked():
             pointer, digest = self.pointer(), _digest(users)
             if digest != pointer.forgotten:
                 runs = {n: self._without(run, users) for n, run in pointer.runs.items()}
@@ -196,7 +196,7 @@ class FilesSink:
                     remove(folder)
 
     @contextmanager
-    def _held(self) -> Iterator[Callable[[], None]]:
+    def _locked(self) -> Iterator[Callable[[], None]]:
         with _answering(self.root):
             lakes = [place for place in (self.root, *self.root.parents) if _is_lake(place)]
             if lakes:
@@ -204,16 +204,16 @@ class FilesSink:
             make_folder(self.root)
         with ExitStack() as stack:
             with _answering(self.root):
-                check_held = stack.enter_context(self.locks(self.root))
-            yield check_held
+                check_locked = stack.enter_context(self.locks(self.root))
+            yield check_locked
 
 
 class FilesPublication:
     """A publication in progress: new files beside those that the pointer names."""
 
-    def __init__(self, sink: FilesSink, check_held: Callable[[], None]) -> None:
-        """check_held: raises where the lock that lets only one publication run was lost."""
-        self._sink, self._check_held = sink, check_held
+    def __init__(self, sink: FilesSink, check_locked: Callable[[], None]) -> None:
+        """check_locked: raises where the lock that lets only one publication run was lost."""
+        self._sink, self._check_locked = sink, check_locked
         self._staged: dict[int, StoredRun] = {}
 
     def stage(self, run_id: int, run: RunRecord, tables: RunTables) -> Staged:
@@ -238,7 +238,7 @@ class FilesPublication:
         pointer, run_id = self._sink.pointer(), staged.run_id
         runs = {**pointer.runs, run_id: self._staged[run_id]}
         changed = pointer.model_copy(update={"runs": runs})
-        self._check_held()
+        self._check_locked()
         self._sink.point(changed.pointed_at(run_id) if live else changed)
 
     def retire(self, keep: int) -> None:
@@ -251,7 +251,7 @@ class FilesPublication:
             kept.update(sorted(numbers, reverse=True)[:keep])
         if pointer.runs.keys() - kept:
             runs = {n: run for n, run in pointer.runs.items() if n in kept}
-            self._check_held()
+            self._check_locked()
             self._sink.point(pointer.model_copy(update={"runs": runs}))
 
 

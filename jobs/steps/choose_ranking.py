@@ -1,4 +1,4 @@
-"""Chooses how candidates are ordered, on the days before a date that are held back (plain Python).
+"""Chooses how candidates are ordered, on the holdout before a date (plain Python).
 
 The generators are fitted once more on what was known before those days. What the latest earlier
 choice came to stays unless something is clearly better; it is recorded with the new choice, so that
@@ -39,12 +39,12 @@ def _choice(arguments: RunArguments, night: Night) -> RankingPolicy:
     if len(names) == 1 and config.gates.min_ndcg is None:
         return RankingPolicy.only(names[0])
     known = TrainingData(arguments)
-    held = known.holdout()
-    models = dict(fit_generators(held.training, config, arguments.settings))
+    holdout = known.holdout()
+    models = dict(fit_generators(holdout.training, config, arguments.settings))
     standing = standing_choice(arguments, night.fingerprint)
     weights = config.generators.weights()
     return choose_policy(
-        held, models, known.available, config.ranking, weights, config.seed, standing
+        holdout, models, known.available, config.ranking, weights, config.seed, standing
     )
 
 

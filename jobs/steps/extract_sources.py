@@ -57,7 +57,7 @@ def extract_events(arguments: RunArguments, dates: Sequence[AsOf]) -> None:
 
 def read_again(arguments: RunArguments, reads: list[PartitionRead]) -> None:
     """Replaces partitions by what the sources hold now, with nobody else reading events."""
-    with arguments.lake.held(arguments.lake.root / "raw"):
+    with arguments.lake.locked(arguments.lake.root / "raw"):
         for start in range(0, len(reads), _READS_AT_ONCE):
             _extract(arguments, reads[start : start + _READS_AT_ONCE])
 
@@ -149,7 +149,7 @@ def check_date(arguments: RunArguments) -> None:
 def _events_alone(arguments: RunArguments, dates: Sequence[AsOf]) -> Iterator[None]:
     """Holds back other runs that would read the same windows of events at the same time."""
     needed = bool(missing_events(arguments, dates))
-    with arguments.lake.held(arguments.lake.root / "raw") if needed else nullcontext():
+    with arguments.lake.locked(arguments.lake.root / "raw") if needed else nullcontext():
         yield
 
 

@@ -46,13 +46,13 @@ def shares(files: Sequence[RawFile], rows: int) -> tuple[Share, ...]:
     """The files in their order, cut into what tasks read: one file each, or several small ones that
     have at most `rows` rows together."""
     found: list[list[RawFile]] = []
-    held = 0
+    taken = 0
     for file in files:
-        if not found or held + file.rows > rows:
+        if not found or taken + file.rows > rows:
             found.append([])
-            held = 0
+            taken = 0
         found[-1].append(file)
-        held += file.rows
+        taken += file.rows
     return tuple(map(tuple, found))
 
 

@@ -16,7 +16,7 @@ _MICROS_PER_DAY: Final = 86_400e6
 HOLDOUT_SHARE: Final = 0.2
 """Share of the training part that the choice of the blend is measured on."""
 _LEAST: Final = 5
-"""Items of a user from which on some are held back at random."""
+"""Items of a user from which on some go to the holdout at random."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class DataSet:
         """The last fifth of the training part, or a random fifth of each user's where times lack
         or are all the same.
 
-        Whoever is held back for was in the earlier part; nothing of a test part is looked at.
+        Whoever is in the holdout was in the earlier part; nothing of a test part is looked at.
         """
         inner = inner_split(train, seed)
         users = inner.test.users()

@@ -26,7 +26,7 @@ class Model(Protocol):
     def scores(self, users: Rows) -> Scores:
         """(u, items) scores of all items for some users; more is better.
 
-        users: (u,) ascending rows, all of one block (see `recsys.ranking.blocks`).
+        users: (u,) ascending rows, all of one chunk (see `Scorer.chunks`).
         """
 
     def restricted(self, items: Rows) -> Self:

@@ -55,7 +55,7 @@ class BandPolicy(Way):
     way: str = CONFIGURED
     """The name in `validation` of what is used."""
     validation: Mapping[str, float]
-    """NDCG@20 of each way on what was held back; empty if there was nobody."""
+    """NDCG@20 of each way on the holdout; empty if there was nobody."""
     users: int
     """Users it was measured on."""
     reason: str
@@ -155,7 +155,7 @@ def choose(
     seed: int,
     standing: Standing | None = None,
 ) -> RankingPolicy:
-    """Measures every way on what was held back, and decides for each band which one is used.
+    """Measures every way on the holdout, and decides for each band which one is used.
 
     bands: (u,) the band of each user of the examples.
     weights: of the generators where nothing is learnt, and where the search for better ones starts.
@@ -172,7 +172,7 @@ def choose(
         own = {name: way.of(users) for name, way in ways.items()}
         if band == UNSEEN:
             # Nothing tells its users apart: a ranker would learn by heart which items were liked
-            # in the held-back days, and be measured on the same items.
+            # in the holdout, and be measured on the same items.
             own.pop("learned", None)
         part = found.of(users) if len(users) else None
         if part is not None and len(users) >= config.least_users:
@@ -247,7 +247,7 @@ def _order(
         name, why = decide({n: ways[n].values for n in allowed}, incumbent, enough=enough)
         shown = sorted(figures, key=lambda n: (-figures[n], n != incumbent, n))
         listed = ", ".join(f"{n} {figures[n]:.4f}" for n in shown)
-        reason = f"{why}; NDCG@{READ_PLACES} of {users} users on what was held back: {listed}"
+        reason = f"{why}; NDCG@{READ_PLACES} of {users} users of the holdout: {listed}"
     way = ways[name]
     return BandPolicy(
         method=way.method,

@@ -21,7 +21,7 @@ def seen(training: Training, users: Ints) -> Ragged:
 
 
 def choose_policy(
-    held: Holdout,
+    holdout: Holdout,
     models: Mapping[str, Model],
     available: Rows,
     ranking: Ranking,
@@ -29,25 +29,25 @@ def choose_policy(
     seed: int,
     standing: Standing | None = None,
 ) -> RankingPolicy:
-    """Measures every way to order the candidates on what was held back; see `choose`.
+    """Measures every way to order the candidates on the holdout; see `choose`.
 
-    models: fitted on `held.training`. available: ascending item rows. Of more than
+    models: fitted on `holdout.training`. available: ascending item rows. Of more than
     `ranking.most_users` users so many are drawn.
     """
     most = ranking.most_users
-    places = np.arange(len(held.users))
+    places = np.arange(len(holdout.users))
     if len(places) > most:
         draw = np.random.default_rng(seed).choice(len(places), most, replace=False)
         places = np.sort(draw)
-    users = held.users[places]
-    scorer = Scorer.of(models, available, held.training.history.shape[1])
+    users = holdout.users[places]
+    scorer = Scorer.of(models, available, holdout.training.history.shape[1])
     found = holdout_candidates(
         scorer,
-        ItemUserFeatures.of(held.training),
+        ItemUserFeatures.of(holdout.training),
         users,
-        seen(held.training, users),
-        held.relevant.take(places),
+        seen(holdout.training, users),
+        holdout.relevant.take(places),
         ranking.candidates,
     )
-    bands = bands_of(np.diff(held.training.history.indptr))[users]
+    bands = bands_of(np.diff(holdout.training.history.indptr))[users]
     return choose(found, bands, scorer.names, weights, ranking, seed, standing)

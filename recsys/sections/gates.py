@@ -34,7 +34,7 @@ class Gates(Section):
     max_score_drift: Positive | None = 3.0
     """Change of the mean best score, in the live run's standard deviations."""
     min_ndcg: Share | None = None
-    """NDCG@20 of what orders the lists, on the days that were held back."""
+    """NDCG@20 of what orders the lists, on the holdout."""
 
     @classmethod
     def limits(cls) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ class Ranking(Section):
 
     method: Literal["best", "learned", "sum", "fusion"] = "best"
     """A learned ranker, the weighted sum, rank fusion, or what stands, unless another way, a single
-    generator included, is clearly better on the days that are held back."""
+    generator included, is clearly better on the holdout."""
     holdout_days: Count = 14
-    """Days before the as-of that are held back to choose the method and to learn from."""
+    """Days before the as-of that are the holdout: to choose the method, and to learn from."""
     least_users: Count = 60
     """With fewer users in those days nothing is learnt from them, and what ordered lists stays."""
     most_users: Count = 4000

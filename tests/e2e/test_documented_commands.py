@@ -156,7 +156,7 @@ def test_every_command_of_the_pages_runs_as_written(
     assert ended.returncode == 0, last[-4000:]
     assert "next: recsys nightly --as-of 2026-01-01" in shown
     assert "next: recsys nightly --as-of 2017-03-01" in shown
-    assert "users on what was held back" in shown
+    assert "users of the holdout" in shown
     assert [line for line in tables(shown) if len(line) > 80 or re.search(r"\S…", line)] == []
 
 

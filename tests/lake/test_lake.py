@@ -257,11 +257,11 @@ def test_who_holds_a_folder_in_a_bucket_keeps_others_waiting(
     folder, events = lake.root / "raw", []
 
     def hold(name: str, *, shared: bool) -> None:
-        with lake.held(folder, shared=shared):
+        with lake.locked(folder, shared=shared):
             events.append(name)
 
     with ThreadPoolExecutor(1) as pool:
-        with lake.held(folder, shared=True):
+        with lake.locked(folder, shared=True):
             pool.submit(hold, "shared", shared=True).result()
             alone = pool.submit(hold, "alone", shared=False)
             while query(postgres_uri, WAITING) == [(0,)]:

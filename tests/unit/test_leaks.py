@@ -47,7 +47,7 @@ def split_training(*, linked: bool) -> Training:
 
 
 def nightly_training(*, linked: bool) -> Training:
-    """What `choose_ranking` fits on: a table as of day 110, of which 10 days are held back."""
+    """What `choose_ranking` fits on: a table as of day 110, of which 10 days are the holdout."""
     found = pairs(linked=linked)
     known = found.take(found.times < SPLIT + 10 * DAY) if found.times is not None else found
     rows = []
