@@ -95,8 +95,8 @@ def _measures(holdout: Holdout, available: Ints, config: Config) -> tuple["_Meas
     earlier, later = holdout.halves(config.seed)
     if not len(earlier.users) or not len(later.users):
         raise DataError(
-            f"{len(holdout.users)} users turned to {len(holdout.relevant.values)} new items in "
-            "the holdout, too few to search on one half and check on the other; tune on a later date "
+            f"{len(holdout.users)} users turned to {len(holdout.relevant.values)} new items in the "
+            "holdout, too few to search on one half and check on the other; tune on a later date "
             "or on more pairs, or raise ranking.holdout_days"
         )
     known = _pattern(holdout.training.history)
