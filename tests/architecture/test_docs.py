@@ -2,6 +2,8 @@
 
 import inspect
 import re
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -36,6 +38,30 @@ def test_every_environment_variable_is_in_the_configuration_guide() -> None:
     known = [v for v in vars(settings).values() if isinstance(v, str) and v.startswith("RECSYS_")]
     assert len(known) == 6
     assert [name for name in known if f"`{name}`" not in CONFIGURATION] == []
+
+
+def test_every_module_and_path_that_a_guide_names_is_there() -> None:
+    guides = [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]
+    text = "\n".join(guide.read_text(encoding="utf-8") for guide in guides)
+    modules = set(re.findall(r"`((?:recsys|jobs|data_contracts)(?:\.[A-Za-z_]+)+)`", text))
+    modules = {name for name in modules if not name.endswith(".toml")}
+    missing = [name for name in modules if not _is_there(name)]
+    paths = set(re.findall(r"`((?:recsys|jobs|data_contracts|sql|tests)/[\w/.]+)`", text))
+    missing += [p for p in paths if "NNNN" not in p and not (REPOSITORY / p).exists()]
+    assert missing == []
+
+
+def _is_there(name: str) -> bool:
+    """Whether a dotted name is a module, or a name in one."""
+    above, _, own = name.rpartition(".")
+    return _imports(name) or (_imports(above) and hasattr(import_module(above), own))
+
+
+def _imports(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def error_classes() -> list[type[RecsysError]]:
