@@ -35,18 +35,18 @@ def fit_generators(
 
 
 def updated_generators(
-    training: Training, config: Config, base: Callable[[str], Model], moved: IndexAlignment
+    training: Training, config: Config, base: Callable[[str], Model], alignment: IndexAlignment
 ) -> Iterator[tuple[str, Model]]:
     """Every generator that the configuration uses, with what those of an earlier date say of items;
     gives each with its name. Those that are not `Updatable` are fitted.
 
-    base: reads a generator of that date by name. moved: since then.
+    base: reads a generator of that date by name. alignment: since then.
     """
     for name, section in config.generators.used().items():
         begin = time.monotonic()
         generator = GENERATORS[name]
         if isinstance(generator, Updatable):
-            model = generator.updated(base(name), training, section, moved)
+            model = generator.updated(base(name), training, section, alignment)
         else:
             model = generator.fit(training, section, config.seed)
         log.info("%s brought up to date in %.1f s", name, time.monotonic() - begin)

@@ -1,4 +1,4 @@
-"""ManifestFacts that the manifest of each table states besides its files, one model a table."""
+"""Facts that the manifest of each table states besides its files, one model a table."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -37,7 +37,7 @@ class ReadFacts(ManifestFacts):
     observed_at: datetime | None = None
     """When it was read; None of what a first version read."""
     reconstructed: bool | None = None
-    """Of a snapshot: whether it was read on another day than the one it stands for."""
+    """Of a snapshot: whether it was read outside the 24 hours from its as-of on."""
     late: int = 0
     """Of a window that was read again: rows that came after the read before."""
 

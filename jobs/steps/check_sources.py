@@ -75,20 +75,20 @@ def main(arguments: RunArguments) -> None:
     )
     if "blocks" in configured:
         related = _with_blocks_before(arguments, related)
-    verdicts, checks = [], {}
+    results, checks = [], {}
     for name in names:
         if name in EVENT_SOURCES:
-            verdict, checks[name] = _check_events(arguments, name, related)
+            result, checks[name] = _check_events(arguments, name, related)
         else:
             context = _context(arguments, _sizes(arguments, name), related)
             rows, found = read.pop(name)
-            verdict = _CONTRACTS[name].check(rows, context, found)
-        verdicts.append(verdict)
+            result = _CONTRACTS[name].check(rows, context, found)
+        results.append(result)
     if all(check.newest is None for check in checks.values()):
         raise no_events(arguments)
-    keep(arguments.lake, "sources", arguments.as_of, verdicts, checks)
-    rules = sum(len(verdict.figures) for verdict in verdicts)
-    log.info("%d tables keep to their contracts, %d figures", len(verdicts), rules)
+    keep(arguments.lake, "sources", arguments.as_of, results, checks)
+    rules = sum(len(result.figures) for result in results)
+    log.info("%d tables keep to their contracts, %d figures", len(results), rules)
 
 
 def _snapshot(arguments: RunArguments, name: str) -> SourceRows:
@@ -172,11 +172,11 @@ def _check_events(
         a_day=a_day,
         undated=_undated(lake, place, as_of),
     )
-    verdict = _CONTRACTS[name].check(rows, context, found)
+    result = _CONTRACTS[name].check(rows, context, found)
     names = tuple(_label(lake, place, window) for window in windows)
     if m.type_violations(RAW[name], config.ids, found):
-        return verdict, EventCheck(windows=names, mix={}, newest=trailing.newest)
-    return verdict, EventCheck(
+        return result, EventCheck(windows=names, mix={}, newest=trailing.newest)
+    return result, EventCheck(
         windows=names, mix=events.mix(rows), newest=events.newest(rows, context)
     )
 

@@ -27,8 +27,6 @@ from recsys.schemas import EVENT_SOURCES, RAW
 from recsys.sections.sources import Source
 from recsys.window import BEGINNING, Window, missing
 
-RECONSTRUCTED: Final = "reconstructed"
-"""In a manifest: whether the source was read outside the 24 hours from its as-of on."""
 _READS_AT_ONCE: Final = 100
 """Every read keeps a lock file open until all of them are complete."""
 

@@ -45,7 +45,7 @@ def main(arguments: RunArguments) -> None:
     partition = lake.as_of(LISTS.name, as_of)
     for file in partition.files():
         LISTS.check(parquet(file).schema_arrow, config.ids)
-    facts = RunRecord(
+    run_record = RunRecord(
         as_of=as_of,
         config_hash=config.fingerprint(),
         code_version=version("recsys"),
@@ -62,7 +62,7 @@ def main(arguments: RunArguments) -> None:
     auditor = partial(_audit, arguments, uri)
     record = PostgresSink(uri, config.ids)
     sinks = open_sinks(config.sinks, uri)
-    published = publish(record, facts, tables, auditor, config.lists.keep_runs)
+    published = publish(record, run_record, tables, auditor, config.lists.keep_runs)
     _say(published, as_of)
     follow_all(record, sinks, config.lists.keep_runs, published.run_id)
 

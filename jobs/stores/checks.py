@@ -61,7 +61,7 @@ def keep(
     lake: Lake,
     stage: Stage,
     as_of: AsOf,
-    verdicts: Sequence[CheckResult],
+    results: Sequence[CheckResult],
     events: Mapping[str, EventCheck] | None = None,
 ) -> None:
     """Writes the results of a stage; then logs what is warned of and raises on what fails.
@@ -69,13 +69,13 @@ def keep(
     Raises ContractError naming table, rule, observed value, limit, and what to do.
     """
     with stage_partition(lake, stage, as_of).replace() as draft:
-        kept = json.dumps([v.result for v in verdicts], indent=1, sort_keys=True)
-        draft.write_text(RESULTS, kept, rows=len(verdicts))
-        found = tuple(_facts(each) for v in verdicts for each in v.violations)
+        kept = json.dumps([each.result for each in results], indent=1, sort_keys=True)
+        draft.write_text(RESULTS, kept, rows=len(results))
+        found = tuple(_facts(each) for result in results for each in result.violations)
         CheckFacts(violations=found, events=events or {}).note(draft)
-    for violation in (each for verdict in verdicts for each in verdict.of("warn")):
+    for violation in (each for result in results for each in result.of("warn")):
         log.warning("%s", violation)
-    failed = [each for verdict in verdicts for each in verdict.of("fail")]
+    failed = [each for result in results for each in result.of("fail")]
     if failed:
         more = f" (and {len(failed) - 1} more, see make data-docs)" if failed[1:] else ""
         raise ContractError(f"{failed[0]}{more}")

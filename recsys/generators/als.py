@@ -80,16 +80,16 @@ def fit(
 
 
 def updated(
-    model: FactorModel, training: Training, config: Config, moved: IndexAlignment
+    model: FactorModel, training: Training, config: Config, alignment: IndexAlignment
 ) -> FactorModel:
     """Item vectors as they were, with zeros for new items; users who changed are folded in.
 
     Vectors of others are kept. Who is new and has no events gets zeros until the next fit.
     """
-    items = aligned_rows(model.item_factors, moved.items)
-    users = aligned_rows(model.user_factors, moved.users)
+    items = aligned_rows(model.item_factors, alignment.items)
+    users = aligned_rows(model.user_factors, alignment.users)
     confidence = _confidence(training.liked(), config)
-    rows = np.flatnonzero(moved.changed)
+    rows = np.flatnonzero(alignment.changed)
     with threadpool_limits(limits=1, user_api="blas"):
         users[rows] = folded_in(items, confidence[rows], config.regularization)
     return FactorModel(users, items)

@@ -89,9 +89,11 @@ class Updatable(Protocol):
     One that cannot costs little and is fitted anew.
     """
 
-    def updated(self, model: Any, training: Training, config: Any, moved: IndexAlignment) -> Model:
+    def updated(
+        self, model: Any, training: Training, config: Any, alignment: IndexAlignment
+    ) -> Model:
         """The model of an earlier date for the users of today: what it says of items is kept, those
         it did not know say nothing, and users are seen as they are now.
 
-        model: an instance of the module's `MODEL`. moved: since the model's date.
+        model: an instance of the module's `MODEL`. alignment: since the model's date.
         """

@@ -62,11 +62,11 @@ def updated(
     model: NeighbourModel,
     training: Training,
     config: Config,  # noqa: ARG001
-    moved: IndexAlignment,
+    alignment: IndexAlignment,
 ) -> NeighbourModel:
     """Similarities as they were, evidence as it is."""
     return NeighbourModel(
-        _evidence(training.liked()), aligned_square(model.similarity, moved.items)
+        _evidence(training.liked()), aligned_square(model.similarity, alignment.items)
     )
 
 

@@ -59,10 +59,10 @@ def updated(
     model: NeighbourModel,
     training: Training,
     config: Config,  # noqa: ARG001
-    moved: IndexAlignment,
+    alignment: IndexAlignment,
 ) -> NeighbourModel:
     """Weights as they were, what users liked as it is."""
-    return NeighbourModel(_ones(training), aligned_square(model.similarity, moved.items))
+    return NeighbourModel(_ones(training), aligned_square(model.similarity, alignment.items))
 
 
 def _ones(training: Training) -> sparse.csr_matrix:

@@ -40,7 +40,7 @@ class HoldoutCandidates:
         return len(self.relevant)
 
     def of(self, users: Ints) -> Self:
-        """The holdout_candidates of some users: places (v,) in ascending order."""
+        """The candidates of some of the users: places (v,) in ascending order."""
         offsets, rows = ranges(self.offsets[users], np.diff(self.offsets)[users])
         return self._at(offsets, rows, self.relevant[users])
 
@@ -49,7 +49,7 @@ class HoldoutCandidates:
         return leaders(self._lines, self.columns, scores, most)
 
     def only(self, chosen: Mask) -> Self:
-        """The holdout_candidates with some of their candidates, by (p,) mask."""
+        """The same users with some of their candidates, by (p,) mask."""
         counts = np.bincount(self._lines[chosen], minlength=len(self))
         offsets = offsets_of(counts)
         return self._at(offsets, np.flatnonzero(chosen), self.relevant)

@@ -151,9 +151,9 @@ def test_a_model_carried_to_its_own_date_is_itself(name: str) -> None:
     module = GENERATORS[name]
     section = module.Config()
     model = module.fit(data, section, 1)
-    moved = IndexAlignment(np.arange(90), np.arange(30), np.zeros(90, bool))
+    alignment = IndexAlignment(np.arange(90), np.arange(30), np.zeros(90, bool))
     assert isinstance(module, Updatable)
-    updated = module.updated(model, data, section, moved).arrays()
+    updated = module.updated(model, data, section, alignment).arrays()
     for key, array in model.arrays().items():
         np.testing.assert_array_equal(updated[key], array)
 
@@ -166,9 +166,9 @@ def test_items_a_carried_model_did_not_know_have_no_score(name: str) -> None:
     model = module.fit(training(before), section, 1)
     wider = sparse.hstack([before, np.ones((90, 1), np.float32)], format="csr")
     items = np.append(np.arange(30), -1)
-    moved = IndexAlignment(np.arange(90), items, np.ones(90, bool))
+    alignment = IndexAlignment(np.arange(90), items, np.ones(90, bool))
     assert isinstance(module, Updatable)
-    found = module.updated(model, training(wider), section, moved).scores(np.arange(90))
+    found = module.updated(model, training(wider), section, alignment).scores(np.arange(90))
     assert not found[:, 30].any()
     assert found[:, :30].any()
 
@@ -178,8 +178,8 @@ def test_als_folds_in_who_changed_and_leaves_the_others() -> None:
     config = als.Config(factors=4)
     model = als.fit(training(before), config, 1)
     now = before[[0, 0, 2]].tocsr()
-    moved = IndexAlignment(np.array([0, -1, 2]), np.arange(30), np.array([False, True, False]))
-    found = als.updated(model, training(now), config, moved)
+    alignment = IndexAlignment(np.array([0, -1, 2]), np.arange(30), np.array([False, True, False]))
+    found = als.updated(model, training(now), config, alignment)
     np.testing.assert_array_equal(found.user_factors[[0, 2]], model.user_factors[[0, 2]])
     alone = als.folded_in(model.item_factors, als._confidence(now, config)[[1]], 5.0)
     np.testing.assert_array_equal(found.user_factors[[1]], alone)

@@ -99,7 +99,9 @@ def test_a_row_that_json_cannot_hold_is_shown_all_the_same() -> None:
     for _ in range(5000):
         deep = [deep]
     for value in (deep, 10**5000, {1: math.inf}, "\ud800", [math.nan]):
-        json.loads(as_json({"id": "x", "odd": {"value": value}}))
+        shown = as_json({"id": "x", "odd": {"value": value}})
+        assert shown.startswith('{"id": "x", ')
+        json.loads(shown)
 
 
 def test_nested_attributes_become_paths() -> None:

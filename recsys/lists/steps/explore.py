@@ -160,8 +160,8 @@ def explored(
     """
     eligible = (
         (preferences > -np.inf)
-        & ~_held(lists.cut(policy.length).items, new)
-        & ~_held(excluded, new)
+        & ~_contains(lists.cut(policy.length).items, new)
+        & ~_contains(excluded, new)
     )
     logits = np.where(eligible, preferences.astype(np.float64), -np.inf)
     slots = min(len(policy.places), len(new))
@@ -174,14 +174,14 @@ def explored(
     return merged.cut(np.maximum(lists.items.lengths, policy.length))
 
 
-def _held(items: Ragged, new: ItemRows) -> Mask:
+def _contains(items: Ragged, new: ItemRows) -> Mask:
     """(users, p) True where the rows of a user hold a new item."""
-    held = np.zeros((len(items.offsets) - 1, len(new)), np.bool_)
+    contained = np.zeros((len(items.offsets) - 1, len(new)), np.bool_)
     if len(new):
         columns = np.minimum(np.searchsorted(new, items.values), len(new) - 1)
         known = new[columns] == items.values
-        held[items.lines()[known], columns[known]] = True
-    return held
+        contained[items.lines()[known], columns[known]] = True
+    return contained
 
 
 def _without(lists: RankedLists, drawn: Ragged, length: int) -> RankedLists:
