@@ -106,12 +106,17 @@ def parse_config(values: Mapping[str, Any], origin: str) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: {_explain(error)}") from None
+        raise ConfigError(f"{origin}: {explain(error)}") from None
 
 
-def _explain(error: ValidationError) -> str:
+def explain(error: ValidationError, section: str = "") -> str:
+    """The first wrong field, its value, what is expected, and how many more are wrong.
+
+    section: where in the document the validated values stand.
+    """
     first, *others = error.errors(include_url=False, include_context=False)
-    field = ".".join(str(part) for part in first["loc"]) or "the document"
+    path = [section] if section else []
+    field = ".".join([*path, *map(str, first["loc"])]) or "the document"
     if field in MOVED:
         return f"field {field}: it is {MOVED[field]} now; write it there"
     message = f"field {field}: {first['msg']} (got {_shorten(first['input'])})"

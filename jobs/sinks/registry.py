@@ -9,6 +9,7 @@ from pydantic import SecretStr, ValidationError
 
 import jobs.sinks
 from jobs.sinks.base import Sink, SinkModule
+from recsys.config import explain
 from recsys.errors import ConfigError
 
 
@@ -37,9 +38,5 @@ def _opened(name: str, section: Mapping[str, Any], record: SecretStr) -> Sink:
     try:
         config = module.Config.model_validate(section)
     except ValidationError as error:
-        first, *_ = error.errors(include_url=False, include_context=False)
-        field = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(
-            f"sinks.{name}.{field}: {first['msg']} (got {first['input']!r})"
-        ) from None
+        raise ConfigError(explain(error, f"sinks.{name}")) from None
     return module.open_sink(config, record)
