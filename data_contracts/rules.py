@@ -158,7 +158,7 @@ def quiet_context() -> EphemeralDataContext:
 
 
 def run_time(as_of: AsOf) -> datetime:
-    """The instant that results of a date carry instead of the clock's."""
+    """The instant that results of an as-of carry instead of the clock's."""
     return as_of.instant
 
 

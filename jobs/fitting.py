@@ -37,10 +37,10 @@ def fit_generators(
 def updated_generators(
     training: Training, config: Config, base: Callable[[str], Model], alignment: IndexAlignment
 ) -> Iterator[tuple[str, Model]]:
-    """Every generator that the configuration uses, with what those of an earlier date say of items;
-    gives each with its name. Those that are not `Updatable` are fitted.
+    """Every configured generator by name, with what those of an earlier as-of say of items.
 
-    base: reads a generator of that date by name. alignment: since then.
+    Those that are not `Updatable` are fitted. base: reads a generator of that as-of by name.
+    alignment: since then.
     """
     for name, section in config.generators.used().items():
         begin = time.monotonic()

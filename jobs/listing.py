@@ -1,4 +1,4 @@
-"""The lists of a date, planned: what they are ranked with, and the list steps after that."""
+"""The lists of an as-of, planned: what they are ranked with, and the list steps after that."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from recsys.ranking.policy import RankingPolicy
 
 @dataclass(frozen=True)
 class Listing:
-    """Parts that make the lists of a date, each read or made when it is asked for."""
+    """Parts that make the lists of an as-of, each read or made when it is asked for."""
 
     arguments: RunArguments
     known: TrainingData
@@ -29,13 +29,13 @@ class Listing:
 
     @cached_property
     def models(self) -> Mapping[str, Model]:
-        """The generators of the date."""
+        """The generators that lists are made with."""
         lake, as_of = self.arguments.lake, self.arguments.as_of
         return {name: read_model(lake, name, as_of) for name in self.policy.generators}
 
     @cached_property
     def context(self) -> StepContext:
-        """The context of the date's list steps."""
+        """The context of the list steps."""
         config = self.arguments.config
         return StepContext(
             training=self.known.training,

@@ -64,7 +64,7 @@ class DataError(RecsysError):
 
 
 class NoEventsError(DataError):
-    """No usable event lies before the requested date, or none that weighs anything."""
+    """No usable event lies before the requested as-of, or none that weighs anything."""
 
     exit_code = 21
 

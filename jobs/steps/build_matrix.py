@@ -1,4 +1,4 @@
-"""Builds the user-item matrix from the raw events that were known before a date (Spark).
+"""Builds the user-item matrix from the raw events that were known before an as-of (Spark).
 
 Writes the item index, one row a user with the items touched and blocked, and the rows that could
 not be used, each with its reason. Executors read the raw files twice: once for the ids, which are

@@ -251,7 +251,7 @@ def _undated(lake: Lake, place: str, as_of: AsOf) -> int:
 
 
 def _known_before(rows: pa.Table, as_of: AsOf) -> pa.Table:
-    """The events that the source knew of before a date."""
+    """The events that the source knew of before an as-of."""
     if not {c.ARRIVED_AT, c.OCCURRED_AT} <= set(rows.column_names):
         return rows
     known_at = pc.coalesce(rows[c.ARRIVED_AT], rows[c.OCCURRED_AT])

@@ -1,4 +1,4 @@
-"""Chooses how candidates are ordered, on the holdout before a date (plain Python).
+"""Chooses how candidates are ordered, on the holdout before an as-of (plain Python).
 
 The generators are fitted once more on what was known before those days. What the latest earlier
 choice came to stays unless something is clearly better; it is recorded with the new choice, so that

@@ -124,7 +124,7 @@ def snapshots(arguments: RunArguments) -> list[PartitionRead]:
 
 
 def snapshots_of(arguments: RunArguments, names: Iterable[str]) -> list[PartitionRead]:
-    """Reads of some sources that change in place, for the date."""
+    """Reads of some sources that change in place, for the as-of."""
     reads, window = [], Window.since(arguments.as_of)
     for name in names:
         source = arguments.config.sources.configured()[name]

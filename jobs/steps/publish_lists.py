@@ -1,4 +1,4 @@
-"""Loads the lists of a date into Postgres, audits them and lets them go live (plain Python).
+"""Loads the lists of an as-of into Postgres, audits them and lets them go live (plain Python).
 
 The rows that the run could not use go with them, for analysts to look at.
 One process streams the Parquet files through binary COPY: it is faster than starting Spark.

@@ -1,4 +1,4 @@
-"""Fits every candidate generator on what was known before a date (plain Python).
+"""Fits every candidate generator on what was known before an as-of (plain Python).
 
 Between full nights those that cost most are taken over from the last one and brought up to date.
 """

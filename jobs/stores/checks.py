@@ -27,12 +27,12 @@ STAGES: Final[tuple[Stage, ...]] = ("sources", "matrix", "lists")
 
 
 def stage_partition(lake: Lake, stage: Stage, as_of: AsOf) -> Partition:
-    """Partition of the results of one stage of a date."""
+    """Partition of the results of one stage of an as-of."""
     return lake.as_of(f"{CONTRACTS}/{stage}", as_of)
 
 
 def earlier_rows(lake: Lake, table: str, as_of: AsOf, runs: int) -> list[int]:
-    """Rows of the last `runs` partitions before a date, oldest first, out of their manifests."""
+    """Rows of the last `runs` partitions before an as-of, oldest first, out of their manifests."""
     earlier = [at for at in lake.instants(table) if at < as_of][-runs:]
     return [lake.as_of(table, at).manifest().rows for at in earlier]
 
@@ -128,7 +128,7 @@ def doubted_windows(lake: Lake, name: str) -> frozenset[str]:
 
 
 def failed_tables(lake: Lake, stage: Stage, as_of: AsOf) -> frozenset[str]:
-    """The tables that broke their contracts on a date; none where there was no check."""
+    """The tables that broke their contracts at an as-of; none where there was no check."""
     partition = stage_partition(lake, stage, as_of)
     return CheckFacts.of(partition).failed_tables if partition.exists() else frozenset()
 

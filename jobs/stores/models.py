@@ -31,7 +31,7 @@ CHOICE: Final = "choice"
 
 
 class TrainingData:
-    """The tables of a date that models are trained on, each read when it is asked for."""
+    """The tables of an as-of that models are trained on, each read when it is asked for."""
 
     def __init__(self, arguments: RunArguments) -> None:
         self._lake, self._as_of = arguments.lake, arguments.as_of
@@ -113,7 +113,7 @@ def histories(lake: Lake, as_of: AsOf, ids: Ids) -> pa.Table:
 
 
 def model_partition(lake: Lake, name: str, as_of: AsOf) -> Partition:
-    """Partition of a model of a date."""
+    """Partition of a model of an as-of."""
     return lake.as_of(f"{MODELS}/{name}", as_of)
 
 
@@ -129,7 +129,7 @@ def write_model(
 
 
 def read_model(lake: Lake, name: str, as_of: AsOf) -> Model:
-    """Raises MissingPartitionError where the model was not trained for the date."""
+    """Raises MissingPartitionError where the model was not trained for the as-of."""
     return GENERATORS[name].MODEL.from_arrays(model_partition(lake, name, as_of).arrays())
 
 
@@ -142,7 +142,7 @@ def write_policy(lake: Lake, as_of: AsOf, choice: RankingPolicy, night: Night) -
 
 
 def read_policy(lake: Lake, as_of: AsOf) -> RankingPolicy:
-    """Raises MissingPartitionError where nothing was chosen for the date."""
+    """Raises MissingPartitionError where nothing was chosen for the as-of."""
     text = model_partition(lake, CHOICE, as_of).arrays()[CHOICE].tobytes()
     return RankingPolicy.model_validate_json(text)
 

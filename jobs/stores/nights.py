@@ -30,7 +30,7 @@ from recsys.schemas import EVENT_SOURCES, HISTORIES, ITEMS, LISTS, RAW
 
 
 def decided(arguments: RunArguments) -> Night:
-    """Decide what the night of a date takes over; see `recsys.nights.decide`."""
+    """Decide what the night of an as-of takes over; see `recsys.nights.decide`."""
     config, as_of = arguments.config, arguments.as_of
     fingerprint, every = config.lists_fingerprint(), config.nights.full_every
     if arguments.full or every == 1:
@@ -45,7 +45,7 @@ def complete(
 ) -> Mapping[AsOf, Night]:
     """The nights of some dates of which everything is there, and was made in the same night.
 
-    models: names of all that is kept with the models of a date, but for the choice.
+    models: names of all that is kept with the models of an as-of, but for the choice.
     """
     found = {}
     for at in (at for at in lake.instants(LISTS.name) if after < at < before):
@@ -113,7 +113,7 @@ def alignment_since(arguments: RunArguments, known: TrainingData, earlier: AsOf)
 
 
 def earlier_items(arguments: RunArguments, known: TrainingData, earlier: AsOf) -> Ints:
-    """(items,) the row that each item had on an earlier date; -1 of one that had none."""
+    """(items,) the row that each item had at an earlier as-of; -1 of one that had none."""
     then = arguments.lake.as_of(ITEMS.name, earlier).read(ITEMS, arguments.config.ids)
     return _index(then[c.ITEM_ID]).places(known.items[c.ITEM_ID])
 
@@ -161,7 +161,7 @@ def _event_windows(
 
 
 def unavailable_since(arguments: RunArguments, known: TrainingData, earlier: AsOf) -> pa.Array:
-    """Ids of the items that could be recommended on an earlier date and cannot any more."""
+    """Ids of the items that could be recommended at an earlier as-of and cannot any more."""
     then = arguments.lake.as_of(ITEMS.name, earlier).read(ITEMS, arguments.config.ids)
     now = known.items.filter(known.items[c.AVAILABLE])[c.ITEM_ID].combine_chunks()
     offered = then.filter(then[c.AVAILABLE])[c.ITEM_ID].combine_chunks()

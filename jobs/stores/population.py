@@ -14,12 +14,12 @@ from recsys.schemas import HISTORIES, ITEMS, LISTS, RAW_USERS
 
 
 def available_items(lake: Lake, as_of: AsOf) -> int:
-    """Items that the run of a date could recommend."""
+    """Items that the run of an as-of could recommend."""
     return ItemsFacts.of(lake.as_of(ITEMS.name, as_of)).available
 
 
 def active_users(lake: Lake, as_of: AsOf, config: Config) -> int:
-    """Active members on a date; without a source of members, everybody with a list."""
+    """Active members at an as-of; without a source of members, everybody with a list."""
     if config.sources.users is None:
         return lake.as_of(LISTS.name, as_of).manifest().rows
     members = lake.as_of(RAW_USERS.name, as_of).read(RAW_USERS, config.ids)
@@ -28,7 +28,7 @@ def active_users(lake: Lake, as_of: AsOf, config: Config) -> int:
 
 
 def activity(lake: Lake, as_of: AsOf, config: Config) -> pa.Table:
-    """The band of each user as of a date: columns user_id and group."""
+    """The band of each user as of an instant: columns user_id and group."""
     read = lake.as_of(HISTORIES.name, as_of).read(HISTORIES, config.ids)
     bands = band_names(pc.list_value_length(read[c.ITEM_ROWS]).to_numpy())
     return pa.table({c.USER_ID: read[c.USER_ID], GROUP: bands})

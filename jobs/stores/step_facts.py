@@ -1,4 +1,4 @@
-"""Facts that list steps found in all users' pools, kept with the models of a date."""
+"""Facts that list steps found in all users' pools, kept with the models of an as-of."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from recsys.nights import Night
 
 
 def write_facts(arguments: RunArguments, step: str, found: Arrays, night: Night) -> None:
-    """Keeps what a step found for a date. night: the one it was found in."""
+    """Keeps what a step found for an as-of. night: the one it was found in."""
     partition = model_partition(arguments.lake, facts_name(step), arguments.as_of)
     with partition.replace() as draft:
         draft.write_arrays({key: np.asarray(array) for key, array in found.items()})
@@ -23,7 +23,7 @@ def write_facts(arguments: RunArguments, step: str, found: Arrays, night: Night)
 
 
 def read_facts(lake: Lake, step: str, as_of: AsOf) -> Arrays:
-    """Raises MissingPartitionError where the step was not planned for the date."""
+    """Raises MissingPartitionError where the step was not planned for the as-of."""
     return model_partition(lake, facts_name(step), as_of).arrays()
 
 

@@ -58,7 +58,7 @@ def shares(files: Sequence[RawFile], rows: int) -> tuple[Share, ...]:
 
 @dataclass(frozen=True)
 class Judge:
-    """Tells which rows of raw files can be used as of a date."""
+    """Tells which rows of raw files can be used as of an instant."""
 
     config: Config
     as_of: AsOf

@@ -20,7 +20,7 @@ _ROUNDING: Final = 2.0**-23
 
 @dataclass(frozen=True)
 class IndexAlignment:
-    """Rows of users and items in the index of an earlier date, and the users who changed since."""
+    """Rows of users and items in the index of an earlier as-of, and the users who changed since."""
 
     users: Ints
     """(users,) the earlier row of each user; -1 of one who had none."""

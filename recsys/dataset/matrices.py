@@ -16,7 +16,7 @@ def training(
     users: Descriptions,
     segments: npt.NDArray[np.int32],
 ) -> Training:
-    """Training data as of the date itself.
+    """Training data at the as-of itself.
 
     histories: the `histories` table in order of user_row.
     """

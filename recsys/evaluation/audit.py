@@ -55,7 +55,7 @@ class Outcome(StrEnum):
     HELD = "held"
     """Kept, not live: a gate is not passed."""
     HISTORY = "history"
-    """Kept, not live: nobody asked for it, or the live run is of a later date."""
+    """Kept, not live: nobody asked for it, or the live run is of a later as-of."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class AuditVerdict:
     """The run that it was compared with; None where there was none."""
     live_as_of: AsOf | None
     older: bool
-    """Whether it is history because the live run is of a later date."""
+    """Whether it is history because the live run is of a later as-of."""
     difference: Difference = field(compare=False, repr=False)
     """The two runs' lists, user by user."""
 
@@ -105,7 +105,7 @@ def audit(
 
     live: None where no run is live, or none is to be replaced.
     promote: whether the run was asked to go live, or to be history. None: it goes live unless the
-    live run is of a later date, so that a past date that is made again does not go back in time.
+    live run is of a later as-of, so that a past date that is made again does not go back in time.
     """
     before = None if live is None else live.lists
     difference = Difference.between(

@@ -92,8 +92,8 @@ class Updatable(Protocol):
     def updated(
         self, model: Any, training: Training, config: Any, alignment: IndexAlignment
     ) -> Model:
-        """The model of an earlier date for the users of today: what it says of items is kept, those
-        it did not know say nothing, and users are seen as they are now.
+        """The model of an earlier as-of for the users of today.
 
-        model: an instance of the module's `MODEL`. alignment: since the model's date.
+        What it says of items is kept, those it did not know say nothing, and users are seen as they
+        are now. model: an instance of the module's `MODEL`. alignment: since the model's as-of.
         """

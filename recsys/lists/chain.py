@@ -1,4 +1,4 @@
-"""The list steps of a date, ready to run one after the other on chunks of users."""
+"""The list steps of an as-of, ready to run one after the other on chunks of users."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from recsys.sections.base import Section
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """A list step with what it needs to know of a date."""
+    """A list step with what it needs to know of an as-of."""
 
     name: str
     config: StepConfig
@@ -97,7 +97,7 @@ def _falling(lists: RankedLists) -> RankedLists:
 
 
 def facts_name(step: str) -> str:
-    """The name that a step's facts are kept by, beside the generators of a date."""
+    """The name that a step's facts are kept by, beside the generators of an as-of."""
     return f"step-{step}"
 
 
@@ -109,7 +109,7 @@ def market_steps(names: Iterable[str]) -> list[str]:
 def plan_chain(
     sections: Section, context: StepContext, market: Callable[[str, Chain], Arrays]
 ) -> Chain:
-    """The chain of a date's list steps.
+    """The chain of the configured list steps.
 
     sections: of all steps. market: gives the facts of a step that looks at the pools of all users,
     given the chain before it.

@@ -1,4 +1,4 @@
-"""Protocol of list steps: how one is planned for a date, and what it does to ranked lists.
+"""Protocol of list steps: how one is planned for an as-of, and what it does to ranked lists.
 
 A list step is one module of `recsys.lists.steps` with `Config`, `SCOPE` and `apply`; its name is
 the module's. Steps turn the pools that ranking gives, which may be deeper than what is published,
@@ -53,7 +53,7 @@ class Recipients:
 
 @dataclass(frozen=True)
 class StepContext:
-    """Context of a date for list steps, besides the lists."""
+    """Context of an as-of for list steps, besides the lists."""
 
     training: Training
     available: ItemRows
@@ -99,10 +99,10 @@ class ListStep(Protocol):
 
 @runtime_checkable
 class Prepared(Protocol):
-    """A step that looks at one user at a time, and needs to know more of the date."""
+    """A step that looks at one user at a time, and needs to know more of the as-of."""
 
     def prepare(self, context: StepContext, config: Any) -> Any:
-        """Prepare `apply` for a date; None where the step has nothing to do on it."""
+        """Prepare `apply` for an as-of; None where the step has nothing to do on it."""
 
 
 Counts = dict[str, npt.NDArray[np.integer]]
@@ -128,6 +128,6 @@ class MarketStep(Protocol):
     def plan(self, pools: Pools, context: StepContext, config: Any) -> Arrays:
         """(items, …) arrays of what the market says of each item; `apply` gets them as facts.
 
-        They are kept with the models of the date. On a night on changes those of the last full
+        They are kept with the models of the as-of. On a night on changes those of the last full
         night are used, with 0 for items that are new since: 0 must mean that nothing is known.
         """

@@ -54,7 +54,7 @@ class Ranker:
         training: Training,
         most: int,
     ) -> Self:
-        """The two stages of a date. most: candidates of each generator."""
+        """The two stages of an as-of. most: candidates of each generator."""
         scorer = Scorer.of(models, available, training.history.shape[1])
         return cls(scorer, choice.blend(scorer, training, most))
 

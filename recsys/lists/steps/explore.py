@@ -80,7 +80,7 @@ class Explorer:
 
 
 def prepare(context: StepContext, config: Config) -> Explorer | None:
-    """The new items of a date and who knows which suit whom; None without places for them."""
+    """The new items of an as-of and who knows which suit whom; None without places for them."""
     if not config.slots:
         return None
     new = new_of(context.training, context.available, config.max_users, config.max_age_days)
