@@ -13,13 +13,14 @@ from recsys import columns as c
 from recsys.schemas import HISTORIES
 
 USER_ROWS: Final = f"rows whose {c.USER_ROW} is not their place in the order of {c.USER_ID}"
-LENGTHS: Final = (
-    f"rows with other numbers of {c.ITEM_ROWS}, {c.WEIGHTS}, {c.AGES} and {c.EARLIER_WEIGHTS}"
-)
+_OF_ITEMS: Final = (c.WEIGHTS, c.AGES, c.LAST_AGES, c.EARLIER_WEIGHTS, c.EARLIER_LAST_AGES)
+"""Columns with one value for each of the item rows."""
+LENGTHS: Final = f"rows with other numbers of {c.ITEM_ROWS}, {', '.join(_OF_ITEMS)}"
 OUTSIDE: Final = "entries of items that are not in the index"
 UNORDERED: Final = f"entries of {c.ITEM_ROWS} that do not ascend"
 WEIGHTS: Final = f"{c.WEIGHTS} that are negative or not finite"
-AGES: Final = f"{c.AGES} that are negative or not finite"
+AGES: Final = f"{c.AGES}, {c.LAST_AGES} that are negative or not finite"
+LAST: Final = f"{c.LAST_AGES} above {c.AGES}"
 LIKED: Final = "entries with a weight above 0"
 AT_ONCE: Final = "days since everything happened at once"
 
@@ -35,7 +36,7 @@ def rules(context: CheckContext) -> list[Rule]:
     """Size, unique users, rows and weights that models can be trained on."""
     exact = [
         Rule(name, "fail", _NONE, _REBUILD)
-        for name in (m.DUPLICATES, USER_ROWS, LENGTHS, OUTSIDE, UNORDERED, WEIGHTS, AGES)
+        for name in (m.DUPLICATES, USER_ROWS, LENGTHS, OUTSIDE, UNORDERED, WEIGHTS, AGES, LAST)
     ]
     faded = "see [events]: every event has lost its weight, and lists would be in order of ids"
     return [
@@ -58,11 +59,11 @@ def _at_once_rule(context: CheckContext) -> Rule:
 def figures(rows: pa.Table, context: CheckContext) -> Figures:
     """The figures that the rules limit."""
     lengths, items = m.flat(rows[c.ITEM_ROWS])
-    weight_lengths, weights = m.flat(rows[c.WEIGHTS])
-    age_lengths, ages = m.flat(rows[c.AGES])
-    earlier_lengths, earlier = m.flat(rows[c.EARLIER_WEIGHTS])
+    found = [m.flat(rows[name]) for name in _OF_ITEMS]
+    uneven = np.stack([counts for counts, _ in found]) != lengths
+    weights, ages, last_ages, earlier, earlier_ages = (values for _, values in found)
+    then = ~np.isnan(earlier_ages)
     blocked_lengths, blocked = m.flat(rows[c.BLOCKED_ROWS])
-    uneven = np.stack([weight_lengths, age_lengths, earlier_lengths]) != lengths
     unordered = m.apart(_falling(lengths, items)) + m.apart(_falling(blocked_lengths, blocked))
     return {
         **m.sizes(rows.num_rows),
@@ -72,7 +73,8 @@ def figures(rows: pa.Table, context: CheckContext) -> Figures:
         OUTSIDE: _outside(items, context) + _outside(blocked, context),
         UNORDERED: unordered,
         WEIGHTS: _unusable(weights) + _unusable(earlier[~np.isnan(earlier)]),
-        AGES: _unusable(ages),
+        AGES: sum(map(_unusable, (ages, last_ages, earlier_ages[then]))),
+        LAST: m.apart(last_ages > ages) if len(last_ages) == len(ages) else 0.0,
         LIKED: m.apart(weights > 0),
         AT_ONCE: days_since_all(ages),
     }

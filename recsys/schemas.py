@@ -201,11 +201,17 @@ HISTORIES: Final = Table(
         _USER_ID,
         Column(c.ITEM_ROWS, pa.list_(pa.int32()), "rows of the items touched, ascending"),
         Column(c.WEIGHTS, pa.list_(pa.float32()), "decayed weight of each; 0 = seen, not liked"),
-        Column(c.AGES, pa.list_(pa.float32()), "days from the first event with each to the date"),
+        Column(c.AGES, pa.list_(pa.float32()), "days from the first event with each to the as-of"),
+        Column(c.LAST_AGES, pa.list_(pa.float32()), "days from the last event to the as-of"),
         Column(
             c.EARLIER_WEIGHTS,
             pa.list_(pa.float32()),
             "decayed weight of each `ranking.holdout_days` before; null: not touched by then",
+        ),
+        Column(
+            c.EARLIER_LAST_AGES,
+            pa.list_(pa.float32()),
+            "days from the last event known by then to then; null: not touched by then",
         ),
         Column(c.BLOCKED_ROWS, pa.list_(pa.int32()), "rows of the items blocked, ascending"),
         Column(c.ACTIVE, pa.bool_(), "an active member, for whom a list is made"),

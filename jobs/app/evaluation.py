@@ -188,7 +188,7 @@ def _measured(
     seed: int,
     k: int,
 ) -> tuple[dict[str, Evaluation], dict[str, Report]]:
-    touched = np.bincount(split.train.item_rows, minlength=data.shape[1])
+    touched = np.bincount(split.train.merged().item_rows, minlength=data.shape[1])
     users = split.test.users()
     relevant, seen = split.test.item_lists(users), split.train.item_lists(users)
     segments = members_of(bands_of(np.diff(seen[0])))

@@ -118,7 +118,9 @@ class HistoryMaker:
             c.ITEM_ROWS: pa.ListArray.from_arrays(offsets, pa.array(found.items)),
             c.WEIGHTS: pa.ListArray.from_arrays(offsets, pa.array(found.weights)),
             c.AGES: pa.ListArray.from_arrays(offsets, pa.array(found.ages)),
+            c.LAST_AGES: pa.ListArray.from_arrays(offsets, pa.array(found.last_ages)),
             c.EARLIER_WEIGHTS: pa.ListArray.from_arrays(offsets, found.earlier),
+            c.EARLIER_LAST_AGES: pa.ListArray.from_arrays(offsets, found.earlier_last_ages),
             c.BLOCKED_ROWS: pa.ListArray.from_arrays(
                 pa.array(found.blocked_offsets, pa.int32()), pa.array(found.blocked)
             ),

@@ -22,9 +22,11 @@ def training(
     """
     offsets, rows = list_arrays(histories[c.ITEM_ROWS])
     _, weights = list_arrays(histories[c.WEIGHTS])
-    _, ages = list_arrays(histories[c.AGES])
+    ages, last_ages = (
+        list_arrays(histories[name])[1].astype(np.float32) for name in (c.AGES, c.LAST_AGES)
+    )
     history = _matrix(weights, rows, offsets, len(items.text))
-    return Training(history, ages.astype(np.float32), items, users, segments)
+    return Training(history, ages, last_ages, items, users, segments)
 
 
 def holdout(histories: pa.Table, now: Training, holdout_days: int) -> Holdout:
@@ -34,6 +36,7 @@ def holdout(histories: pa.Table, now: Training, holdout_days: int) -> Holdout:
     """
     offsets, rows = list_arrays(histories[c.ITEM_ROWS])
     _, earlier = list_arrays(histories[c.EARLIER_WEIGHTS])
+    _, last_ages = list_arrays(histories[c.EARLIER_LAST_AGES])
     lines = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     known = ~np.isnan(earlier)
     active = histories[c.ACTIVE].to_numpy()
@@ -43,7 +46,14 @@ def holdout(histories: pa.Table, now: Training, holdout_days: int) -> Holdout:
     history = _matrix(earlier[known], rows[known], before, now.history.shape[1])
     ages = np.maximum(now.ages[known] - np.float32(holdout_days), np.float32(0))
     return Holdout(
-        Training(history, ages, now.items, now.users, now.segments),
+        Training(
+            history,
+            ages,
+            last_ages[known].astype(np.float32),
+            now.items,
+            now.users,
+            now.segments,
+        ),
         users,
         Ragged.of_lengths(counts, rows[new].astype(np.int64)),
         now.ages[new],

@@ -35,6 +35,8 @@ class Training:
     stored 0 is an item that was only seen. Item rows ascend."""
     ages: npt.NDArray[np.float32]
     """(stored cells,) days from the pair's first event to the instant."""
+    last_ages: npt.NDArray[np.float32]
+    """(stored cells,) days from the pair's last event to the instant."""
     items: Descriptions
     users: Descriptions
     segments: npt.NDArray[np.int32]

@@ -51,8 +51,16 @@ class DataSet:
         offsets = np.searchsorted(merged.user_rows, np.arange(users + 1))
         cells = (merged.weights, merged.item_rows, offsets)
         history = sparse.csr_matrix(cells, shape=(users, items), dtype=np.float32)
-        ages = _days_before_the_last(merged, pairs.times)
-        return Training(history, ages, self.items, self.users, self.segments)
+        ages = _days_before_the_last(merged.times, pairs.times, len(merged))
+        last_ages = _days_before_the_last(pairs.last_times(), pairs.times, len(merged))
+        return Training(
+            history,
+            ages,
+            last_ages,
+            self.items,
+            self.users,
+            self.segments,
+        )
 
     def holdout(self, train: Pairs, seed: int) -> Holdout:
         """The last fifth of the training part, or a random fifth of each user's where times lack
@@ -63,16 +71,17 @@ class DataSet:
         inner = inner_split(train, seed)
         users = inner.test.users()
         test = inner.test.merged()
-        ages = _days_before_the_last(test)
+        ages = _days_before_the_last(test.times, test.times, len(test))
         return Holdout(self.training(inner.train), users, test.item_lists(users), ages)
 
 
-def _days_before_the_last(pairs: Pairs, times: Ints | None = None) -> npt.NDArray[np.float32]:
-    """(n,) days from each pair to the last of some times, its own if none; 0 where times lack."""
-    if pairs.times is None or not len(pairs):
-        return np.zeros(len(pairs), np.float32)
-    last = (pairs.times if times is None else times).max()
-    return np.asarray((last - pairs.times) / _MICROS_PER_DAY, np.float32)
+def _days_before_the_last(
+    instants: Ints | None, times: Ints | None, count: int
+) -> npt.NDArray[np.float32]:
+    """(count,) days from each instant to the last of some times; 0 where times lack."""
+    if instants is None or times is None or not count:
+        return np.zeros(count, np.float32)
+    return np.asarray((times.max() - instants) / _MICROS_PER_DAY, np.float32)
 
 
 def inner_split(train: Pairs, seed: int) -> Split:

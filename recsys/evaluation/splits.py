@@ -1,8 +1,9 @@
 """Splits of interactions into those to learn from and those to be found.
 
-A pair is one user and one item. After a split each pair stands once, in train or in test: at the
-time of its first event, with the sum of its events' weights. Pairs of weight 0 are in no test: to
-be shown what one did not like is no hit.
+A pair is one user and one item, and all its events are on one side. Those to learn from stay as
+they are, an event a row, for a later cut by time to take apart; those to be found are merged, at
+the time of the first event, with the sum of the events' weights. Pairs of weight 0 are in no test:
+to be shown what one did not like is no hit.
 """
 
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ class Pairs:
         The sum is taken in order of weight, so the order of rows makes no difference.
         """
         keys = _keys(self, _width(self))
-        if (np.diff(keys) > 0).all():
+        if _ascend(keys):
             return self
         order = np.lexsort((self.weights, keys))
         starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
@@ -89,9 +90,18 @@ class Pairs:
         weights = np.minimum(sums, MOST_WEIGHT).astype(np.float32)
         return Pairs(self.user_rows[first], self.item_rows[first], weights, times)
 
+    def last_times(self) -> Ints | None:
+        """(m,) the last time of each of the merged pairs; None where the data has no times."""
+        keys = _keys(self, _width(self))
+        if self.times is None or _ascend(keys):
+            return self.times
+        order = np.argsort(keys, kind="stable")
+        starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+        return np.asarray(np.maximum.reduceat(self.times[order], starts))
+
 
 class Split(NamedTuple):
-    """Pairs to learn from and pairs to be found; none is in both."""
+    """Events to learn from and pairs to be found; no pair is in both."""
 
     train: Pairs
     test: Pairs
@@ -134,15 +144,17 @@ def random_per_user(pairs: Pairs, share: float, seed: int, least: int) -> Split:
     ranks = np.arange(len(rows)) - np.repeat(starts, counts)
     out = np.zeros(len(rows), bool)
     out[drawn] = ranks < np.repeat(held, counts)
-    return Split(rows.take(~out), rows.take(out & (rows.weights > 0)))
+    width = _width(rows)
+    held_out = np.isin(_keys(pairs, width), _keys(rows.take(out), width))
+    return Split(pairs.take(~held_out), rows.take(out & (rows.weights > 0)))
 
 
 def given(train: Pairs, test: Pairs) -> Split:
     """A split made elsewhere; test pairs that are in train too, or not liked, are dropped."""
-    learnt, wanted = train.merged(), test.merged()
-    width = max(_width(learnt), _width(wanted))
-    known = np.isin(_keys(wanted, width), _keys(learnt, width))
-    return Split(learnt, wanted.take(~known & (wanted.weights > 0)))
+    wanted = test.merged()
+    width = max(_width(train), _width(wanted))
+    known = np.isin(_keys(wanted, width), _keys(train, width))
+    return Split(train, wanted.take(~known & (wanted.weights > 0)))
 
 
 def _times(pairs: Pairs) -> Ints:
@@ -153,6 +165,11 @@ def _times(pairs: Pairs) -> Ints:
 
 def _width(pairs: Pairs) -> int:
     return 1 + int(pairs.item_rows.max(initial=0))
+
+
+def _ascend(keys: Ints) -> bool:
+    """True if the keys of pairs stand in order, each once."""
+    return bool((np.diff(keys) > 0).all())
 
 
 def _keys(pairs: Pairs, width: int) -> Ints:

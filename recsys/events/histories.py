@@ -16,6 +16,8 @@ from recsys.sections.events import Event
 BLOCK: Final = -1
 """Kind of evidence that is no event, but a user's wish never to see the item."""
 _DAY: Final = 1e6 * SECONDS_PER_DAY
+_LONG_AGO: Final = np.iinfo(np.int64).min // 2
+"""Before every event, with room to subtract it."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,13 @@ class Histories:
     weights: npt.NDArray[np.float32]
     ages: npt.NDArray[np.float32]
     """Days from the pair's first event to the as-of."""
+    last_ages: npt.NDArray[np.float32]
+    """Days from the pair's last event to the as-of."""
     earlier: pa.Array
     """float32 weight as of the earlier instant, of the events that were known by then; null without
     any."""
+    earlier_last_ages: pa.Array
+    """float32 days from the last of those events to the earlier instant; null without any."""
     blocked_offsets: Ints
     blocked: npt.NDArray[np.int32]
     events: int
@@ -87,14 +93,17 @@ def histories(evidence: Evidence, users: int, weighting: Weighting) -> Histories
     )
     was_known = distinct.known < _micros(weighting.earlier)
     unknown = _sums(was_known.astype(np.int64), pairs) == 0
-    first = np.minimum.reduceat(distinct.occurred, pairs) if len(pairs) else distinct.occurred
+    first, last = (_of_each(pick, distinct.occurred, pairs) for pick in (np.minimum, np.maximum))
+    known_last = _of_each(np.maximum, np.where(was_known, distinct.occurred, _LONG_AGO), pairs)
     counts = np.bincount(distinct.users[pairs], minlength=users)
     return Histories(
         offsets=offsets_of(counts),
         items=distinct.items[pairs].astype(np.int32),
         weights=_floats(_sums(weights, pairs)),
-        ages=((_micros(weighting.as_of) - first) / _DAY).astype(np.float32),
+        ages=_days(first, weighting.as_of),
+        last_ages=_days(last, weighting.as_of),
         earlier=pa.array(_floats(_sums(np.where(was_known, earlier, 0), pairs)), mask=unknown),
+        earlier_last_ages=pa.array(_days(known_last, weighting.earlier), mask=unknown),
         blocked_offsets=offsets,
         blocked=blocked,
         events=len(events.users),
@@ -158,6 +167,16 @@ def _weights(events: Evidence, weighting: Weighting, end: AsOf) -> Ints:
 
 def _sums(values: Ints, starts: Ints) -> Ints:
     return np.add.reduceat(values, starts) if len(starts) else values
+
+
+def _of_each(pick: np.ufunc, values: Ints, starts: Ints) -> Ints:
+    """The least or greatest value of each group."""
+    return np.asarray(pick.reduceat(values, starts) if len(starts) else values)
+
+
+def _days(instants: Ints, end: AsOf) -> npt.NDArray[np.float32]:
+    """(n,) days from each instant to the end."""
+    return np.asarray((_micros(end) - instants) / _DAY, np.float32)
 
 
 def _floats(fixed: Ints) -> npt.NDArray[np.float32]:

@@ -191,7 +191,7 @@ def cold_recall(found: Evaluation, touched: Ints) -> float:
 
 def cold_items(data: DataSet, split: Split, config: Config, trial: Trial) -> None:
     """Prints the recall on cold items with content and without."""
-    touched = np.bincount(split.train.item_rows, minlength=data.shape[1])
+    touched = np.bincount(split.train.merged().item_rows, minlength=data.shape[1])
     section = GENERATORS["content"].Config(weight=0.0)
     plain = with_sections(config, {"content": section})
     without = try_stack(data, split, "random", plain, 20, Steps(lambda _: None))

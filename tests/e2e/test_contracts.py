@@ -239,7 +239,9 @@ def made(raw: Raw, best: int) -> RunArguments:
         c.ITEM_ROWS: [0],
         c.WEIGHTS: [1.0],
         c.AGES: [1.0],
+        c.LAST_AGES: [1.0],
         c.EARLIER_WEIGHTS: [None],
+        c.EARLIER_LAST_AGES: [None],
         c.BLOCKED_ROWS: [],
         c.ACTIVE: True,
     }

@@ -195,8 +195,7 @@ def test_arrays_come_back_without_pickle(lake: Lake) -> None:
 
 def test_histories_come_in_the_order_of_their_users(lake: Lake) -> None:
     schema = HISTORIES.arrow(Ids())
-    lists = (c.ITEM_ROWS, c.WEIGHTS, c.AGES, c.EARLIER_WEIGHTS, c.BLOCKED_ROWS)
-    empty: dict[str, Any] = {name: [] for name in lists}
+    empty: dict[str, Any] = {f.name: [] for f in schema if pa.types.is_list(f.type)}
     with lake.as_of(HISTORIES.name, DAY).replace() as draft:
         for part, users in enumerate([[2, 3], [0, 1]]):
             rows = [{c.USER_ROW: n, c.USER_ID: n, c.ACTIVE: True, **empty} for n in users]

@@ -35,7 +35,9 @@ def histories(rng: np.random.Generator) -> pa.Table:
         c.ITEM_ROWS: touched,
         c.WEIGHTS: weights,
         c.AGES: weights,
+        c.LAST_AGES: weights,
         c.EARLIER_WEIGHTS: weights,
+        c.EARLIER_LAST_AGES: weights,
         c.BLOCKED_ROWS: lists(),
         c.ACTIVE: [True] * USERS,
     }

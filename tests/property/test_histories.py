@@ -71,10 +71,13 @@ def test_histories_equal_their_definition(rows: list[Row]) -> None:
             total = sum(weight(k, float(v), age / 24) for k, age, v in events)
             assert found.weights[place] == np.float32(total / 2**32)
             assert found.ages[place] == np.float32(max(age for _, age, _ in events) / 24)
+            assert found.last_ages[place] == np.float32(min(age for _, age, _ in events) / 24)
             then = [e for e, at in events.items() if max(at, END - e[1] * HOUR) < THEN]
             before = sum(weight(k, float(v), age / 24 - 3) for k, age, v in then)
             expected = np.float32(before / 2**32) if then else None
             assert found.earlier[place].as_py() == expected
+            last = np.float32(min(age for _, age, _ in then) / 24 - 3) if then else None
+            assert found.earlier_last_ages[place].as_py() == last
     blocks = [found.blocked[s:e].tolist() for s, e in pairwise(found.blocked_offsets)]
     assert blocks == [sorted(blocked[user]) for user in range(USERS)]
     assert found.events == sum(row[2] != BLOCK for row in rows)

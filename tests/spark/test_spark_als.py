@@ -38,7 +38,8 @@ def settings(spark: SparkSession, tmp_path: Path) -> Settings:
 def training(matrix: sparse.csr_matrix) -> Training:
     users, items = matrix.shape
     blank = Descriptions.blank(items), Descriptions.blank(users)
-    return Training(matrix, np.zeros(matrix.nnz, np.float32), *blank, np.full(users, -1, np.int32))
+    ages = np.zeros(matrix.nnz, np.float32)
+    return Training(matrix, ages, ages, *blank, np.full(users, -1, np.int32))
 
 
 def planted() -> sparse.csr_matrix:

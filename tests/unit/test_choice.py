@@ -205,9 +205,8 @@ def test_each_band_is_ordered_in_its_own_way() -> None:
     models = {"up": FactorModel(everybody, items), "down": FactorModel(everybody, -items)}
     touched = sparse.csr_matrix(([1.0] * 7, ([0] * 6 + [1], [1, 2, 3, 4, 5, 6, 3])), (2, 12))
     blank = Descriptions.blank
-    training = Training(
-        touched, np.zeros(7, np.float32), blank(12), blank(2), np.full(2, -1, np.int32)
-    )
+    ages, nowhere = np.zeros(7, np.float32), np.full(2, -1, np.int32)
+    training = Training(touched, ages, ages, blank(12), blank(2), nowhere)
     scorer = Scorer.of(models, np.arange(12), 12)
     orders = {
         band: BandPolicy(method="single", weights=weights, validation={}, users=0, reason="")

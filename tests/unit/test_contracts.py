@@ -66,7 +66,9 @@ def history(n: int) -> Row:
         c.ITEM_ROWS: [0, 2],
         c.WEIGHTS: [1.0, 0.0],
         c.AGES: [2.0, 0.5],
+        c.LAST_AGES: [1.5, 0.5],
         c.EARLIER_WEIGHTS: [1.0, None],
+        c.EARLIER_LAST_AGES: [0.5, None],
         c.BLOCKED_ROWS: [1],
         c.ACTIVE: True,
     }
@@ -212,7 +214,8 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
         matrix.OUTSIDE: one(item_rows=[0, ROWS]),
         matrix.UNORDERED: one(item_rows=[2, 2]),
         matrix.WEIGHTS: one(weights=[1.0, float("nan")]),
-        matrix.AGES: one(ages=[1.0, -1.0]),
+        matrix.AGES: one(last_ages=[1.0, -1.0]),
+        matrix.LAST: one(last_ages=[1.0, 0.6]),
         matrix.LIKED: every(weights=[0.0, 0.0]),
         matrix.AT_ONCE: every(ages=[20_459.5, 20_459.4]),
     },
@@ -451,5 +454,6 @@ def test_everything_at_once_long_ago_stops_a_run_unless_it_always_was_so(
     contract = matrix.CONTRACT
     usual = terms(contract)
     usual = replace(usual, trailing=replace(usual.trailing, at_once=before))
-    violations = contract.check(table(contract, every(ages=ages)(good(contract))), usual).violations
+    rows = every(ages=ages, last_ages=ages)(good(contract))
+    violations = contract.check(table(contract, rows), usual).violations
     assert [v.rule.severity for v in violations] == ([severity] if severity else [])

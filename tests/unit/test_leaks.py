@@ -63,7 +63,12 @@ def nightly_training(*, linked: bool) -> Training:
                 c.ITEM_ROWS: mine.item_rows.tolist(),
                 c.WEIGHTS: mine.weights.tolist(),
                 c.AGES: ages.tolist(),
+                c.LAST_AGES: ages.tolist(),
                 c.EARLIER_WEIGHTS: [1.0 if early else None for early in before.tolist()],
+                c.EARLIER_LAST_AGES: [
+                    age - 10 if early else None
+                    for age, early in zip(ages.tolist(), before.tolist(), strict=True)
+                ],
                 c.BLOCKED_ROWS: [],
                 c.ACTIVE: True,
             }

@@ -50,7 +50,8 @@ def test_only_the_best_of_the_sum_are_ranked_anew() -> None:
     history = sparse.random(users, items, 0.05, "csr", np.float32, random_state=1)
     ages = np.ones(history.nnz, np.float32)
     blank = Descriptions.blank(items), Descriptions.blank(users)
-    facts = ItemUserFeatures.of(Training(history, ages, *blank, np.full(users, -1, np.int32)))
+    nowhere = np.full(users, -1, np.int32)
+    facts = ItemUserFeatures.of(Training(history, ages, ages, *blank, nowhere))
     vectors = (RNG.normal(size=(rows, 4)).astype(np.float32) for rows in (users, items))
     scorer = Scorer.of({"m": FactorModel(*vectors)}, np.arange(items), items)
     everybody, nothing = (

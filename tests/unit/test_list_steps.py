@@ -26,6 +26,7 @@ def context(*steps: str) -> StepContext:
     training = Training(
         sparse.csr_matrix((USERS, ITEMS), dtype=np.float32),
         np.empty(0, np.float32),
+        np.empty(0, np.float32),
         Descriptions.blank(ITEMS),
         Descriptions.blank(USERS),
         np.full(USERS, -1, np.int32),

@@ -51,6 +51,7 @@ def training(
     return Training(
         matrix,
         np.zeros(matrix.nnz, np.float32) if ages is None else np.asarray(ages, np.float32),
+        np.zeros(matrix.nnz, np.float32) if ages is None else np.asarray(ages, np.float32),
         items or Descriptions.blank(columns),
         users or Descriptions.blank(rows),
         np.full(rows, -1, np.int32) if segments is None else np.asarray(segments, np.int32),

@@ -85,7 +85,9 @@ def users(*rows: dict[str, Any]) -> pa.Table:
             c.ITEM_ROWS: row["items"],
             c.WEIGHTS: [1.0] * len(row["items"]),
             c.AGES: row["ages"],
+            c.LAST_AGES: row["ages"],
             c.EARLIER_WEIGHTS: [None] * len(row["items"]),
+            c.EARLIER_LAST_AGES: [None] * len(row["items"]),
             c.BLOCKED_ROWS: row["blocked"],
             c.ACTIVE: row["active"],
         }
@@ -139,7 +141,7 @@ def training(matrix: sparse.csr_matrix) -> Training:
     users, items = matrix.shape
     blank = Descriptions.blank
     ages, segments = np.zeros(matrix.nnz, np.float32), np.full(users, -1, np.int32)
-    return Training(matrix, ages, blank(items), blank(users), segments)
+    return Training(matrix, ages, ages, blank(items), blank(users), segments)
 
 
 LASTING = [name for name, module in GENERATORS.items() if isinstance(module, Updatable)]

@@ -69,6 +69,25 @@ def test_a_temporal_split_keeps_the_future_out_of_train() -> None:
     assert train.weights.tolist() == [1.0, 1.0]  # not the 7 that came later
 
 
+def test_what_is_learnt_from_keeps_its_events_for_a_cut_within_it() -> None:
+    events = pairs((0, 1), (0, 2), (0, 1), (0, 3), times=[10, 20, 30, 40], weights=[1, 1, 7, 1])
+    before = temporal(events, 40).train
+    for train in (before, given(before, pairs((0, 3), times=[40])).train):
+        inner = temporal(train, 15)
+        assert (listed(inner.train), inner.train.weights.tolist()) == ([(0, 1)], [1.0])
+        assert listed(inner.test) == [(0, 2)]
+    drawn = random_per_user(events, 0.4, 1, 3)
+    kept = [row for row in listed(events) if row not in listed(drawn.test)]
+    assert listed(drawn.train) == kept
+
+
+def test_pairs_know_their_last_time() -> None:
+    events = pairs((1, 0), (0, 1), (0, 2), (0, 1), times=[5, 30, 20, 10])
+    assert events.merged().times.tolist() == [10, 20, 5]  # type: ignore[union-attr]
+    assert events.last_times().tolist() == [30, 20, 5]  # type: ignore[union-attr]
+    assert pairs((0, 1), (0, 1)).last_times() is None
+
+
 def test_the_quantile_is_one_of_all_events() -> None:
     events = pairs(*((user, user) for user in range(10)), times=list(range(10, 110, 10)))
     train, test = at_quantile(events, 0.8)  # 0.8 * (10 - 1) = 7.2: between 80 and 90
@@ -97,7 +116,7 @@ def test_no_split_leaks(seed: int) -> None:
     assert (500, 1) in listed(train)
     assert (500, 2) in listed(test)
     for split in ((train, test), random_per_user(events, 0.2, seed, 5), given(train, together)):
-        first, second = map(listed, split)
+        first, second = (listed(part.merged()) for part in split)
         assert not set(first) & set(second)
         assert len(first) == len(set(first))
         assert len(second) == len(set(second))
@@ -115,7 +134,7 @@ def test_the_order_of_rows_makes_no_difference() -> None:
         (at_quantile(events), at_quantile(other)),
         (random_per_user(events, 0.2, 7, 5), random_per_user(other, 0.2, 7, 5)),
     ):
-        for left, right in zip(one, two, strict=True):
+        for left, right in zip(*(map(Pairs.merged, split) for split in (one, two)), strict=True):
             assert listed(left) == listed(right)
             np.testing.assert_array_equal(left.weights, right.weights)
             np.testing.assert_array_equal(left.times, right.times)
@@ -194,7 +213,7 @@ def test_deskdrop_has_the_sizes_of_its_protocol(shared_data: Path) -> None:
     times = events["timestamp"].to_numpy() * SECOND
     people, articles = numbered(events["personId"]), numbered(events["contentId"])
     split = at_quantile(Pairs(people, articles, np.ones(len(times), np.float32), times))
-    assert (len(split.train), len(split.test)) == (31_476, 9_234)
+    assert (len(split.train.merged()), len(split.test)) == (31_476, 9_234)
     users = split.test.users()
     touched = np.diff(split.train.item_lists(users)[0])
     sizes = {name: int(mask.sum()) for name, mask in members_of(bands_of(touched)).items()}
