@@ -15,6 +15,18 @@ SELECT pg_catalog.format(
 FROM pg_catalog.pg_stat_activity AS a
 WHERE a.pid OPERATOR(pg_catalog.=) ANY (pg_catalog.pg_blocking_pids(%(pid)s))
 
+-- name: overdue
+-- Whether a session's statement runs for longer than the limit that the session set for itself, which
+-- only a process that is stopped does. Waiting for a lock is another matter: some set no limit for it.
+-- Parameters: pid, seconds. Qualified, as above.
+SELECT pg_catalog.count(*) OPERATOR(pg_catalog.>) 0
+FROM pg_catalog.pg_stat_activity AS a
+WHERE a.pid OPERATOR(pg_catalog.=) %(pid)s
+    AND a.state OPERATOR(pg_catalog.=) 'active'
+    AND a.wait_event_type IS DISTINCT FROM 'Lock'
+    AND pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.query_start
+        OPERATOR(pg_catalog.>) pg_catalog.make_interval(secs => %(seconds)s)
+
 -- name: start
 -- What every session starts with. Limits: a statement that hangs ends, and nobody waits for a lock for
 -- ever. Schemas that names without one are looked for in are kept aside for source tables; for all

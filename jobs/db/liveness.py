@@ -4,12 +4,16 @@ A server whose processes are stopped keeps its sockets open, and the kernel ackn
 sent to it. So while a statement runs, another thread connects anew from time to time: a server that
 works answers that, however long the statement takes. The same connection asks who is in the way of
 a statement that waits for a lock.
+
+Where the one process that serves a connection is stopped, the others answer. From outside it looks
+like a slow statement, until it passes the limit at which it would have ended itself.
 """
 
 import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -32,9 +36,16 @@ PROBE_SECONDS: Final = 20
 """How long a server may take to accept a connection."""
 PROBES: Final = 2
 """As many in a row must fail: a machine may be busy once."""
+OVERDUE_SECONDS: Final = 3660
+"""A statement ends itself after the hour of `statement_timeout`, and a minute is for its answer."""
 _FROZEN: Final = (
     "Postgres took a statement and does not answer any more, nor does it accept a connection; see "
     "whether its processes are stopped or its disk hangs, then run again"
+)
+
+_ONE_FROZEN: Final = (
+    "Postgres answers others, but not a statement that its own limit of an hour should have ended; "
+    "see whether the process that serves it is stopped, then run again"
 )
 
 log = logging.getLogger(__name__)
@@ -44,11 +55,21 @@ log = logging.getLogger(__name__)
 class Watch:
     """Observations while the statements of one connection ran."""
 
-    frozen: bool = False
-    """Whether the server stopped answering; its connection was cut then."""
+    frozen: str = ""
+    """How the server stopped answering; its connection was cut then."""
     blockers: str = ""
     """Who was last seen in the way of the statement that runs."""
     ended: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """What a server says of one of its sessions."""
+
+    blockers: str = ""
+    """The sessions that it waits for, in words."""
+    overdue: bool = False
+    """Whether its statement has passed its own limit."""
 
 
 @contextmanager
@@ -67,26 +88,30 @@ def _watch(uri: SecretStr, connected: connection, pid: int, watch: Watch) -> Non
     while not watch.ended.wait(PROBE_EVERY):
         if connected.closed or connected.info.transaction_status != TRANSACTION_STATUS_ACTIVE:
             continue
-        found = _blockers(uri, pid)
+        found = _probed(uri, pid)
         failed = failed + 1 if found is None else 0
-        if failed == PROBES:
-            watch.frozen = True
+        if failed == PROBES or (found and found.overdue):
+            watch.frozen = _ONE_FROZEN if found else _FROZEN
             _cut(connected)
             return
-        if found and found != watch.blockers:
-            log.warning("waiting for %s", found)
-        watch.blockers = found or watch.blockers
+        blockers = found.blockers if found else ""
+        if blockers and blockers != watch.blockers:
+            log.warning("waiting for %s", blockers)
+        watch.blockers = blockers or watch.blockers
 
 
-def _blockers(uri: SecretStr, pid: int) -> str | None:
-    """The sessions that a session waits for, in words; None where the server does not answer."""
+def _probed(uri: SecretStr, pid: int) -> _Probe | None:
+    """What the server says of a session; None where it does not answer."""
     try:
         probe = psycopg2.connect(address(uri, PROBE_SECONDS))
         with closing(probe), probe.cursor() as cursor:
             cursor.execute(statement("session/blockers"), {"pid": pid})
-            return "; ".join(text for (text,) in cursor.fetchall())
+            blockers = "; ".join(text for (text,) in cursor.fetchall())
+            cursor.execute(statement("session/overdue"), {"pid": pid, "seconds": OVERDUE_SECONDS})
+            (overdue,) = cursor.fetchone() or (False,)
+            return _Probe(blockers, overdue)
     except psycopg2.Error as error:
-        return None if "timeout expired" in str(error) else ""
+        return None if "timeout expired" in str(error) else _Probe()
 
 
 def _cut(connected: connection) -> None:
@@ -96,35 +121,39 @@ def _cut(connected: connection) -> None:
             descriptor.shutdown(socket.SHUT_RDWR)
 
 
-def frozen() -> PostgresUnavailableError:
-    """The error for a server that stopped answering."""
-    return PostgresUnavailableError(_FROZEN)
+def frozen(how: str) -> PostgresUnavailableError:
+    """The error for a server that stopped answering. how: as in `Watch`."""
+    return PostgresUnavailableError(how)
 
 
 def streamed(uri: SecretStr, source: Iterator[T]) -> Iterator[T]:
     """Yields what a blocking iterator yields, as long as the server answers.
 
     For the Arrow driver, of which the socket cannot be had: the iterator runs in a thread of its
-    own, which is left behind where the server is frozen. Raises PostgresUnavailableError then.
+    own, which is left behind where the server, or the one process that serves it, is frozen.
+    Raises PostgresUnavailableError then.
     """
     made: Queue[tuple[str, Any]] = Queue(maxsize=1)
     left = threading.Event()
     threading.Thread(target=_produce, args=(source, made, left), daemon=True).start()
-    failed = 0
+    failed, last = 0, time.monotonic()
     try:
         while True:
             try:
                 what, value = made.get(timeout=PROBE_EVERY)
             except Empty:
-                failed = failed + 1 if _blockers(uri, 0) is None else 0
+                failed = failed + 1 if _probed(uri, 0) is None else 0
                 if failed == PROBES:
-                    raise frozen() from None
+                    raise frozen(_FROZEN) from None
+                if time.monotonic() - last > OVERDUE_SECONDS:
+                    raise frozen(_ONE_FROZEN) from None
                 continue
             if what == "end":
                 return
             if what == "error":
                 raise value
             yield value
+            last = time.monotonic()
     finally:
         left.set()
 

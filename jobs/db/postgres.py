@@ -35,7 +35,11 @@ def connect(uri: SecretStr) -> Iterator[Connection]:
             yield connected
             connected.commit()
     except psycopg2.Error as error:
-        known = frozen() if watch.frozen else postgres_error(error, waited_for=watch.blockers)
+        known = (
+            frozen(watch.frozen)
+            if watch.frozen
+            else postgres_error(error, waited_for=watch.blockers)
+        )
         if known is None:
             raise
         raise known from error

@@ -1,9 +1,11 @@
 """Every way in which Postgres fails a session has its own message, with what the server said."""
 
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
+import psutil
 import psycopg2
 import pyarrow as pa
 import pytest
@@ -167,3 +169,64 @@ def test_a_server_that_stops_answering_the_arrow_driver_is_an_outage(
 
     with pytest.raises(PostgresUnavailableError, match="does not answer any more"):
         next(streamed(frozen_in_a_moment, rows()))
+
+
+@contextmanager
+def one_process_stopped(server: PostgresServer, asking: str) -> Iterator[None]:
+    """Stops the one process that runs a statement, as soon as it does."""
+    stopped_ones: list[psutil.Process] = []
+    uri = SecretStr(server.uri())
+
+    def stop() -> None:
+        with closing(psycopg2.connect(uri.get_secret_value())) as connection:
+            connection.autocommit = True
+            cursor = connection.cursor()
+            for _ in range(100):
+                cursor.execute(
+                    "SELECT pid FROM pg_stat_activity "
+                    "WHERE position(%s IN query) > 0 AND pid <> pg_backend_pid()",
+                    (asking,),
+                )
+                if pids := cursor.fetchall():
+                    stopped_ones.append(psutil.Process(pids[0][0]))
+                    stopped_ones[0].suspend()
+                    return
+                time.sleep(0.1)
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+        for process in stopped_ones:
+            process.resume()
+    assert stopped_ones
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "arrow"])
+def test_a_process_that_stops_beside_a_healthy_server_is_given_up_after_its_own_limit(
+    own_server: PostgresServer, monkeypatch: pytest.MonkeyPatch, driver: str
+) -> None:
+    monkeypatch.setattr(liveness, "PROBE_EVERY", 0.3)
+    monkeypatch.setattr(liveness, "OVERDUE_SECONDS", 4)
+    uri, asking = SecretStr(own_server.uri()), "SELECT pg_sleep(3600)"
+
+    def rows() -> Iterator[pa.Table]:
+        with arrow_session(uri) as session, session.cursor() as cursor:
+            cursor.execute(asking)
+            yield cursor.fetch_arrow_table()
+
+    def run() -> None:
+        if driver == "arrow":
+            next(streamed(uri, rows()))
+        with connect(uri) as connection:
+            connection.cursor().execute(asking)
+
+    with (
+        one_process_stopped(own_server, asking),
+        pytest.raises(PostgresUnavailableError, match="limit of an hour should have ended"),
+    ):
+        run()
+    with connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
