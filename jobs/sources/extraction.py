@@ -91,8 +91,8 @@ def extract(
 
     All tables of Postgres are read in one snapshot, whose rows the server counts meanwhile, and
     Spark is asked for only when it is known that every source can be read. Raises
-    IncompleteReadError where a read returned another number of rows than the server counted or a
-    table was replaced meanwhile.
+    IncompleteReadError where a read returned another number of rows than the server counted, a
+    table was replaced meanwhile or a collection emptied or filled.
     """
     with ExitStack() as stack:
         snapshot = _snapshot(stack, servers, reads)
@@ -109,6 +109,8 @@ def extract(
         counted = counting.result()
         if snapshot is not None:
             snapshot.check_kept()
+        if totals := _totals(reads, plans):
+            mongo.check_kept(servers.mongo or SecretStr(""), totals)
         for read, rows, draft in zip(reads, counted, drafts, strict=True):
             _check(read, rows, draft)
             if read.keeps_rows and read.partition.intact():
@@ -139,6 +141,12 @@ def _plan(
             plan = mongo.plan_read(uri, read.source, read.window, outside=read.outside)
             plans.append(plan)
     return plans
+
+
+def _totals(reads: Sequence[PartitionRead], plans: Sequence[Plan]) -> Mapping[str, int]:
+    """Documents that each collection had at its plan."""
+    planned = zip(reads, plans, strict=True)
+    return {r.source.place: p.total for r, p in planned if isinstance(p, mongo.MongoRead)}
 
 
 def _rows(snapshot: postgres_reads.Snapshot | None, plans: Sequence[Plan]) -> list[int]:

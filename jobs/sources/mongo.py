@@ -25,7 +25,7 @@ from pymongo.errors import (
 )
 
 from jobs.sources.documents import Document, raw_rows, value_at
-from recsys.errors import MappingError, MongoUnavailableError, SettingsError
+from recsys.errors import IncompleteReadError, MappingError, MongoUnavailableError, SettingsError
 from recsys.schemas import Table
 from recsys.sections.ids import Ids
 from recsys.sections.sources import Source
@@ -37,6 +37,8 @@ DEFAULT_DATABASE: Final = "market"
 ROWS_PER_BATCH: Final = 20_000
 ROWS_PER_READ: Final = 500_000
 _TIMEOUT_MS: Final = 10_000
+_FEW: Final = 3
+_SHARE: Final = 0.1
 #: Dates that Python cannot hold come back as another type instead of failing the whole batch.
 _CODEC: Final = CodecOptions[Document](
     tz_aware=True,
@@ -100,6 +102,8 @@ class MongoRead:
     filters: tuple[Filter, ...]
     rows: int
     """Documents the server counts."""
+    total: int
+    """Documents of the whole collection, counted at the same time."""
     without: tuple[str, Window] | None = None
     """A field and window whose documents the reader must leave out itself."""
 
@@ -117,12 +121,31 @@ def plan_read(uri: SecretStr, source: Source, window: Window | None, *, outside:
         collection = db[source.place]
         total = collection.count_documents({})
         if time is None or window is None:
-            return MongoRead(({},) if total else (), total)
+            return MongoRead(({},) if total else (), total, total)
         inside = _dates_in(time, window)
         count = collection.count_documents(inside)
         if outside:
-            return _plan_outside(collection, time, window, count, total - count)
-        return MongoRead(_slices(collection, time, inside, window, count), count)
+            return _plan_outside(collection, time, window, count, total)
+        return MongoRead(_slices(collection, time, inside, window, count), count, total)
+
+
+def check_kept(uri: SecretStr, read: Mapping[str, int]) -> None:
+    """Raises IncompleteReadError where a collection is much larger or smaller than when its read
+    was planned: somebody is emptying or filling it, and what was read may be any part of it.
+
+    read: documents of each collection at its plan. MongoDB has no snapshot that lasts, and a read
+    of what is left of a collection agrees with a count of it. A few documents come and go always.
+    """
+    with database(uri) as db:
+        now = {place: db[place].count_documents({}) for place in read}
+    for place, before in read.items():
+        changed = abs(now[place] - before)
+        if changed > max(_FEW, _SHARE * max(now[place], before)):
+            raise IncompleteReadError(
+                f"collection {place} had {before} documents when its read began, and has "
+                f"{now[place]} now; nothing of it was kept, run the extraction again when nobody "
+                "empties or fills it"
+            )
 
 
 def _dates_in(path: str, window: Window) -> Filter:
@@ -136,17 +159,18 @@ def _dates_in(path: str, window: Window) -> Filter:
     return {path: {"$gte": window.start, "$lt": window.end}, "$nor": lists}
 
 
-def _plan_outside(collection: Any, time: str, window: Window, inside: int, rows: int) -> MongoRead:
+def _plan_outside(collection: Any, time: str, window: Window, inside: int, total: int) -> MongoRead:
     """Servers disagree on which values a negated range matches; where one finds fewer documents
     than it counts, the whole collection is read and filtered here."""
+    rows = total - inside
     if rows == 0:
-        return MongoRead((), 0)
+        return MongoRead((), 0, total)
     if inside == 0:
-        return MongoRead(({},), rows, (time, window))
+        return MongoRead(({},), rows, total, (time, window))
     others = {"$nor": [_dates_in(time, window)]}
     if sum(1 for _ in collection.find(others, {"_id": True})) == rows:
-        return MongoRead((others,), rows)
-    return MongoRead(({},), rows, (time, window))
+        return MongoRead((others,), rows, total)
+    return MongoRead(({},), rows, total, (time, window))
 
 
 def mapping_faults(uri: SecretStr, source: Source) -> list[str]:

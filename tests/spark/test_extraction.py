@@ -23,9 +23,11 @@ from jobs.sources.extraction import Part, PartitionRead, Servers, extract, read_
 from recsys import columns as c
 from recsys.as_of import AsOf
 from recsys.errors import IncompleteReadError, MappingError, MongoUnavailableError
-from recsys.schemas import RAW_EVENTS, RAW_ITEM_PROFILES, RAW_ITEMS
+from recsys.schemas import RAW_BLOCKS, RAW_EVENTS, RAW_ITEM_PROFILES, RAW_ITEMS
 from recsys.sections.ids import Ids
 from recsys.sections.sources import (
+    BlockColumns,
+    BlockSource,
     EventColumns,
     EventSource,
     ItemColumns,
@@ -52,7 +54,8 @@ def execute(uri: SecretStr, text: str, values: Any = None) -> None:
 
 
 def read(lake: Lake, source: Any, window: Window | None = None, **more: Any) -> PartitionRead:
-    table = {EventSource: RAW_EVENTS, ItemSource: RAW_ITEMS}.get(type(source), RAW_ITEM_PROFILES)
+    tables = {EventSource: RAW_EVENTS, ItemSource: RAW_ITEMS, BlockSource: RAW_BLOCKS}
+    table = tables.get(type(source), RAW_ITEM_PROFILES)
     name = f"{table.name}{'_outside' if more else ''}"
     return PartitionRead(source, table, lake.as_of(name, DAY), window, **more)
 
@@ -206,6 +209,45 @@ def test_a_reader_that_loses_a_part_is_caught(
     with pytest.raises(IncompleteReadError, match=r"read \d+ rows where log has 201"):
         extract(lambda: spark, log_in_postgres, [whole], Ids(), lossy)
     assert not whole.partition.exists()
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 4), (50, 56), (50, 44), (4, 0)])
+def test_a_collection_that_is_being_filled_or_emptied_is_not_taken_for_whole(
+    spark: SparkSession, lake: Lake, mongo_uri: SecretStr, before: int, after: int
+) -> None:
+    """The read agrees with the count of its moment, whatever that was."""
+    served = BlockSource(collection="blocks", columns=BlockColumns(user_id="who", item_id="what"))
+    blocks = [{"_id": n, "who": Int64(n), "what": 1} for n in range(max(before, after))]
+    with mongo.database(mongo_uri) as db:
+        db["blocks"].insert_many([*blocks[:before], {"_id": -1, "who": Int64(1), "what": 2}])
+
+    def meanwhile(servers: Servers, part: Part, ids: Ids) -> Iterator[pa.RecordBatch]:
+        yield from list(read_part(servers, part, ids))
+        with mongo.database(mongo_uri) as db:
+            db["blocks"].delete_many({"_id": {"$in": list(range(after, before))}})
+            if after > before:
+                db["blocks"].insert_many(blocks[before:after])
+
+    part = read(lake, served)
+    with pytest.raises(
+        IncompleteReadError, match=rf"had {before + 1} documents .* {after + 1} now"
+    ):
+        extract(lambda: spark, Servers(None, mongo_uri), [part], Ids(), meanwhile)
+    assert not part.partition.exists()
+
+
+def test_a_few_documents_may_come_while_a_collection_is_read(
+    spark: SparkSession, lake: Lake, log_in_mongo: Servers
+) -> None:
+    def meanwhile(servers: Servers, part: Part, ids: Ids) -> Iterator[pa.RecordBatch]:
+        yield from list(read_part(servers, part, ids))
+        with mongo.database(servers.mongo or SecretStr("")) as db:
+            late = {"who": 1, "item": {"id": 2}, "type": "view", "at": NOW + timedelta(hours=1)}
+            db["log"].insert_many(dict(late) for _ in range(3))
+
+    part = read(lake, FROM_MONGO, Window(BEGINNING, NOW))
+    extract(lambda: spark, log_in_mongo, [part], Ids(), meanwhile)
+    assert len(rows_of(part)) == 100
 
 
 def test_a_read_that_the_server_has_forgotten_is_an_outage(
