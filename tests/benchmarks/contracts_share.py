@@ -52,7 +52,7 @@ def main(*, users: int, items: int, interactions: int, seed: int, processes: boo
             (root / "recsys.toml").write_text(CONFIG, encoding="utf-8")
             migrate(uri, Ids())
             begin = time.monotonic()
-            fill(uri, market(users, items, interactions, seed))
+            fill(uri, [market(users, items, interactions, seed)])
             say("load the market", time.monotonic() - begin)
             report(in_processes(root, uri) if processes else in_this_process(root, uri))
         finally:

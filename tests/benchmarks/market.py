@@ -1,7 +1,10 @@
 """A made-up market in Postgres that benchmarks run on, and the configuration that reads it."""
 
+from collections.abc import Iterable, Iterator, Mapping
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from adbc_driver_postgresql import dbapi
 from pydantic import SecretStr
 
@@ -39,6 +42,9 @@ purchase = { weight = 5.0, half_life_days = 365 }
 #: Kinds of interaction and their shares.
 KINDS = {"view": 0.7, "like": 0.2, "bookmark": 0.05, "purchase": 0.05}
 GROUPS = 50
+_USERS_A_PART = 200_000
+
+Tables = Mapping[str, pa.Table]
 
 
 def market(users: int, items: int, interactions: int, seed: int) -> dict[str, pa.Table]:
@@ -66,6 +72,18 @@ def market(users: int, items: int, interactions: int, seed: int) -> dict[str, pa
         "items": pa.table({"item_id": np.arange(items), "available": [True] * items}),
         "interactions": _interactions(pairs // items, pairs % items, kinds, ago, DAY),
     }
+
+
+def in_parts(users: int, items: int, interactions: int, seed: int) -> Iterator[Tables]:
+    """A market part by part, of so many users each as fit into memory; the first has the items."""
+    parts = -(-users // _USERS_A_PART)
+    for part in range(parts):
+        first, last = (users * n // parts for n in (part, part + 1))
+        made = market(last - first, items, interactions // parts, seed + part)
+        for name in ("users", "interactions"):
+            moved = pc.add(made[name]["user_id"], first)
+            made[name] = made[name].set_column(0, "user_id", moved)
+        yield made if part == 0 else {name: made[name] for name in ("users", "interactions")}
 
 
 def day_after(
@@ -100,11 +118,12 @@ def _interactions(who: Ints, what: Ints, kinds: Ints, ago: Ints, day: AsOf) -> p
     return pa.table(columns).sort_by("created_at")
 
 
-def fill(uri: SecretStr, tables: dict[str, pa.Table]) -> None:
+def fill(uri: SecretStr, parts: Iterable[Tables]) -> None:
     """Creates the source tables, loads them and tidies up, which else the first reader would do."""
     with connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute(with_id_types(statement("market/create"), Ids()))
-    add(uri, tables)
+    for tables in parts:
+        add(uri, tables)
     with connect(as_admin(uri)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -112,7 +131,7 @@ def fill(uri: SecretStr, tables: dict[str, pa.Table]) -> None:
             cursor.execute("CHECKPOINT")
 
 
-def add(uri: SecretStr, tables: dict[str, pa.Table]) -> None:
+def add(uri: SecretStr, tables: Tables) -> None:
     """Adds rows to source tables."""
     with dbapi.connect(uri.get_secret_value()) as loader, loader.cursor() as cursor:
         for name, table in tables.items():

@@ -52,7 +52,7 @@ def main(*, size: str, visit: int, seed: int) -> None:
             migrate(uri, Ids())
             write(f"size {size}: {users:,} users, {items:,} items, {interactions:,} interactions")
             made = market(users, items, interactions, seed)
-            fill(uri, made)
+            fill(uri, [made])
             found = {"first night": measured("ours", root)}
             new = day_after(made, NEXT, round(SHARE * interactions), visit, seed)
             add(uri, new)

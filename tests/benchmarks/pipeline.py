@@ -28,10 +28,16 @@ from jobs.sandbox import servers
 from jobs.sinks.postgres.migrations import migrate
 from recsys.sections.ids import Ids
 from tests.benchmarks import ways
-from tests.benchmarks.market import CONFIG, fill, market
+from tests.benchmarks.market import CONFIG, fill, in_parts
 
-SIZES: Final = {"S": (12_500, 10_000, 1_056_000), "M": (50_000, 10_000, 4_226_000)}
-SIZES["L"] = (200_000, 10_000, 16_900_000)
+SIZES: Final = {
+    "S": (12_500, 10_000, 1_056_000),
+    "M": (50_000, 10_000, 4_226_000),
+    "L": (200_000, 10_000, 16_900_000),
+    "XL": (1_000_000, 20_000, 84_000_000),
+}
+"""Users, items and interactions."""
+GENERATORS: Final = ("als", "shipped")
 FOLDER: Final = Path(__file__).parents[2] / "build" / "bench"
 SAMPLE_SECONDS: Final = 0.1
 #: The stages that ways have in common, and the steps of ours that make them up.
@@ -70,36 +76,46 @@ def arg_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--size", choices=SIZES, default="M")
     parser.add_argument("--ways", nargs="+", choices=ways.WAYS, default=list(ways.WAYS))
+    parser.add_argument(
+        "--generators",
+        choices=GENERATORS,
+        default="als",
+        help="what our way fits: ALS alone, or all as shipped, with a choice of ranking",
+    )
     parser.add_argument("--seed", type=int, default=1)
     return parser
 
 
-def main(*, size: str, ways: list[str], seed: int) -> None:
-    keep(size, seed, *compared(size, ways, seed))
+def main(*, size: str, ways: list[str], generators: str, seed: int) -> None:
+    keep(size, seed, *compared(size, ways, seed, generators))
 
 
 def compared(
-    size: str, ways: Sequence[str], seed: int
+    size: str, ways: Sequence[str], seed: int, generators: str = "als"
 ) -> tuple[dict[str, Measured], dict[str, int]]:
     """What each way took, and the bytes of each table of the lake."""
-    users, items, interactions = SIZES[size]
+    shape = SIZES[size]
     with tempfile.TemporaryDirectory(prefix="recsys-benchmark-") as folder:
         root = Path(folder)
         uri = SecretStr(servers.up(root).postgres_uri)
         try:
-            (root / "recsys.toml").write_text(config_text(), encoding="utf-8")
+            (root / "recsys.toml").write_text(config_text(generators), encoding="utf-8")
             migrate(uri, Ids())
+            users, items, interactions = shape
             write(f"size {size}: {users:,} users, {items:,} items, {interactions:,} interactions")
-            fill(uri, market(users, items, interactions, seed))
+            fill(uri, in_parts(*shape, seed))
             found = {way: measured(way, root) for way in ways}
             return found, lake_bytes(root / "lake")
         finally:
             servers.down(root)
 
 
-def config_text() -> str:
+def config_text(generators: str = "als") -> str:
+    """The configuration of our way; see `--generators`."""
+    if generators == "shipped":
+        return CONFIG + ways.LIST_LENGTH
     off = "".join(f"\n[generators.{name}]\nweight = 0.0\n" for name in ways.WITHOUT)
-    return CONFIG + ways.ALS + off
+    return CONFIG + ways.LIST_LENGTH + ways.ALS + off
 
 
 def measured(way: str, root: Path, *more: str) -> Measured:

@@ -53,11 +53,12 @@ ITERATIONS: Final = 10
 LENGTH: Final = 100
 ROUNDS: Final = 5
 """How often lists are made, to be measured by the median."""
-#: The model by itself, with the same parameters in every way.
-ALS: Final = f"""
+LIST_LENGTH: Final = f"""
 [lists]
 length = {LENGTH}
-
+"""
+#: The model by itself, with the same parameters in every way.
+ALS: Final = f"""
 [ranking]
 method = "sum"
 
