@@ -24,7 +24,7 @@ class Model(Protocol):
     """A fitted generator. Rows are those of the user and the item index."""
 
     def scores(self, users: Rows) -> Scores:
-        """(u, items) scores of all items for some users; more is better.
+        """(u, items) scores of all items for some users, the caller's own; more is better.
 
         users: (u,) ascending rows, all of one chunk (see `Scorer.chunks`).
         """

@@ -8,7 +8,6 @@ import numpy as np
 
 from recsys.arrays import Ints, Ragged, offsets_of
 from recsys.dataset.training import Training
-from recsys.evaluation.metrics import as_ranked
 from recsys.generators.contract import Model, Rows
 from recsys.lists.ranked import RankedLists
 from recsys.ranking.blend import Blend
@@ -74,9 +73,23 @@ def ranked_lists(
 
     users: (u,) ascending rows. excluded: what each must not get.
     """
-    found: dict[str, list[Ints]] = {name: [] for name in blends}
-    for scored in scorer.chunks(users, excluded):
-        for name, blend in blends.items():
-            lists = select(scored, blend, scorer.available, k)
-            found[name].append(as_ranked(lists.items, k))
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+    chunks = scorer.chunks(users, excluded)
+    found = [chunk_lists(scored, blends, scorer.available, k) for scored in chunks]
+    return {name: np.concatenate([part[name] for part in found]) for name in blends}
+
+
+def chunk_lists(
+    scored: Scored, blends: Mapping[str, Blend], available: Rows, k: int
+) -> dict[str, Ints]:
+    """(b, k) item rows of each blend's lists of a chunk of users; see `ranked_lists`.
+
+    available: (a,) ascending item rows.
+    """
+    found = {}
+    for name, blend in blends.items():
+        totals = blend.totals(scored)
+        columns = best_columns(totals, min(k, totals.shape[1]))
+        listed = np.take_along_axis(totals, columns, axis=1) > -np.inf
+        found[name] = np.full((len(totals), k), -1, np.int64)
+        found[name][:, : columns.shape[1]] = np.where(listed, available[columns], -1)
+    return found

@@ -55,9 +55,9 @@ def best_columns(totals: Scores, n: int) -> Ints:
     """(lines, n) columns of the n greatest scores of each line, best first; at equal scores the
     lower column first.
 
-    Columns are dealt into groups, many more than n. At least n scores are above the (n + 1)-th
-    greatest of the groups' maxima, if no two maxima are equal there, and hardly more: one
-    comparison with it drops the rest. Lines with such a tie are sorted whole.
+    Columns are dealt into groups, many more than n. The (n + 1)-th greatest of the groups' maxima
+    is a floor that n + 1 scores reach, and hardly more are above it: one comparison with it drops
+    the rest. Where fewer than n are above, the n best are these and the first that equal the floor.
     """
     lines, width = totals.shape
     groups = _GROUPS * (n + 1)
@@ -74,9 +74,9 @@ def best_columns(totals: Scores, n: int) -> Ints:
     keys[rows, places] = _keys(totals.ravel()[above], columns)
     keys.sort(axis=1)
     best = (keys[:, :n] & _COLUMN).astype(np.int64)
-    tied = np.flatnonzero(counts < n)
-    if len(tied):
-        best[tied] = _sorted(totals[tied])[:, :n]
+    for line in np.flatnonzero(counts < n).tolist():
+        equal = np.flatnonzero(totals[line] == floor[line])
+        best[line, counts[line] :] = equal[: n - counts[line]]
     return best
 
 

@@ -56,11 +56,12 @@ class Standardised:
         if self.moments is not None:
             return scores, self.moments[0][users], self.moments[1][users]
         mean = scores.mean(axis=1, dtype=np.float64)
-        scores = scores - mean[:, np.newaxis].astype(np.float32)
+        scores -= mean[:, np.newaxis].astype(np.float32)
         deviation = np.sqrt(np.einsum("ui,ui->u", scores, scores, dtype=np.float64))
         deviation /= np.sqrt(max(scores.shape[1], 1))
         deviation[deviation <= _FLAT * np.abs(mean)] = 0.0
-        return scores * _inverse(deviation)[:, np.newaxis].astype(np.float32), mean, deviation
+        scores *= _inverse(deviation)[:, np.newaxis].astype(np.float32)
+        return scores, mean, deviation
 
 
 @dataclass(frozen=True)
