@@ -12,23 +12,37 @@ import numpy as np
 
 from jobs.app.tuning import Tuned, tune, with_sections
 from jobs.fitting import fit_generator
-from recsys.arrays import Ints
+from recsys.arrays import Ints, Mask
 from recsys.config import Config
 from recsys.dataset.bands import bands_of, members_of
 from recsys.dataset.training import Training
 from recsys.dataset.trial import DataSet
 from recsys.errors import DataError
-from recsys.evaluation.metrics import Catalogue, Evaluation, as_ranked, evaluate_lists
-from recsys.evaluation.report import ModelComparison, Report, compare_models, make_report
+from recsys.evaluation.metrics import (
+    Catalogue,
+    Evaluation,
+    as_ranked,
+    evaluate_lists,
+    of_new_items,
+)
+from recsys.evaluation.report import (
+    ALL,
+    ModelComparison,
+    Report,
+    clear_best,
+    compare_models,
+    make_report,
+)
 from recsys.evaluation.splits import Pairs, Split
 from recsys.generators.contract import Arrays, Model
 from recsys.lists.chain import Chain, market_steps, plan_chain, plan_market_step
 from recsys.lists.contract import Recipients, StepContext
 from recsys.lists.pools import HeldPools, ranked_chunks
 from recsys.lists.ranked import RankedLists
-from recsys.lists.ranker import Ranker, ranked_lists
+from recsys.lists.ranker import Ranker, chunk_lists
 from recsys.ranking.blend import Blend, WeightedSum
 from recsys.ranking.policy import RankingPolicy
+from recsys.ranking.reach import reached
 from recsys.ranking.scoring import Scorer
 from recsys.ranking.stack import choose_policy
 
@@ -58,16 +72,35 @@ class Steps:
 
 
 @dataclass(frozen=True)
+class Quality:
+    """Figures of the generators, of the blend, and of what list steps make of it."""
+
+    reports: Mapping[str, Report]
+    """By model, the blend after the generators."""
+    comparison: ModelComparison
+    clear_best: Mapping[str, str | None]
+    """By group of users, the generator or blend that is ahead of all others beyond the error."""
+    new_share: float
+    """Share of the relevant items that have no training pair."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return {
+            "reports": {name: report.as_dict() for name, report in self.reports.items()},
+            "comparison": self.comparison.as_dict(),
+            "clear_best": dict(self.clear_best),
+            "new_share": round(self.new_share, 6),
+        }
+
+
+@dataclass(frozen=True)
 class Trial:
     """Result of an evaluation."""
 
     config: Config
     """With the parameters that were found, if any were looked for."""
     choice: RankingPolicy
-    reports: Mapping[str, Report]
-    """By generator, the blend, and what list steps make of it where there are any."""
-    comparison: ModelComparison
-    evaluations: Mapping[str, Evaluation]
+    quality: Quality
     tuned: Mapping[str, str]
     """What the search for better parameters came to by generator; empty without one."""
     steps: Steps
@@ -79,8 +112,7 @@ class Trial:
             "generators": {name: section.model_dump() for name, section in generators.items()},
             "tuned": dict(self.tuned),
             "choice": self.choice.model_dump(mode="json", exclude={"rankers"}),
-            "reports": {name: report.as_dict() for name, report in self.reports.items()},
-            "comparison": self.comparison.as_dict(),
+            **self.quality.as_dict(),
             "seconds": {name: round(s, 2) for name, s in self.steps.seconds.items()},
             "peak_gib": {name: round(s, 3) for name, s in self.steps.peak_gib.items()},
         }
@@ -123,19 +155,68 @@ def try_stack(
         name: WeightedSum(np.eye(len(models))[place].tolist()) for place, name in enumerate(models)
     }
     blends[BLEND] = choice.blend(scorer, training, config.ranking.candidates)
-    seen = split.train.item_lists(users)
     with steps.step("rank"):
-        lists = ranked_lists(scorer, blends, users, seen, k)
+        lists, reach = _ranked(scorer, blends, split, k)
     context = StepContext(
         training, known, models, config.lists.steps, config.lists.length, config.seed
     )
     with steps.step("list steps"):
         ranker = Ranker(scorer, blends[BLEND])
-        lists |= _published(ranker, context, config, split.train, users, k)
+        published = _published(ranker, context, config, split.train, users, k)
+        lists |= published
+        reach |= dict.fromkeys(published, reach[BLEND])
     with steps.step("measure"):
-        evaluations, reports = _measured(data, split, lists, label, config.seed, k)
-        comparison = compare_models(evaluations, config.seed)
-    return Trial(config, choice, reports, comparison, evaluations, tuned, steps)
+        touched = np.bincount(split.train.merged().item_rows, minlength=data.shape[1])
+        relevant = split.test.item_lists(users)
+        evaluations = {
+            name: evaluate_lists(ranked, relevant, Catalogue(touched), k=k, reached=reach[name])
+            for name, ranked in lists.items()
+        }
+        bands = members_of(bands_of(split.train.item_lists(users).lengths))
+        quality = _quality(evaluations, touched, bands, label, config.seed)
+    return Trial(config, choice, quality, tuned, steps)
+
+
+def _quality(
+    evaluations: Mapping[str, Evaluation],
+    touched: Ints,
+    bands: Mapping[str, Mask],
+    label: str,
+    seed: int,
+) -> Quality:
+    """touched: (items,) number of training pairs of each item. bands: (u,) users of each band."""
+    catalogue = Catalogue(touched)
+    reports = {
+        name: make_report(name, label, found, bands, seed, of_new_items(found, catalogue))
+        for name, found in evaluations.items()
+    }
+    apart = {name: found for name, found in evaluations.items() if name != PUBLISHED}
+    clear = {band: clear_best(apart, users) for band, users in bands.items()}
+    relevant = evaluations[BLEND].relevant.values
+    return Quality(
+        reports=reports,
+        comparison=compare_models(evaluations, seed),
+        clear_best={ALL: clear_best(apart)} | clear,
+        new_share=float((touched[relevant] == 0).mean()),
+    )
+
+
+def _ranked(
+    scorer: Scorer, blends: Mapping[str, Blend], split: Split, k: int
+) -> tuple[dict[str, Ints], dict[str, Mask]]:
+    """(u, k) lists of each blend for the users of the test part, and (relevant,) which of their
+    relevant items each generator reaches; under `BLEND` those that any of them does."""
+    users = split.test.users()
+    relevant, lists, reach = split.test.item_lists(users), [], []
+    for scored in scorer.chunks(users, split.train.item_lists(users)):
+        lists.append(chunk_lists(scored, blends, scorer.available, k))
+        own = relevant.take(np.searchsorted(users, scored.users))
+        reach.append(reached(scored, own.lines(), scorer.columns[own.values]))
+    found = np.concatenate(reach, axis=1)
+    return (
+        {name: np.concatenate([part[name] for part in lists]) for name in blends},
+        dict(zip(scorer.names, found, strict=True)) | {BLEND: found.any(axis=0)},
+    )
 
 
 def _published(
@@ -178,25 +259,3 @@ def fitted(training: Training, config: Config, steps: Steps, mark: str) -> dict[
         with steps.step(f"{mark}fit {name}"):
             models[name] = fit_generator(name, training, section, config.seed)
     return models
-
-
-def _measured(
-    data: DataSet,
-    split: Split,
-    lists: Mapping[str, Ints],
-    label: str,
-    seed: int,
-    k: int,
-) -> tuple[dict[str, Evaluation], dict[str, Report]]:
-    touched = np.bincount(split.train.merged().item_rows, minlength=data.shape[1])
-    users = split.test.users()
-    relevant, seen = split.test.item_lists(users), split.train.item_lists(users)
-    segments = members_of(bands_of(np.diff(seen[0])))
-    evaluations = {
-        name: evaluate_lists(ranked, relevant, Catalogue(touched), k=k)
-        for name, ranked in lists.items()
-    }
-    return evaluations, {
-        name: make_report(name, label, evaluation, segments, seed)
-        for name, evaluation in evaluations.items()
-    }

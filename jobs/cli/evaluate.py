@@ -2,6 +2,7 @@
 
 import json
 import os
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -13,22 +14,24 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from jobs.app.evaluation import BLEND, Steps, Trial, try_stack
+from jobs.app.evaluation import BLEND, PUBLISHED, Quality, Steps, Trial, try_stack
 from jobs.run.settings import load_config
 from jobs.sources.pair_files import read_descriptions, read_ids, read_numbered
 from recsys.arrays import Ints
 from recsys.config import Config
+from recsys.dataset.bands import UNSEEN
 from recsys.dataset.segments import segments_of
 from recsys.dataset.trial import DataSet
 from recsys.errors import DataError, SettingsError
 from recsys.evaluation.report import ALL, Figures
+from recsys.evaluation.significance import ERRORS, Interval
 from recsys.evaluation.splits import Pairs, Split, at_quantile, given, random_per_user
 from recsys.sections.base import READ_PLACES
 
-_COLUMNS = ("recall", "ndcg", "average_precision", "reciprocal_rank", "hit", "novelty")
-_HEADERS = ("recall", "NDCG", "precision", "MRR", "hit", "novelty", "coverage", "Gini")
-_WIDE = 200
-"""Columns of a terminal that shows intervals too; `--json` always has them."""
+_NARROW = 80
+"""Columns that the table may always take: a terminal below that breaks its lines itself."""
+_READABLE = 100
+"""Columns that lines of text take at most."""
 
 
 class How(StrEnum):
@@ -39,6 +42,7 @@ class How(StrEnum):
 
 
 def evaluate(  # noqa: PLR0913 - the options of a command
+    *,
     train: Annotated[Path, typer.Option(help="Pairs to learn from.")],
     test: Annotated[
         Path | None, typer.Option(help="Pairs to be found; without it --train is split.")
@@ -51,6 +55,9 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     k: Annotated[
         int, typer.Option("--k", min=1, max=1000, help="Places that count.")
     ] = READ_PLACES,
+    bands: Annotated[
+        bool, typer.Option("--bands", help="Show warm, cold and new users by themselves too.")
+    ] = False,
     out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
     tune_minutes: Annotated[
@@ -61,6 +68,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
 
     Tuning and the choice of the blend see a part of the training pairs alone.
     Every item that a user has not in the training part is ranked; nothing is sampled.
+    The table shows NDCG, recall, coverage, Gini and reach; --json has the other figures.
     Files are Parquet or CSV. Pairs have the columns user and item, and may have weight
     and timestamp; a file of users or items has their id and may have text, tags (a list,
     or divided by |) and any others, which are attributes.
@@ -89,7 +97,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
         typer.echo(note)
     with _progress() as steps:
         trial = try_stack(data, parts, label, chosen, k, steps, tune_minutes)
-    show(trial)
+    show(trial, bands=bands)
     if out is not None:
         text = json.dumps(trial.as_dict(), indent=1, allow_nan=False)
         out.write_text(text + "\n", encoding="utf-8")
@@ -144,37 +152,114 @@ def _progress() -> Iterator[Steps]:
         yield Steps(lambda name: status.update(f"{name} …"))
 
 
-def show(trial: Trial) -> None:
-    """Prints the figures of every model, the choice and its reason, and where the time went."""
+def show(trial: Trial, *, bands: bool = False) -> None:
+    """Prints the figures of every model, the choice and its reason, and where the time went.
+
+    bands: whether each band of users gets a table of its own.
+    """
     console = Console()
-    for table in _figures(trial, intervals=console.width >= _WIDE):
-        console.print(table)
-    for name, outcome in trial.tuned.items():
-        console.print(f"tuning {name}: {outcome}", highlight=False)
-    console.print(trial.choice.summary(), highlight=False)
-    times = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in trial.steps.seconds.items())
-    most = max(trial.steps.peak_gib.values())
-    console.print(f"{times}; peak memory {most:.2f} GiB", highlight=False)
+    wide = Console(width=max(console.width, _NARROW))
+    whole = trial.quality.reports[BLEND]
+    for name, total in whole.segments.items():
+        if name == ALL or (bands and total.users):
+            typer.echo(f"{name} users: {total.users:,}, lists of {whole.k}")
+            wide.print(_table(trial.quality, name), "", highlight=False)
+    for line in _texts(trial, bands=bands):
+        typer.echo(_wrapped(line, min(console.width, _READABLE)))
 
 
-def _figures(trial: Trial, *, intervals: bool) -> Iterator[Table]:
-    """A table for each group of users, with bootstrap intervals where there is room for them."""
-    k = next(iter(trial.reports.values())).k
-    segments = trial.reports[BLEND].segments
-    for segment, total in segments.items():
-        if total.users and not (segment != ALL and total.users == segments[ALL].users):
-            title = f"{segment}: {total.users} users, at {k}"
-            table = Table("model", *_HEADERS, title=title, padding=(0, int(intervals)))
-            for name, report in trial.reports.items():
-                table.add_row(name, *_row(report.segments[segment], intervals=intervals))
-            yield table
+def _texts(trial: Trial, *, bands: bool) -> Iterator[str]:
+    """Everything but the tables, a paragraph each."""
+    clear = trial.quality.clear_best
+    if any(clear[group] for group in (clear if bands else [ALL])):
+        yield f"* ahead of all others by more than {ERRORS:g} standard errors of the difference"
+    reports = trial.quality.reports
+    silent = [name for name, report in reports.items() if not report.segments[ALL].reach]
+    if silent:
+        yield f"nothing to say of what was relevant: {', '.join(silent)}"
+    yield from _newcomers(trial.quality)
+    yield from (f"tuning {name}: {outcome}" for name, outcome in trial.tuned.items())
+    yield from trial.choice.summary().splitlines()
+    yield _times(trial.steps)
 
 
-def _row(figures: Figures, *, intervals: bool) -> list[str]:
-    shown = []
-    for mean in (figures.means[column] for column in _COLUMNS):
-        estimate = "" if mean is None else f"{mean.estimate:.4f}"
-        around = f" ({mean.low:.4f}-{mean.high:.4f})" if mean and intervals else ""
-        shown.append(estimate + around)
-    over = ["" if v is None else f"{v:.3f}" for v in (figures.coverage, figures.gini)]
-    return [*shown, *over]
+def _newcomers(quality: Quality) -> Iterator[str]:
+    """What becomes of users and of items that the training part does not have."""
+    blend = quality.reports[BLEND]
+    unseen, users = blend.segments[UNSEEN], blend.segments[ALL].users
+    if 0 < unseen.users < users:
+        yield f"new users, {unseen.users:,} of {users:,}: blend {_in_short(unseen)}"
+    if blend.new_items is not None:
+        reach = blend.segments[ALL].reach or 0.0
+        yield (
+            f"new items: {quality.new_share:.0%} of what was relevant has no event in the training "
+            f"part, {reach:.0%} is in reach of the generators; found of new items alone, for "
+            f"{blend.new_items.users:,} users: blend {_in_short(blend.new_items)}"
+        )
+
+
+def _in_short(figures: Figures) -> str:
+    ndcg, recall = figures.means["ndcg"], figures.means["recall"]
+    if ndcg is None or recall is None:
+        return "no figures"
+    return f"NDCG {ndcg.estimate:.4f} ({_interval(ndcg)}), recall {recall.estimate:.4f}"
+
+
+def _times(steps: Steps) -> str:
+    """Seconds of the steps, all fits of a kind together, and the greatest memory."""
+    sums: dict[str, float] = {}
+    for name, seconds in steps.seconds.items():
+        kind, fit, _ = name.rpartition("fit ")
+        key = f"{kind}fits" if fit else name
+        sums[key] = sums.get(key, 0.0) + seconds
+    listed = ", ".join(f"{name} {seconds:.1f}" for name, seconds in sums.items())
+    peak = max(steps.peak_gib.values())
+    return f"seconds: {listed}; {sum(sums.values()):.1f} in all; peak memory {peak:.2f} GiB"
+
+
+def _table(quality: Quality, group: str) -> Table:
+    """The blend, what list steps make of it, and the generators from the best down.
+
+    A generator that reaches nothing lists items by chance, and has no row.
+    """
+    table = Table(box=None, pad_edge=False)
+    for name in ("model", "NDCG", "95 % interval", "recall", "coverage", "Gini", "reach"):
+        table.add_column(name, no_wrap=True, justify="left" if name == "model" else "right")
+    rows = {name: report.segments[group] for name, report in quality.reports.items()}
+    first = [name for name in (BLEND, PUBLISHED) if name in rows]
+    others = [name for name in rows if name not in first and rows[name].reach]
+    for name in [*first, *sorted(others, key=lambda n: (-_ndcg(rows[n]), n))]:
+        mark = " *" if name == quality.clear_best.get(group) else ""
+        table.add_row(f"{name}{mark}", *_row(rows[name]))
+    return table
+
+
+def _ndcg(figures: Figures) -> float:
+    mean = figures.means["ndcg"]
+    return mean.estimate if mean else 0.0
+
+
+def _row(figures: Figures) -> list[str]:
+    ndcg, recall = figures.means["ndcg"], figures.means["recall"]
+    over = (figures.coverage, figures.gini, figures.reach)
+    return [
+        "" if ndcg is None else f"{ndcg.estimate:.4f}",
+        "" if ndcg is None else _interval(ndcg),
+        "" if recall is None else f"{recall.estimate:.4f}",
+        *("" if value is None else f"{value:.3f}" for value in over),
+    ]
+
+
+def _interval(mean: Interval) -> str:
+    return f"{mean.low:.4f}-{mean.high:.4f}"
+
+
+def _wrapped(text: str, width: int) -> str:
+    """The text in lines of about equal length, as few as the width allows."""
+    lines = textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)
+    for narrower in range(width - 1, 0, -1):
+        tried = textwrap.wrap(text, narrower, subsequent_indent="  ", break_on_hyphens=False)
+        if len(tried) > len(lines):
+            break
+        lines = tried
+    return "\n".join(lines)

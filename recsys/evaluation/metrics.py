@@ -183,9 +183,11 @@ class Evaluation:
     """Size of the catalogue."""
     per_user: Mapping[str, Floats]
     """(u,) by metric; NaN where a metric is not defined for a user."""
+    reached: Mask | None = None
+    """(relevant,) whether the model can say anything of each relevant item; None if not known."""
 
     def summary(self, chosen: Mask | None = None) -> dict[str, float | None]:
-        """Each metric's mean over all users or over the chosen ones (u,), then coverage and gini.
+        """Each metric's mean over all users or over the chosen ones (u,), then `over_lists`.
 
         Users for whom a metric is not defined are left out of its mean; None where that is all.
         """
@@ -194,12 +196,20 @@ class Evaluation:
         return means | self.over_lists(who)
 
     def over_lists(self, chosen: Mask) -> dict[str, float | None]:
-        """Coverage and exposure Gini of the chosen users' (u,) lists taken together."""
+        """Coverage and exposure Gini of the chosen users' (u,) lists taken together, and reach: the
+        share of these users' relevant items that the model can say anything of."""
         lists = self.ranked[chosen]
         return {
             "coverage": coverage(lists, self.items),
             "gini": exposure_gini(lists, self.items),
+            "reach": self._reach(chosen),
         }
+
+    def _reach(self, chosen: Mask) -> float | None:
+        if self.reached is None:
+            return None
+        reached = self.reached[np.repeat(chosen, self.relevant.lengths)]
+        return float(reached.mean()) if len(reached) else None
 
 
 def evaluate_lists(
@@ -209,12 +219,14 @@ def evaluate_lists(
     *,
     k: int = READ_PLACES,
     histories: sparse.csr_matrix | None = None,
+    reached: Mask | None = None,
 ) -> Evaluation:
     """All metrics of the lists at k; diversity where the catalogue has vectors.
 
     relevant: the users' items in the test part, each user at least one.
     histories: (u, items) weights of the users' training items, for the calibration error, which
     needs the catalogue's categories.
+    reached: (relevant,) whether the model can say anything of each relevant item.
     """
     lists, items = ranked[:, :k], len(catalogue.touched)
     if lists.max(initial=-1) >= items:
@@ -229,7 +241,26 @@ def evaluate_lists(
             raise DataError("the calibration error needs categories of items: give both or none")
         figures["calibration_error"] = calibration_error(lists, histories, catalogue.categories)
     check_figures(figures)
-    return Evaluation(k, lists, relevant, items, figures)
+    return Evaluation(k, lists, relevant, items, figures, reached)
+
+
+def of_new_items(evaluation: Evaluation, catalogue: Catalogue) -> Evaluation | None:
+    """The same lists against new items alone, those without a training pair.
+
+    Of the users who have such relevant items; None where nobody has.
+    """
+    rows = evaluation.relevant.values
+    new = catalogue.touched[rows] == 0
+    users, counts = np.unique(evaluation.relevant.lines()[new], return_counts=True)
+    if not len(users):
+        return None
+    return evaluate_lists(
+        evaluation.ranked[users],
+        Ragged.of_lengths(counts, rows[new]),
+        catalogue,
+        k=evaluation.k,
+        reached=None if evaluation.reached is None else evaluation.reached[new],
+    )
 
 
 def check_figures(figures: Mapping[str, Floats]) -> None:

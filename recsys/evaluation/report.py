@@ -9,7 +9,7 @@ import numpy as np
 from recsys.arrays import Mask
 from recsys.errors import DataError
 from recsys.evaluation.metrics import ACCURACY, Evaluation
-from recsys.evaluation.significance import Interval, Paired, holm, mean_intervals, paired
+from recsys.evaluation.significance import Gain, Interval, Paired, holm, mean_intervals, paired
 
 ALL: Final = "all"
 _DIGITS: Final = 6
@@ -26,6 +26,8 @@ class Figures:
     """Share of the catalogue in at least one of these users' lists."""
     gini: float | None
     """Gini coefficient of the items' exposure in these lists."""
+    reach: float | None
+    """Share of these users' relevant items that the model can say anything of; None if unknown."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,17 @@ class Report:
     """Of the bootstrap."""
     segments: Mapping[str, Figures]
     """All users first, then by segment."""
+    new_items: Figures | None = None
+    """Of the same lists against new items alone, see `of_new_items`; None where there are none."""
 
     def as_dict(self) -> dict[str, Any]:
         """The report ready for JSON, numbers rounded to 6 places."""
         head = {name: getattr(self, name) for name in ("model", "split", "k", "items", "seed")}
-        return head | {"segments": {name: _plain(f) for name, f in self.segments.items()}}
+        segments = {name: _plain(f) for name, f in self.segments.items()}
+        return head | {
+            "segments": segments,
+            "new_items": self.new_items and _plain(self.new_items),
+        }
 
 
 @dataclass(frozen=True)
@@ -77,15 +85,23 @@ class ModelComparison:
 
 
 def make_report(
-    model: str, split: str, evaluation: Evaluation, segments: Mapping[str, Mask], seed: int
+    model: str,
+    split: str,
+    evaluation: Evaluation,
+    segments: Mapping[str, Mask],
+    seed: int,
+    new_items: Evaluation | None = None,
 ) -> Report:
-    """The report of one model; segments are masks (u,) of the evaluation's users."""
-    everybody = np.ones(len(evaluation.ranked), bool)
+    """The report of one model; segments are masks (u,) of the evaluation's users.
+
+    new_items: the same lists against new items alone, see `of_new_items`.
+    """
     figures = {
         name: _figures(evaluation, chosen, seed)
-        for name, chosen in ({ALL: everybody} | dict(segments)).items()
+        for name, chosen in ({ALL: _everybody(evaluation)} | dict(segments)).items()
     }
-    return Report(model, split, evaluation.k, evaluation.items, seed, figures)
+    of_new = None if new_items is None else _figures(new_items, _everybody(new_items), seed)
+    return Report(model, split, evaluation.k, evaluation.items, seed, figures, of_new)
 
 
 def compare_models(
@@ -112,6 +128,28 @@ def compare_models(
     )
 
 
+def clear_best(
+    evaluations: Mapping[str, Evaluation], chosen: Mask | None = None, metric: str = "ndcg"
+) -> str | None:
+    """The model that is ahead of every other by more than `ERRORS` standard errors, if one is.
+
+    chosen: (u,) mask of the users to compare on, all by default. There is no correction for the
+    number of models: the best has to pass all of the tests, not one of them (Berger 1982).
+    """
+    _check_same(evaluations)
+    values = {
+        name: evaluation.per_user[metric][_everybody(evaluation) if chosen is None else chosen]
+        for name, evaluation in evaluations.items()
+    }
+    best = max(values, key=lambda name: values[name].sum())
+    others = [Gain.of(values[best], values[name]) for name in values if name != best]
+    return best if others and all(gain.beyond() for gain in others) else None
+
+
+def _everybody(evaluation: Evaluation) -> Mask:
+    return np.ones(len(evaluation.ranked), bool)
+
+
 def _figures(evaluation: Evaluation, chosen: Mask, seed: int) -> Figures:
     values = {name: figures[chosen] for name, figures in evaluation.per_user.items()}
     means = mean_intervals(values, seed)
@@ -129,7 +167,7 @@ def _check_same(evaluations: Mapping[str, Evaluation]) -> None:
 
 
 def _plain(figures: Figures) -> dict[str, Any]:
-    rest = {"coverage": figures.coverage, "gini": figures.gini}
+    rest = {name: getattr(figures, name) for name in ("coverage", "gini", "reach")}
     means = {name: i and asdict(i) for name, i in figures.means.items()}
     return {"users": figures.users} | _rounded(means | rest)
 

@@ -23,7 +23,7 @@ from recsys.lists.ranker import ranked_lists
 from recsys.ranking.blend import WeightedSum
 from recsys.ranking.scoring import Scorer
 from recsys.ranking.stack import seen
-from tests.benchmarks.quality import REPOSITORY, movielens
+from tests.benchmarks.public_sets import REPOSITORY, movielens
 
 PLACES: Final = 20
 SEEDS: Final = (1, 2)
@@ -46,7 +46,7 @@ def _falling(ranked: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
 
 def main() -> None:
     config = load_config(REPOSITORY / "recsys.toml")
-    data, _, _, _ = movielens(config)
+    data = movielens(config).data
     training = data.training(data.pairs)
     section = config.generators.als  # type: ignore[attr-defined]
     made = {}

@@ -1,224 +1,109 @@
 """How good the lists are on public data: `python -m tests.benchmarks.quality [DATA SET …]`.
 
-Reads ../shared/data and prints every generator and the blend by segment, as `recsys evaluate` does,
-under the protocols of its README. Run it alone: it uses all cores and prints how long it took.
+    python -m tests.benchmarks.quality deskdrop goodbooks --rows default
+
+Reads ../shared/data and prints two rows for each data set, as Markdown, under the protocols of its
+README: *default*, with the parameters that the other data sets choose (`tests.benchmarks.defaults`)
+and *tuned*, with what a search of some minutes then finds on a part of the training pairs. Run it
+alone: it uses all cores and prints how long it took. All figures go to build/quality.
 """
 
+import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Final
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from jobs.app.evaluation import BLEND, Steps, Trial, try_stack
-from jobs.app.tuning import with_sections
-from jobs.cli.evaluate import show
+from jobs.app.evaluation import BLEND, Steps, try_stack
 from jobs.run.settings import load_config
-from jobs.sandbox.importers.deskdrop import read_deskdrop
-from jobs.sandbox.importers.goodbooks import read_goodbooks
-from jobs.sandbox.importers.movielens import read_movielens
-from jobs.sandbox.market import Market
-from jobs.sandbox.seed import make_market
-from jobs.sources.documents import Document
-from jobs.sources.pair_files import read_ids, read_numbered
-from jobs.stores.models import descriptions
-from recsys.arrays import Ints
-from recsys.as_of import AsOf
-from recsys.config import Config
-from recsys.dataset.training import Descriptions
-from recsys.dataset.trial import DataSet
-from recsys.evaluation.metrics import Evaluation
-from recsys.evaluation.splits import Pairs, Split, at_quantile, given, random_per_user
-from recsys.generators.registry import GENERATORS, Generators
-from recsys.ids import IdIndex
+from recsys.dataset.bands import BANDS
+from recsys.evaluation.report import ALL
+from recsys.sections.base import READ_PLACES
+from tests.benchmarks.defaults import left_out
+from tests.benchmarks.public_sets import REPOSITORY, SETS
 
-REPOSITORY: Final = Path(__file__).parents[2]
-DATA: Final = REPOSITORY.parent / "shared" / "data"
-SEED: Final = 20260101
-COLD: Final = 3
-"""Training events up to which an item is cold."""
-Made = tuple[DataSet, Split, str, Config]
-
-
-def amazon_cds(config: Config) -> Made:
-    """The published split; 512 factors, because the catalogue is wide and the histories short."""
-    folder = DATA / "amazon-cds"
-    files = [folder / "train.parquet", folder / "test.parquet"]
-    users, items = (read_ids(files, role) for role in ("user", "item"))
-    train, test = (read_numbered(file, users, items) for file in files)
-    blank = Descriptions.blank(len(users)), Descriptions.blank(len(items))
-    tuned = {
-        "als": {
-            "factors": 512,
-            "alpha": 50.0,
-            "regularization": 100.0,
-            "iterations": 8,
-            "popularity_exponent": 0.5,
-        },
-        "graph": {"weight": 0.125},
-        "item_item": {"weight": 0.125, "regularization": 60.0},
-        "trending": {"weight": 0.0},
-        "content": {"weight": 0.0},
-        "segment": {"weight": 0.0},
-        "popularity": {"weight": 0.0},
-    }
-    chosen = config.model_copy(update={"generators": Generators.model_validate(tuned)})
-    return DataSet(train, *blank, _nobody(users)), given(train, test), "given", chosen
-
-
-def deskdrop(config: Config) -> Made:
-    """Every event by its configured weight; split by time."""
-    data = _data(read_deskdrop(DATA / "deskdrop" / "users_interactions.csv.gz"), config)
-    return data, at_quantile(data.pairs), "temporal", config
-
-
-def movielens(config: Config) -> Made:
-    """Ratings of 4 and more; split by time."""
-    data = _data(read_movielens(DATA / "ml-latest-small"), config, least=4.0)
-    return data, at_quantile(data.pairs), "temporal", config
-
-
-def goodbooks(config: Config) -> Made:
-    """A fifth of the books of each reader, at random."""
-    data = _data(read_goodbooks(DATA / "goodbooks", AsOf.parse("2017-01-01").instant), config)
-    pairs = Pairs(data.pairs.user_rows, data.pairs.item_rows, data.pairs.weights, None)
-    data = DataSet(pairs, data.users, data.items, data.segments)
-    return data, random_per_user(pairs, 0.2, SEED, 5), "random", config
-
-
-def planted(config: Config) -> Made:
-    """The market of `make demo`, where new members have profiles; split by time."""
-    market = make_market(2_000, 800, 60, 60_000, SEED, AsOf.parse("2026-01-01"))
-    data = _data(market, config)
-    return data, at_quantile(data.pairs), "temporal", config
-
-
-SETS: Final[dict[str, Callable[[Config], Made]]] = {
-    "amazon-cds": amazon_cds,
-    "deskdrop": deskdrop,
-    "ml-latest-small": movielens,
-    "goodbooks": goodbooks,
-    "planted": planted,
+FOLDER: Final = REPOSITORY / "build" / "quality"
+DEFAULT: Final = "default"
+TUNED: Final = "tuned"
+PUBLISHED: Final = {
+    "amazon-cds": "SimpleX 0.1145 / 0.1763, UltraGCN 0.1043 / 0.1622, "
+    "BGCF 0.0948 / 0.1506, NGCF 0.0792 / 0.1258"
 }
-
-
-def _nobody(users: IdIndex) -> npt.NDArray[np.int32]:
-    """No user has a segment."""
-    return np.full(len(users), -1, np.int32)
-
-
-def _data(market: Market, config: Config, least: float | None = None) -> DataSet:
-    """The market's events as pairs; ratings below `least` are left out."""
-    parts = [(market.interactions, "kind", "created_at"), (market.events, "type", "ts")]
-    columns = [_columns(table, kind, time) for table, kind, time in parts if table.num_rows]
-    rows = _usable(pa.concat_tables(columns), market, config)
-    if least is not None:
-        rows = rows.filter(pc.greater_equal(rows["value"], least))
-    users, items = (IdIndex.build(rows[name], "bigint") for name in ("user_id", "item_id"))
-    kinds = rows["kind"].to_pylist()
-    weights = np.array([config.events[kind].weight for kind in kinds], np.float32)
-    pairs = Pairs(
-        users.rows(rows["user_id"]).to_numpy().astype(np.int64),
-        items.rows(rows["item_id"]).to_numpy().astype(np.int64),
-        weights,
-        rows["time"].cast(pa.int64()).to_numpy(),
-    )
-    return DataSet(
-        pairs,
-        descriptions(_profiles(market.user_profiles, "user_id"), "id", users),
-        descriptions(_profiles(market.item_profiles, "item_id"), "id", items),
-        _nobody(users),
-    )
-
-
-def _usable(rows: pa.Table, market: Market, config: Config) -> pa.Table:
-    """Without the rows that a night would quarantine."""
-    end = pa.scalar(market.as_of.instant)
-    dated = pc.and_(pc.is_valid(rows["time"]), pc.less(rows["time"], end))
-    known = pc.is_in(rows["kind"], value_set=pa.array(list(config.events)))
-    finite = pc.fill_null(pc.is_finite(rows["value"]), True)
-    usable = pc.and_(pc.and_(dated, known), finite)
-    for name in ("user_id", "item_id"):
-        usable = pc.and_(usable, pc.is_valid(rows[name]))
-    return rows.filter(usable)
-
-
-_PROFILE: Final = pa.schema(
-    {
-        "id": pa.int64(),
-        "text": pa.string(),
-        "tags": pa.list_(pa.string()),
-        "attributes": pa.list_(pa.string()),
-    }
+"""NDCG@20 / Recall@20 of others on the same split."""
+HEADERS: Final = (
+    "data set, split, users",
+    "parameters",
+    "NDCG@20 (95 %)",
+    "Recall@20 (95 %)",
+    "minutes, GiB",
 )
 
 
-def _profiles(documents: Sequence[Document], key: str) -> pa.Table:
-    rows = [_profile(document, key) for document in documents]
-    return pa.Table.from_pylist(rows, _PROFILE)
-
-
-def _profile(document: Document, key: str) -> dict[str, object]:
-    attributes = document.get("attributes") or {}
-    assert isinstance(attributes, dict)
-    return {
-        "id": document[key],
-        "text": f"{document.get('title') or ''}\n{document.get('text') or ''}",
-        "tags": document.get("tags") or [],
-        "attributes": [f"{name}={value}" for name, value in attributes.items()],
-    }
-
-
-def _columns(table: pa.Table, kind: str, time: str) -> pa.Table:
-    value = table["value"] if "value" in table.column_names else pa.nulls(len(table), pa.float64())
-    names = ["user_id", "item_id", "kind", "time", "value"]
-    return pa.table([*(table[n] for n in ("user_id", "item_id", kind, time)), value], names=names)
-
-
-def cold_recall(found: Evaluation, touched: Ints) -> float:
-    """Share of the held-out pairs whose item has at most 3 training events that a list holds."""
-    offsets, rows = found.relevant
-    lines = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    cold = touched[rows] <= COLD
-    listed = (found.ranked[lines[cold]] == rows[cold][:, np.newaxis]).any(axis=1)
-    return float(listed.mean())
-
-
-def cold_items(data: DataSet, split: Split, config: Config, trial: Trial) -> None:
-    """Prints the recall on cold items with content and without."""
-    touched = np.bincount(split.train.merged().item_rows, minlength=data.shape[1])
-    section = GENERATORS["content"].Config(weight=0.0)
-    plain = with_sections(config, {"content": section})
-    without = try_stack(data, split, "random", plain, 20, Steps(lambda _: None))
-    figures = [
-        ("content by itself", trial.evaluations["content"]),
-        ("blend with content", trial.evaluations[BLEND]),
-        ("blend without content", without.evaluations[BLEND]),
-    ]
-    for name, found in figures:
-        recall = cold_recall(found, touched)
-        sys.stdout.write(f"recall@20 on items with at most {COLD} events, {name}: {recall:.4f}\n")
-
-
-def main(names: list[str]) -> None:
+def tried(name: str, row: str, minutes: float) -> dict[str, Any]:
+    """All figures of a row, ready for JSON. minutes: of the search, where the row has one."""
     config = load_config(REPOSITORY / "recsys.toml")
-    for name in names or SETS:
-        data, split, label, chosen = SETS[name](config)
-        sizes = f"{len(split.train.merged()):,} + {len(split.test):,} pairs, seed {config.seed}"
-        sys.stdout.write(f"\n{name}: {label} split, {sizes}\n")
-        trial = try_stack(data, split, label, chosen, 20, Steps(lambda _: None))
-        show(trial)
-        if name == "goodbooks":
-            cold_items(data, split, chosen, trial)
-        folder = REPOSITORY / "build" / "quality"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.json").write_text(json.dumps(trial.as_dict(), indent=1) + "\n")
+    chosen = left_out(config, name)
+    data, split, label = SETS[name](config)
+    search = minutes if row == TUNED else 0.0
+    trial = try_stack(data, split, label, chosen, READ_PLACES, Steps(lambda _: None), search)
+    pairs = {"train": len(split.train.merged()), "test": len(split.test)}
+    return {"data_set": name, "row": row, "pairs": pairs, "seed": config.seed} | trial.as_dict()
+
+
+def lines(found: dict[str, Any]) -> Iterator[str]:
+    """A line of the table for all users, or for each band where the split is by time."""
+    report = found["reports"][BLEND]
+    groups = [band for band in BANDS if report["segments"][band]["users"]]
+    for group in groups if report["split"] == "temporal" else [ALL]:
+        figures = report["segments"][group]
+        minutes, peak = sum(found["seconds"].values()) / 60, max(found["peak_gib"].values())
+        yield _cells(
+            f"{found['data_set']}, {report['split']}, {figures['users']:,} {group}",
+            found["row"],
+            _with_interval(figures["ndcg"]),
+            _with_interval(figures["recall"]),
+            f"{minutes:.1f}, {peak:.1f}",
+        )
+
+
+def _cells(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _with_interval(mean: dict[str, float]) -> str:
+    return f"{mean['estimate']:.4f} ({mean['low']:.4f}-{mean['high']:.4f})"
+
+
+def arg_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("sets", nargs="*", choices=[[], *SETS], metavar="data-set")
+    parser.add_argument("--rows", nargs="+", choices=[DEFAULT, TUNED], default=[DEFAULT, TUNED])
+    parser.add_argument("--tune-minutes", type=float, default=10.0)
+    return parser
+
+
+def main(*, sets: Sequence[str], rows: Sequence[str], tune_minutes: float) -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for line in (_cells(*HEADERS), _cells(*("---" for _ in HEADERS))):
+        sys.stdout.write(f"{line}\n")
+    # A process each: peak memory is that of the process so far.
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
+        for name in sets or SETS:
+            for row in rows:
+                found = pool.submit(tried, name, row, tune_minutes).result()
+                path = FOLDER / f"{name}-{row}.json"
+                path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+                for line in lines(found):
+                    sys.stdout.write(f"{line}\n")
+                    sys.stdout.flush()
+            if name in PUBLISHED:
+                sys.stdout.write(_cells(name, f"published: {PUBLISHED[name]}", "", "", "") + "\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    given = arg_parser().parse_args()
+    main(sets=given.sets, rows=given.rows, tune_minutes=given.tune_minutes)
