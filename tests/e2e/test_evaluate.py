@@ -1,8 +1,14 @@
 """`recsys evaluate` on files as anybody has them."""
 
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import Any
 
 import numpy as np
@@ -241,13 +247,94 @@ def test_a_report_that_cannot_be_written_is_refused_before_any_work(files: Path,
     assert "nowhere.csv" not in message
 
 
-@pytest.mark.parametrize(("columns", "intervals"), [("80", False), ("200", True)])
-def test_the_figures_are_whole_at_any_width(
-    files: Path, monkeypatch: pytest.MonkeyPatch, columns: str, *, intervals: bool
-) -> None:
-    monkeypatch.setenv("COLUMNS", columns)
-    shown = evaluate(train=files / "pairs.csv").stdout
-    (blend,) = [line for line in shown.splitlines() if "blend" in line and "│" in line]
-    assert "…" not in shown
-    assert len(blend) <= int(columns)
-    assert ("-" in blend) is intervals
+def tasted(files: Path) -> list[str]:
+    """Arguments for pairs of three groups of taste, which content knows of."""
+    return ["evaluate", "--train", str(files / "pairs.csv"), "--items", str(files / "items.csv")]
+
+
+def lines_of(words: list[str], *, terminal: bool) -> list[str]:
+    """The command's output on a pipe, or on a terminal of 80 columns, without its colours."""
+    command = [sys.executable, "-m", "jobs.cli.main", *words]
+    env = os.environ | {"COLUMNS": "80", "TERM": "xterm"}
+    if not terminal:
+        done = subprocess.run(command, env=env, cwd=REPOSITORY, capture_output=True, check=True)
+        assert b"\x1b" not in done.stdout
+        return done.stdout.decode().splitlines()
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, env=env, cwd=REPOSITORY, stdout=theirs, stderr=DEVNULL) as run:
+        os.close(theirs)
+        text = b"".join(iter(lambda: read_terminal(ours), b""))
+    os.close(ours)
+    assert run.returncode == 0
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text.decode()).replace("\r\n", "\n").splitlines()
+
+
+def read_terminal(ours: int) -> bytes:
+    """Some bytes of a terminal; none when its other side is closed, which Linux calls an error."""
+    try:
+        return os.read(ours, 4096)
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize("terminal", [False, True], ids=["pipe", "terminal"])
+def test_all_of_it_is_whole_at_80_columns(files: Path, *, terminal: bool) -> None:
+    shown = lines_of([*tasted(files), "--bands"], terminal=terminal)
+    assert max(map(len, shown)) <= 80
+    assert "…" not in "".join(shown)
+    assert [line for line in shown if re.fullmatch(r"\s*[\w.]+", line)] == []
+    header = ["model", "NDCG", "95", "%", "interval", "recall", "coverage", "Gini", "reach"]
+    assert [line.split() for line in shown].count(header) == 2, "everybody, and one band"
+    start = next(n for n, line in enumerate(shown) if line.split() == header)
+    blend, content, popularity = (line.split() for line in shown[start + 1 : start + 4])
+    assert (blend[0], content[0], popularity[0]) == ("blend", "content", "popularity")
+    assert float(content[1]) > float(popularity[1])
+    low, high = content[2].split("-")
+    assert float(low) < float(content[1]) < float(high)
+    assert [line for line in shown if line.startswith("seconds: ") and " choose " in line]
+
+
+def test_the_blend_is_marked_where_it_is_ahead_of_all_beyond_the_error(files: Path) -> None:
+    """Of their group, which content knows, users take what is popular, so both have a say."""
+    rng = np.random.default_rng(8)
+    chance = 1.0 / np.arange(1, 1 + ITEMS // GROUPS) ** 2
+    rows = ["user,item"]
+    for user in range(USERS):
+        own = np.arange(user % GROUPS, ITEMS, GROUPS)
+        taken = rng.choice(own, 5, replace=False, p=chance / chance.sum())
+        rows += [f"u{user},i{item}" for item in taken.tolist()]
+    (files / "pairs.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    options = {"train": files / "pairs.csv", "items": files / "items.csv", "split": "random"}
+    done = evaluate(**options, json=files / "out.json")
+    written = json.loads((files / "out.json").read_text(encoding="utf-8"))
+    assert written["clear_best"]["all"] == "blend"
+    rows = [line.split()[:2] for line in done.stdout.splitlines()]
+    assert ["blend", "*"] in rows
+    assert [row for row in rows if row[:1] == ["content"] and "*" in row] == []
+    assert "* ahead of all others by more than 2 standard errors" in done.stdout
+    with (files / "quick.toml").open("a", encoding="utf-8") as out:
+        out.write("popularity = { weight = 0 }\n")
+    alone = evaluate(**options)
+    assert " *" not in alone.stdout, "the blend is the one generator"
+
+
+def test_reach_is_the_share_that_a_generator_has_a_score_for(files: Path) -> None:
+    """Of eight relevant items four are known; of the four new ones two are described."""
+    train, test, items = (files / f"{name}.csv" for name in ("train", "test", "tags"))
+    pairs = [f"u{user},i{item}" for user in range(20) for item in range(user % 4, 12)]
+    train.write_text("\n".join(["user,item", *pairs]) + "\n", encoding="utf-8")
+    wanted = ["u1,i0", "u2,i0", "u2,i1", "u3,i0", "u1,new", "u2,new", "u1,blank", "u2,blank"]
+    test.write_text("\n".join(["user,item", *wanted]) + "\n", encoding="utf-8")
+    tags = [f"i{item},{'a' if item % 2 else 'b'}" for item in range(1, 12)]
+    items.write_text("\n".join(["item,tags", *tags, "new,a"]) + "\n", encoding="utf-8")
+    done = evaluate(train=train, test=test, items=items, json=files / "out.json")
+    assert done.exit_code == 0, done.output
+    written = json.loads((files / "out.json").read_text(encoding="utf-8"))
+    reach = {name: each["segments"]["all"]["reach"] for name, each in written["reports"].items()}
+    # Popularity knows i0 and i1; content knows i1 and new, and not i0, of which nothing is written.
+    assert reach == {"popularity": 4 / 8, "content": 3 / 8, "blend": 6 / 8}
+    assert written["new_share"] == 4 / 8
+    assert written["reports"]["blend"]["new_items"]["users"] == 2
+    assert "new items: 50% of what was relevant has no event in the training part" in " ".join(
+        done.stdout.split()
+    )

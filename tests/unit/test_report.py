@@ -8,8 +8,8 @@ import pytest
 from recsys.arrays import Ints, Ragged
 from recsys.dataset.bands import bands_of, members_of
 from recsys.errors import DataError
-from recsys.evaluation.metrics import Catalogue, Evaluation, evaluate_lists
-from recsys.evaluation.report import compare_models, make_report
+from recsys.evaluation.metrics import Catalogue, Evaluation, evaluate_lists, of_new_items
+from recsys.evaluation.report import clear_best, compare_models, make_report
 
 USERS, ITEMS = 300, 50
 RNG = np.random.default_rng(1)
@@ -71,7 +71,9 @@ def test_a_report_is_ready_for_json() -> None:
         "novelty": None,
         "coverage": 0.0,
         "gini": None,
+        "reach": None,
     }
+    assert told["new_items"] is None
 
 
 def test_models_are_held_against_the_best() -> None:
@@ -107,3 +109,36 @@ def test_only_like_is_compared_with_like() -> None:
     with pytest.raises(DataError, match="no model"):
         compare_models({}, seed=1)
     assert compare_models({"a": one}, seed=1).against_best == {}
+
+
+def test_one_is_clearly_best_that_is_ahead_of_each_other_beyond_the_error() -> None:
+    weak, strong, near = evaluation(0.1, 1), evaluation(0.6, 2), evaluation(0.57, 3)
+    assert clear_best({"weak": weak, "strong": strong}) == "strong"
+    assert clear_best({"weak": weak, "strong": strong, "near": near}) is None
+    assert clear_best({"strong": strong, "same": strong}) is None
+    assert clear_best({"strong": strong}) is None
+    one = np.arange(USERS) == 0
+    assert clear_best({"weak": weak, "strong": strong}, one) is None
+
+
+def test_reach_and_what_is_found_of_new_items() -> None:
+    """Users 0 and 1 want items 0 and 3, 1 and 4; user 2 wants item 2. Items 3 and 4 are new."""
+    catalogue = Catalogue(np.array([5, 5, 5, 0, 0]))
+    relevant = Ragged.of_lengths(np.array([2, 2, 1]), np.array([0, 3, 1, 4, 2]))
+    ranked = np.array([[0, 3], [1, 2], [0, 1]])
+    reached = np.array([True, True, True, False, False])
+    found = evaluate_lists(ranked, relevant, catalogue, k=2, reached=reached)
+    new = of_new_items(found, catalogue)
+    assert new is not None
+    bands = {"first": np.array([True, False, False]), "last": np.array([False, False, True])}
+    told = make_report("als", "planted", found, bands, 1, new).as_dict()
+    assert told["segments"]["all"]["reach"] == 0.6
+    assert told["segments"]["first"]["reach"] == 1.0
+    assert told["segments"]["last"]["reach"] == 0.0
+    assert told["new_items"]["users"] == 2
+    assert told["new_items"]["recall"]["estimate"] == 0.5
+    # User 0 has the one new item at rank 2, user 1 not at all.
+    assert told["new_items"]["ndcg"]["estimate"] == pytest.approx(0.5 / np.log2(3), abs=1e-6)
+    assert told["new_items"]["reach"] == 0.5
+    old = Catalogue(np.ones(5, np.int64))
+    assert of_new_items(found, old) is None
