@@ -219,7 +219,7 @@ def main(sets: Sequence[str]) -> None:
         for generator in CANDIDATES:
             section = chosen(generator, known, without)
             fields = CANDIDATES[generator][sections(generator).index(section)]
-            shown = ", ".join(f"{field} {value:g}" for field, value in fields.items())
+            shown = ", ".join(f"{field} {value}" for field, value in fields.items())
             sys.stdout.write(f"  {generator}: {shown}\n")
 
 
