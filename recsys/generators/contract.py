@@ -32,6 +32,9 @@ class Model(Protocol):
     def restricted(self, items: Rows) -> Self:
         """The model of some items alone: (i,) ascending rows."""
 
+    def of_users(self, users: Rows) -> Self:
+        """The model of some users alone, who take the rows from 0 on: (u,) rows."""
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The arrays to keep."""
 

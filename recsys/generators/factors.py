@@ -46,6 +46,10 @@ class FactorModel:
         """The model of some items alone, its items laid out for products."""
         return type(self)(self.user_factors, np.asfortranarray(self.item_factors[items]))
 
+    def of_users(self, users: Rows) -> Self:
+        """The model of some users alone."""
+        return type(self)(self.user_factors[users], self.item_factors)
+
     def arrays(self) -> dict[str, Factors]:
         """The arrays to keep."""
         return {"user_factors": self.user_factors, "item_factors": self.item_factors}

@@ -32,6 +32,10 @@ class NeighbourModel:
         """The model of some items alone."""
         return type(self)(self.history, self.similarity[:, items])
 
+    def of_users(self, users: Rows) -> Self:
+        """The model of some users alone."""
+        return type(self)(self.history[users], self.similarity)
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The arrays to keep."""
         parts = (("history", self.history), ("similarity", self.similarity))

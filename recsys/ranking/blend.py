@@ -62,8 +62,8 @@ class RankFusion:
         """See `Blend`."""
         found = candidates(scored, self.candidates)
         totals = np.full(scored.scores[0].shape, -np.inf, np.float32)
-        fused = fusion(found.ranks, opinionated(scored)[:, found.lines])
-        totals[found.lines, found.columns] = fused
+        parts = votes(found.ranks, opinionated(scored)[:, found.lines])
+        totals[found.lines, found.columns] = fused(parts)
         return totals
 
     def shares(self, scored: Scored, columns: Ints) -> Scores:
@@ -101,13 +101,17 @@ class ByBand:
             yield self.blends[place], lines, scored if whole else scored.of(lines)
 
 
-def fusion(ranks: np.ndarray, opinionated: np.ndarray) -> Scores:
-    """(p,) fused score of candidates from (generators, p) ranks.
+def votes(ranks: np.ndarray, opinionated: np.ndarray) -> Scores:
+    """(generators, p) what each generator adds to the fused score of candidates, by its ranks.
 
     opinionated: (generators, p) whether the generator tells the user's items apart.
     """
-    votes = np.where(opinionated, 1.0 / (FUSION_CONSTANT + ranks), 0.0)
-    return np.asarray(votes.sum(axis=0), np.float32)
+    return np.asarray(np.where(opinionated, 1.0 / (FUSION_CONSTANT + ranks), 0.0), np.float32)
+
+
+def fused(votes: Scores) -> Scores:
+    """(p,) reciprocal rank fusion of (generators, p) votes, whichever generator gave which."""
+    return np.asarray(votes.sum(axis=0, dtype=np.float64), np.float32)
 
 
 def opinionated(scored: Scored) -> np.ndarray:

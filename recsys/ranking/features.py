@@ -42,6 +42,10 @@ class ItemUserFeatures:
         items = np.stack([*map(np.log1p, recent), np.where(last < _NEVER, first, _NEVER), last])
         return cls(items.T.astype(np.float32), _of_users(training, np.log1p(recent[0])))
 
+    def of_users(self, users: Rows) -> Self:
+        """Features of some users alone, who take the rows from 0 on: (u,) rows."""
+        return type(self)(self.items, self.users[users])
+
     def of_candidates(self, scorer: Scorer, scored: Scored, found: Candidates) -> Features:
         """(p, features) one row a candidate: OF_GENERATOR of each, then OF_ITEM and OF_USER."""
         lines, columns = found.lines, found.columns

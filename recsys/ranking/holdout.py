@@ -8,13 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys.arrays import Floats, Ints, Mask, Ragged, offsets_of, ranges
-from recsys.evaluation.metrics import check_figures
 from recsys.generators.contract import Scores
-from recsys.ranking.blend import fusion, opinionated
+from recsys.ranking.blend import opinionated, votes
 from recsys.ranking.candidates import candidates, leaders
 from recsys.ranking.features import Features, ItemUserFeatures
+from recsys.ranking.hit_table import HitTable
 from recsys.ranking.scoring import Scorer
-from recsys.sections.base import READ_PLACES
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,9 @@ class HoldoutCandidates:
     columns: Ints
     """(p,) places among the available items."""
     scores: Scores
-    """(p, generators) standardised scores."""
-    fused: Scores
-    """(p,) reciprocal rank fusion."""
+    """(generators, p) standardised scores."""
+    votes: Scores
+    """(generators, p) what each adds to the reciprocal rank fusion."""
     features: Features
     """(p, f)"""
     labels: Mask
@@ -63,8 +62,8 @@ class HoldoutCandidates:
         return type(self)(
             offsets,
             self.columns[rows],
-            self.scores[rows],
-            self.fused[rows],
+            self.scores[:, rows],
+            self.votes[:, rows],
             self.features[rows],
             self.labels[rows],
             relevant,
@@ -72,28 +71,12 @@ class HoldoutCandidates:
 
     def ndcg(self, scores: npt.NDArray[np.floating]) -> Floats:
         """(u,) NDCG@20 of the candidates in order of (p,) scores, lower columns first if equal."""
-        hits, bounds, rivals = self._rivals
-        mine = np.repeat(hits, np.diff(bounds))
-        equal = scores[rivals] == scores[mine]
-        ahead = (scores[rivals] > scores[mine]) | (
-            equal & (self.columns[rivals] < self.columns[mine])
-        )
-        before = offsets_of(ahead)
-        ranks = 1 + before[bounds[1:]] - before[bounds[:-1]]
-        gained = np.where(ranks <= READ_PLACES, 1.0 / np.log2(1.0 + ranks), 0.0)
-        lines = np.searchsorted(self.offsets, hits, side="right") - 1
-        gains = np.bincount(lines, gained, len(self))
-        ideal = np.cumsum(1.0 / np.log2(1.0 + np.arange(1, READ_PLACES + 1)))
-        found = np.asarray(gains / ideal[np.minimum(self.relevant, READ_PLACES) - 1])
-        check_figures({"ndcg": found})
-        return found
+        return self.hits.ndcg(self.hits.table(scores))
 
     @cached_property
-    def _rivals(self) -> tuple[Ints, Ints, Ints]:
-        """The hits (h,), and for each all candidates of its user: bounds (h + 1,) and rows."""
-        hits = np.flatnonzero(self.labels)
-        lines = np.searchsorted(self.offsets, hits, side="right") - 1
-        return hits, *ranges(self.offsets[lines], np.diff(self.offsets)[lines])
+    def hits(self) -> HitTable:
+        """The candidates of the users with a hit among them."""
+        return HitTable.of(self.offsets, self.labels, self.relevant)
 
 
 def holdout_candidates(
@@ -109,30 +92,42 @@ def holdout_candidates(
     users: (u,) ascending rows. excluded, relevant: of the same users; relevant items are item rows.
     most: candidates of each generator.
     """
-    wanted = _keys(relevant, scorer)
-    parts, counts = [], []
+    parts, lines = [], []
     start = 0
     for scored in scorer.chunks(users, excluded):
         found = candidates(scored, most)
-        keys = (found.lines + start) * len(scorer.available) + found.columns
         parts.append(
             (
                 found.columns,
-                np.stack([s[found.lines, found.columns] for s in scored.scores], axis=1),
-                fusion(found.ranks, opinionated(scored)[:, found.lines]),
+                np.stack([scores[found.lines, found.columns] for scores in scored.scores]),
+                votes(found.ranks, opinionated(scored)[:, found.lines]),
                 facts.of_candidates(scorer, scored, found),
-                np.isin(keys, wanted),
             )
         )
-        counts.append(np.bincount(found.lines, minlength=len(scored.users)))
+        lines.append(found.lines + start)
         start += len(scored.users)
-    offsets = offsets_of(np.concatenate(counts))
-    columns, scores, fused, features, labels = map(np.concatenate, zip(*parts, strict=True))
+    columns, scores, given, features = zip(*parts, strict=True)
+    rows, places = np.concatenate(lines), np.concatenate(columns)
     return HoldoutCandidates(
-        offsets, columns, scores, fused, features, labels, np.diff(relevant[0])
+        offsets=offsets_of(np.bincount(rows, minlength=start)),
+        columns=places,
+        scores=np.concatenate(scores, axis=1),
+        votes=np.concatenate(given, axis=1),
+        features=np.concatenate(features),
+        labels=_labels(rows, places, relevant, scorer),
+        relevant=relevant.lengths,
     )
 
 
-def _keys(relevant: Ragged, scorer: Scorer) -> Ints:
-    lines, columns = relevant.lines(), scorer.columns[relevant.values]
-    return np.asarray((lines * len(scorer.available) + columns)[columns >= 0])
+def _labels(lines: Ints, columns: Ints, relevant: Ragged, scorer: Scorer) -> Mask:
+    """(p,) True for candidates that are relevant to their user; lines and columns ascend."""
+    width = len(scorer.available)
+    wanted = scorer.columns[relevant.values]
+    known = wanted >= 0
+    keys = lines * width + columns
+    own = relevant.lines()[known] * width + wanted[known]
+    places = np.searchsorted(keys, own)
+    places = places[keys[np.minimum(places, len(keys) - 1)] == own] if len(keys) else places[:0]
+    labels = np.zeros(len(keys), dtype=bool)
+    labels[places] = True
+    return labels

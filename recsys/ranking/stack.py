@@ -8,9 +8,10 @@ from recsys.arrays import Ints, Ragged
 from recsys.dataset.bands import bands_of
 from recsys.dataset.training import Holdout, Training
 from recsys.generators.contract import Model, Rows
+from recsys.ranking.choice import choose
 from recsys.ranking.features import ItemUserFeatures
 from recsys.ranking.holdout import holdout_candidates
-from recsys.ranking.policy import RankingPolicy, Standing, choose
+from recsys.ranking.policy import RankingPolicy, Standing
 from recsys.ranking.scoring import Scorer
 from recsys.sections.ranking import Ranking
 
@@ -40,11 +41,13 @@ def choose_policy(
         draw = np.random.default_rng(seed).choice(len(places), most, replace=False)
         places = np.sort(draw)
     users = holdout.users[places]
-    scorer = Scorer.of(models, available, holdout.training.history.shape[1])
+    # Scores of users by themselves: drawn ones are spread over chunks, and each is scored whole.
+    own = {name: model.of_users(users) for name, model in models.items()}
+    scorer = Scorer.of(own, available, holdout.training.history.shape[1])
     found = holdout_candidates(
         scorer,
-        ItemUserFeatures.of(holdout.training),
-        users,
+        ItemUserFeatures.of(holdout.training).of_users(users),
+        np.arange(len(users)),
         seen(holdout.training, users),
         holdout.relevant.take(places),
         ranking.candidates,

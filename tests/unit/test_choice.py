@@ -14,8 +14,9 @@ from recsys.dataset.training import Descriptions, Training
 from recsys.evaluation.metrics import find_hits, ndcg
 from recsys.generators.factors import FactorModel
 from recsys.lists.ranker import Ranker
+from recsys.ranking.choice import choose, decide
 from recsys.ranking.holdout import HoldoutCandidates
-from recsys.ranking.policy import BandPolicy, RankingPolicy, Standing, Way, choose, decide
+from recsys.ranking.policy import BandPolicy, RankingPolicy, Standing, Way
 from recsys.ranking.scoring import Scorer
 from recsys.sections.base import READ_PLACES
 from recsys.sections.ranking import Ranking
@@ -36,8 +37,8 @@ def made(seed: int, good: Any = 2.0) -> HoldoutCandidates:
     return HoldoutCandidates(
         offsets=np.arange(USERS + 1) * ITEMS,
         columns=np.tile(np.arange(ITEMS), USERS),
-        scores=flat,
-        fused=(1 / (60 + ranks)).sum(axis=2).reshape(-1).astype(np.float32),
+        scores=flat.T,
+        votes=(1 / (60 + ranks)).reshape(-1, 2).T.astype(np.float32),
         features=flat,
         labels=labels.reshape(-1),
         relevant=labels.sum(axis=1),
@@ -59,7 +60,7 @@ def used(way: str, weights: tuple[float, float]) -> Standing:
 
 def test_candidates_are_measured_as_lists_are() -> None:
     found = made(3)
-    scores = np.round(found.scores[:, GOOD], 1)
+    scores = np.round(found.scores[GOOD], 1)
     by_user = scores.reshape(USERS, ITEMS)
     ranked = np.argsort(-by_user, axis=1, kind="stable")[:, :READ_PLACES]
     rows = np.flatnonzero(found.labels)
@@ -70,9 +71,9 @@ def test_candidates_are_measured_as_lists_are() -> None:
 def test_what_some_users_are_measured_by_is_theirs() -> None:
     found = made(4)
     some = np.array([3, 7, 200])
-    scores = found.scores[:, GOOD]
+    scores = found.scores[GOOD]
     part = found.of(some)
-    assert part.ndcg(part.scores[:, GOOD]) == pytest.approx(found.ndcg(scores)[some])
+    assert part.ndcg(part.scores[GOOD]) == pytest.approx(found.ndcg(scores)[some])
 
 
 def test_noise_loses_its_weight() -> None:
@@ -108,14 +109,14 @@ def nearly_equal() -> HoldoutCandidates:
     rng = np.random.default_rng(16)
     parts = [made(seed, good=0.35) for seed in range(2)]
     noise = rng.normal(size=(2 * USERS * ITEMS, 1)).astype(np.float32)
-    scores = np.concatenate([part.scores for part in parts])
+    scores = np.concatenate([part.features for part in parts])
     scores = scores[:, [GOOD]] + np.array([0.0, 0.3], np.float32) * noise
     labels = np.concatenate([part.labels for part in parts])
     whole = HoldoutCandidates(
         offsets=np.arange(2 * USERS + 1) * ITEMS,
         columns=np.tile(np.arange(ITEMS), 2 * USERS),
-        scores=scores,
-        fused=scores[:, NOISE],
+        scores=scores.T,
+        votes=scores.T,
         features=scores,
         labels=labels,
         relevant=np.concatenate([part.relevant for part in parts]),

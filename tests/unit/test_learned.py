@@ -60,7 +60,7 @@ def test_only_the_best_of_the_sum_are_ranked_anew() -> None:
     )
     liked = Ragged(np.arange(users + 1), RNG.integers(0, items, users))
     found = holdout_candidates(scorer, facts, everybody, nothing, liked, 300)
-    base = found.scores[:, 0]
+    base = found.scores[0]
     ranker = fit_ranker(found.features, found.labels, np.diff(found.offsets), base, 1)
     (block,) = scorer.chunks(everybody, nothing)
     totals = Learned((ranker,), (1.0,), 300, scorer, facts).totals(block)

@@ -1,0 +1,236 @@
+"""The choice of how each band's lists are ordered: what stands, or what is clearly better."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from recsys.arrays import Floats, Ints
+from recsys.dataset.bands import BANDS, UNSEEN
+from recsys.evaluation.significance import ERRORS, Gain
+from recsys.ranking.blend import fused
+from recsys.ranking.holdout import HoldoutCandidates
+from recsys.ranking.learned import DEMOTION, RERANK_DEPTH, fit_ranker, predicted
+from recsys.ranking.policy import CONFIGURED, BandPolicy, Method, RankingPolicy, Standing, Way
+from recsys.ranking.weights import WeightedSums, learn_weights, weighted_sum
+from recsys.sections.base import READ_PLACES
+from recsys.sections.ranking import Ranking
+
+KEPT: Final = "kept"
+"""The sum by the weights of the earlier choice, where they are not the generators' own."""
+
+_FOLDS: Final = 2
+_MORE_FOLDS: Final = 5
+_FEW: Final = 1000
+"""With fewer users each fit needs most of them, and more folds cost little."""
+
+
+def choose(
+    found: HoldoutCandidates,
+    bands: Ints,
+    generators: Sequence[str],
+    weights: Sequence[float],
+    config: Ranking,
+    seed: int,
+    standing: Standing | None = None,
+) -> RankingPolicy:
+    """Measures every way on the holdout, and decides for each band which one is used.
+
+    bands: (u,) the band of each user of the examples.
+    weights: of the generators where nothing is learnt, and where the search for better ones starts.
+    standing: the earlier choice, of the same generators; None if the configured weights stand.
+    What stands gives way to what is better by more than `ERRORS` standard errors, on at least
+    `least_users` users of the band. A ranker or weights are always measured on users that they were
+    not fitted to.
+    """
+    start = np.asarray(weights, np.float64)
+    sums = WeightedSums.of(found)
+    plain, ways, rankers = _ways_of_all(found, sums, start, generators, config, seed)
+    orders = {}
+    for place, band in enumerate(BANDS):
+        users = np.flatnonzero(bands == place)
+        own = {name: way.of(users) for name, way in ways.items()}
+        if band == UNSEEN:
+            # Nothing tells its users apart: a ranker would learn by heart which items were liked
+            # in the holdout, and be measured on the same items.
+            own.pop("learned", None)
+        part = sums.part(users)
+        if config.least_users <= len(users) < len(found):
+            own["tuned for the band"] = _tuned(part, start, seed)
+        earlier = standing.ways.get(band) if standing else None
+        orders[band] = _order(part, own, earlier, config)
+    used = any(order.method == "learned" for order in orders.values())
+    return RankingPolicy(
+        generators=tuple(generators),
+        orders=orders,
+        base=tuple(plain.tolist()),
+        rankers=tuple(rankers) if used else (),
+        standing=standing,
+    )
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A way, and NDCG@20 of each user by it."""
+
+    method: Method
+    weights: Floats
+    """(generators,)"""
+    values: Floats
+    """(u,)"""
+
+    def of(self, users: Ints) -> "_Measured":
+        return _Measured(self.method, self.weights, self.values[users])
+
+
+def _ways_of_all(
+    found: HoldoutCandidates,
+    sums: WeightedSums,
+    start: Floats,
+    generators: Sequence[str],
+    config: Ranking,
+    seed: int,
+) -> tuple[Floats, dict[str, _Measured], list[str]]:
+    """Weights that rankers start from, every way measured on all users, and the fitted rankers.
+
+    Rankers take longest, and are fitted only where the method may be theirs.
+    """
+    alone = np.eye(len(start))
+    ways = {
+        CONFIGURED: _Measured("sum", start, sums.ndcg(start)),
+        "fusion": _Measured("fusion", start, found.ndcg(fused(found.votes))),
+    }
+    for place, name in enumerate(generators):
+        ways[name] = _Measured("single", alone[place], found.ndcg(found.scores[place]))
+    if len(found) < config.least_users or not found.labels.any():
+        return start, ways, []
+    ways["tuned"] = _tuned(sums, start, seed)
+    plain = start / max(float(weighted_sum(found.scores, start).std()), 1e-9)
+    if config.method not in ("best", "learned"):
+        return plain, ways, []
+    rankers, values = _ranked(found, plain, seed)
+    ways["learned"] = _Measured("learned", start, values)
+    return plain, ways, rankers
+
+
+def _order(
+    part: WeightedSums, ways: dict[str, _Measured], earlier: Way | None, config: Ranking
+) -> BandPolicy:
+    """Choose the order of one band. part: of its users."""
+    incumbent = _incumbent(part, ways, earlier)
+    users = len(part)
+    allowed = _allowed(ways, config.method)
+    if incumbent not in allowed:
+        incumbent = CONFIGURED if CONFIGURED in allowed else next(iter(allowed))
+    if not users:
+        name, reason = incumbent, f"{incumbent} stays: nobody to measure on"
+        figures: dict[str, float] = {}
+    else:
+        figures = {name: float(way.values.mean()) for name, way in ways.items()}
+        enough = users >= config.least_users
+        name, why = decide({n: ways[n].values for n in allowed}, incumbent, enough=enough)
+        shown = sorted(figures, key=lambda n: (-figures[n], n != incumbent, n))
+        listed = ", ".join(f"{n} {figures[n]:.4f}" for n in shown)
+        reason = f"{why}; NDCG@{READ_PLACES} of {users} users of the holdout: {listed}"
+    way = ways[name]
+    return BandPolicy(
+        method=way.method,
+        weights=tuple(way.weights.tolist()),
+        way=name,
+        validation=figures,
+        users=users,
+        reason=reason,
+    )
+
+
+def _incumbent(part: WeightedSums, ways: dict[str, _Measured], earlier: Way | None) -> str:
+    """The name of the way that stands; one that is not measured yet is added to the ways.
+
+    Rankers stand only where new ones could be fitted: the old ones' trees are of other nights.
+    """
+    if earlier is None:
+        return CONFIGURED
+    weights = np.asarray(earlier.weights)
+    for name, way in ways.items():
+        same = way.method == earlier.method and np.array_equal(way.weights, weights)
+        if same or (earlier.method in ("learned", "fusion") and way.method == earlier.method):
+            return name
+    if earlier.method != "sum":
+        return CONFIGURED
+    ways[KEPT] = _Measured("sum", weights, part.ndcg(weights))
+    return KEPT
+
+
+def _allowed(ways: Mapping[str, _Measured], wanted: str) -> list[str]:
+    """The ways that the configured method leaves; the sums where it cannot be had."""
+    if wanted == "best":
+        return list(ways)
+    of_method = [name for name, way in ways.items() if way.method == wanted]
+    return of_method or [name for name, way in ways.items() if way.method == "sum"]
+
+
+def decide(measured: Mapping[str, Floats], incumbent: str, *, enough: bool) -> tuple[str, str]:
+    """The way to use, and why: what stands, unless another one is better beyond chance.
+
+    measured: (u,) a metric of the same users by way. enough: whether the users are enough to depart
+    from what stands. Rankers cost more than the other ways, so they also have to gain more than one
+    standard error over the next one (Breiman et al. 1984, section 3.4.3).
+    """
+    if len(measured) == 1:
+        return incumbent, f"{incumbent} is configured"
+    if not enough:
+        return incumbent, f"{incumbent} stays: too few users to learn from"
+    gains = {n: Gain.of(v, measured[incumbent]) for n, v in measured.items() if n != incumbent}
+    better = sorted(
+        (name for name, gain in gains.items() if gain.beyond()),
+        key=lambda name: (-gains[name].mean, name),
+    )
+    if not better:
+        first = min(gains, key=lambda name: (-gains[name].mean, name))
+        gained = f"{first} gains {gains[first]}, not {ERRORS:g} of them"
+        return incumbent, f"{incumbent} stays: {gained}"
+    best, *rest = better
+    note = ""
+    if best == "learned" and rest:
+        over = Gain.of(measured[best], measured[rest[0]])
+        if not over.beyond(1.0):
+            best, note = rest[0], f", learned being better within the error: {over}"
+    return best, f"{best} gains {gains[best]} over {incumbent}{note}"
+
+
+def _folds(users: int, seed: int) -> Iterator[tuple[Ints, Ints]]:
+    """Places of users to learn from and of the others, each of whom is measured on once."""
+    order = np.random.default_rng(seed).permutation(users)
+    folds = _MORE_FOLDS if users < _FEW else _FOLDS
+    for fold in range(folds):
+        out = np.zeros(users, dtype=bool)
+        out[order[fold::folds]] = True
+        yield np.flatnonzero(~out), np.flatnonzero(out)
+
+
+def _tuned(sums: WeightedSums, start: Floats, seed: int) -> _Measured:
+    """Weights learnt from all, and the NDCG of each fold by those that the others taught."""
+    values = np.zeros(len(sums))
+    for own, other in _folds(len(sums), seed):
+        values[other] = sums.part(other).ndcg(learn_weights(sums.part(own), start))
+    return _Measured("sum", learn_weights(sums, start), values)
+
+
+def _ranked(found: HoldoutCandidates, base: Floats, seed: int) -> tuple[list[str], Floats]:
+    """The rankers of all folds, and each fold's NDCG by the ranker that the others taught."""
+    rankers, values = [], np.zeros(len(found))
+    for own, other in _folds(len(found), seed):
+        part, rest = found.of(own), found.of(other)
+        part = part.only(part.leaders(weighted_sum(part.scores, base), RERANK_DEPTH))
+        groups = np.diff(part.offsets)
+        ranker = fit_ranker(
+            part.features, part.labels, groups, weighted_sum(part.scores, base), seed
+        )
+        rankers.append(ranker)
+        scores = weighted_sum(rest.scores, base)
+        first = rest.leaders(scores, RERANK_DEPTH)
+        scores[first] += predicted([ranker], rest.features[first])
+        scores[~first] -= DEMOTION
+        values[other] = rest.ndcg(scores)
+    return rankers, values
