@@ -101,6 +101,25 @@ class ByBand:
             yield self.blends[place], lines, scored if whole else scored.of(lines)
 
 
+@dataclass(frozen=True)
+class Among:
+    """A blend of some of the generators; see `Blend`."""
+
+    blend: Blend
+    generators: Ints
+    """(g,) ascending places of those that are heard."""
+
+    def totals(self, scored: Scored) -> Scores:
+        """See `Blend`."""
+        return self.blend.totals(scored.among(self.generators))
+
+    def shares(self, scored: Scored, columns: Ints) -> Scores:
+        """See `Blend`; the others have none."""
+        shares = np.full((len(scored.scores), *columns.shape), -np.inf, np.float32)
+        shares[self.generators] = self.blend.shares(scored.among(self.generators), columns)
+        return shares
+
+
 def votes(ranks: np.ndarray, opinionated: np.ndarray) -> Scores:
     """(generators, p) what each generator adds to the fused score of candidates, by its ranks.
 

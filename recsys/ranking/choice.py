@@ -6,12 +6,13 @@ from typing import Final
 
 import numpy as np
 
-from recsys.arrays import Floats, Ints
+from recsys.arrays import Floats, Ints, Mask
 from recsys.dataset.bands import BANDS, UNSEEN
 from recsys.evaluation.significance import ERRORS, Gain
 from recsys.ranking.blend import fused
 from recsys.ranking.holdout import HoldoutCandidates
 from recsys.ranking.learned import DEMOTION, RERANK_DEPTH, fit_ranker, predicted
+from recsys.ranking.opinions import without_opinion
 from recsys.ranking.policy import CONFIGURED, BandPolicy, Method, RankingPolicy, Standing, Way
 from recsys.ranking.weights import WeightedSums, learn_weights, weighted_sum
 from recsys.sections.base import READ_PLACES
@@ -42,11 +43,17 @@ def choose(
     standing: the earlier choice, of the same generators; None if the configured weights stand.
     What stands gives way to what is better by more than `ERRORS` standard errors, on at least
     `least_users` users of the band. A ranker or weights are always measured on users that they were
-    not fitted to.
+    not fitted to. Generators without an opinion of their own are left out of all of them, unless
+    there are too few users to tell.
     """
-    start = np.asarray(weights, np.float64)
+    left_out = without_opinion(found, generators) if len(found) >= config.least_users else {}
+    heard = _Heard(np.array([name not in left_out for name in generators]))
+    if left_out:
+        found = found.among(np.flatnonzero(heard.mask))
+    start = heard.of(weights)
+    names = [name for name in generators if name not in left_out]
     sums = WeightedSums.of(found)
-    plain, ways, rankers = _ways_of_all(found, sums, start, generators, config, seed)
+    plain, ways, rankers = _ways_of_all(found, sums, start, names, config, seed)
     orders = {}
     for place, band in enumerate(BANDS):
         users = np.flatnonzero(bands == place)
@@ -59,15 +66,41 @@ def choose(
         if config.least_users <= len(users) < len(found):
             own["tuned for the band"] = _tuned(part, start, seed)
         earlier = standing.ways.get(band) if standing else None
-        orders[band] = _order(part, own, earlier, config)
+        order = _order(part, own, heard.way(earlier), config)
+        orders[band] = order.model_copy(update={"weights": heard.among_all(order.weights)})
     used = any(order.method == "learned" for order in orders.values())
     return RankingPolicy(
         generators=tuple(generators),
         orders=orders,
-        base=tuple(plain.tolist()),
+        base=heard.among_all(plain.tolist()),
         rankers=tuple(rankers) if used else (),
+        left_out=left_out,
         standing=standing,
     )
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """The generators that are not left out."""
+
+    mask: Mask
+    """(generators,)"""
+
+    def of(self, weights: Sequence[float]) -> Floats:
+        """(heard,) their weights."""
+        return np.asarray(weights, np.float64)[self.mask]
+
+    def way(self, earlier: Way | None) -> Way | None:
+        """An earlier way as it is without the others; None where they alone had a say."""
+        if earlier is None or not (weights := self.of(earlier.weights)).any():
+            return None
+        return earlier.model_copy(update={"weights": tuple(weights.tolist())})
+
+    def among_all(self, weights: Sequence[float]) -> tuple[float, ...]:
+        """Weights of all generators, 0 for the others."""
+        spread = np.zeros(len(self.mask))
+        spread[self.mask] = weights
+        return tuple(spread.tolist())
 
 
 @dataclass(frozen=True)

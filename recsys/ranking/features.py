@@ -6,6 +6,7 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from recsys.arrays import Ints
 from recsys.dataset.training import Training
 from recsys.generators.contract import Rows
 from recsys.ranking.candidates import Candidates
@@ -18,6 +19,16 @@ OF_ITEM: Final = ("log users", "log users, 7 days", "log users, 30 days", "age",
 OF_USER: Final = ("log items", "days since last", "mean log users of items", "segment")
 _NEVER: Final = 1e4
 """Days since something that has not happened."""
+
+
+def columns_among(generators: Ints, all_of: int, width: int) -> Ints:
+    """Columns of the features that are left if only some of the generators are heard.
+
+    generators: (g,) ascending places, of `all_of`. width: columns of the features of all.
+    """
+    each = np.arange(len(OF_GENERATOR))
+    own = (generators[:, np.newaxis] * len(each) + each).ravel()
+    return np.concatenate([own, np.arange(all_of * len(each), width)])
 
 
 @dataclass(frozen=True)

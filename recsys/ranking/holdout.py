@@ -1,6 +1,6 @@
 """Candidates of users for whom the later is known: what the choice of a blend is measured on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -11,7 +11,7 @@ from recsys.arrays import Floats, Ints, Mask, Ragged, offsets_of, ranges
 from recsys.generators.contract import Scores
 from recsys.ranking.blend import opinionated, votes
 from recsys.ranking.candidates import candidates, leaders
-from recsys.ranking.features import Features, ItemUserFeatures
+from recsys.ranking.features import Features, ItemUserFeatures, columns_among
 from recsys.ranking.hit_table import HitTable
 from recsys.ranking.scoring import Scorer
 
@@ -42,6 +42,16 @@ class HoldoutCandidates:
         """The candidates of some of the users: places (v,) in ascending order."""
         offsets, rows = ranges(self.offsets[users], np.diff(self.offsets)[users])
         return self._at(offsets, rows, self.relevant[users])
+
+    def among(self, generators: Ints) -> Self:
+        """The same candidates as some of the generators see them: (g,) ascending places."""
+        width = self.features.shape[1]
+        return replace(
+            self,
+            scores=self.scores[generators],
+            votes=self.votes[generators],
+            features=self.features[:, columns_among(generators, len(self.scores), width)],
+        )
 
     def leaders(self, scores: Scores, most: int) -> Mask:
         """(p,) True where a candidate's score is among the `most` greatest of its user."""

@@ -1,6 +1,6 @@
 """Ranking policies: how a run orders the candidates of each band of users, and why."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, Self
 
 import numpy as np
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from recsys.as_of import AsOf
 from recsys.dataset.bands import BANDS, bands_of
 from recsys.dataset.training import Training
-from recsys.ranking.blend import Blend, ByBand, RankFusion, WeightedSum
+from recsys.ranking.blend import Among, Blend, ByBand, RankFusion, WeightedSum
 from recsys.ranking.features import ItemUserFeatures
 from recsys.ranking.learned import Learned
 from recsys.ranking.scoring import Scorer
@@ -65,12 +65,15 @@ class RankingPolicy(BaseModel):
 
     generators: tuple[str, ...]
     orders: Mapping[str, BandPolicy]
-    """By band of users."""
+    """By band of users. A generator that is left out has the weight 0."""
     base: tuple[float, ...]
     """Weights of the sum that the rankers start from, of deviation 1 over the candidates: where it
     is far wider, LambdaRank's second derivatives vanish and its steps explode."""
     rankers: tuple[str, ...] = ()
     """Fitted rankers as text."""
+    left_out: Mapping[str, str] = {}
+    """Generators that have no opinion of their own, and why; they neither propose candidates nor
+    have a say in any order."""
     standing: Standing | None = None
     """The earlier choice that this one was made against; None where there was none."""
 
@@ -100,15 +103,21 @@ class RankingPolicy(BaseModel):
 
         training: what is known of users and items. most: candidates of each generator.
         """
+        heard = np.flatnonzero([name not in self.left_out for name in self.generators])
+
+        def of_heard(weights: Sequence[float]) -> tuple[float, ...]:
+            return tuple(weights[place] for place in heard.tolist())
+
         ways: dict[Method, Blend] = {"fusion": RankFusion(most)}
         if self.rankers:
             facts = ItemUserFeatures.of(training)
-            ways["learned"] = Learned(self.rankers, self.base, most, scorer, facts)
+            ways["learned"] = Learned(self.rankers, of_heard(self.base), most, scorer, facts)
         bands = bands_of(np.diff(training.history.indptr))
         orders = [self.orders[name] for name in BANDS]
-        blends = [ways.get(order.method, WeightedSum(order.weights)) for order in orders]
+        blends = [ways.get(each.method, WeightedSum(of_heard(each.weights))) for each in orders]
         one = len({(order.method, order.weights) for order in orders}) == 1
-        return blends[0] if one else ByBand(blends, bands)
+        blend = blends[0] if one else ByBand(blends, bands)
+        return Among(blend, heard) if self.left_out else blend
 
     @property
     def measured(self) -> float | None:
@@ -123,5 +132,7 @@ class RankingPolicy(BaseModel):
         return {band: order.method for band, order in self.orders.items()}
 
     def summary(self) -> str:
-        """One line a band."""
-        return "\n".join(f"{band}: {order.reason}" for band, order in self.orders.items())
+        """One line a band, and one for each generator that is left out."""
+        lines = [f"{band}: {order.reason}" for band, order in self.orders.items()]
+        lines += [f"{name} is left out: it {why}" for name, why in self.left_out.items()]
+        return "\n".join(lines)

@@ -84,6 +84,13 @@ class Scored:
             [(mean[lines], deviation[lines]) for mean, deviation in self.moments],
         )
 
+    def among(self, generators: Ints) -> Self:
+        """The chunk as some of the generators see it: (g,) ascending places."""
+        places = generators.tolist()
+        return type(self)(
+            self.users, [self.scores[g] for g in places], [self.moments[g] for g in places]
+        )
+
     def at(self, columns: Ints) -> Scores:
         """(generators, b, n) each one's scores of the items at (b, n) columns."""
         return np.stack([np.take_along_axis(scores, columns, axis=1) for scores in self.scores])
