@@ -1,7 +1,8 @@
 """The choice of how each band's lists are ordered: what stands, or what is clearly better."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -11,13 +12,14 @@ from recsys.dataset.bands import BANDS, UNSEEN
 from recsys.evaluation.significance import ERRORS, Gain
 from recsys.ranking.blend import fused
 from recsys.ranking.holdout import HoldoutCandidates
-from recsys.ranking.learned import DEMOTION, RERANK_DEPTH, fit_ranker, predicted
+from recsys.ranking.learned import RERANK_DEPTH, fit_ranker, predicted
 from recsys.ranking.opinions import without_opinion
 from recsys.ranking.policy import CONFIGURED, BandPolicy, Method, RankingPolicy, Standing, Way
 from recsys.ranking.weights import WeightedSums, learn_weights, weighted_sum
 from recsys.sections.base import READ_PLACES
 from recsys.sections.ranking import Ranking
 
+LEARNED: Final = "learned"
 KEPT: Final = "kept"
 """The sum by the weights of the earlier choice, where they are not the generators' own."""
 
@@ -53,7 +55,7 @@ def choose(
     start = heard.of(weights)
     names = [name for name in generators if name not in left_out]
     sums = WeightedSums.of(found)
-    plain, ways, rankers = _ways_of_all(found, sums, start, names, config, seed)
+    plain, ways, rankers, later = _ways_of_all(found, sums, start, names, config, seed)
     orders = {}
     for place, band in enumerate(BANDS):
         users = np.flatnonzero(bands == place)
@@ -61,14 +63,15 @@ def choose(
         if band == UNSEEN:
             # Nothing tells its users apart: a ranker would learn by heart which items were liked
             # in the holdout, and be measured on the same items.
-            own.pop("learned", None)
+            own.pop(LEARNED, None)
         part = sums.part(users)
         if config.least_users <= len(users) < len(found):
             own["tuned for the band"] = _tuned(part, start, seed)
         earlier = standing.ways.get(band) if standing else None
-        order = _order(part, own, heard.way(earlier), config)
+        ahead = None if later is None else partial(later.values, users=users)
+        order = _order(part, own, heard.way(earlier), config, ahead)
         orders[band] = order.model_copy(update={"weights": heard.among_all(order.weights)})
-    used = any(order.method == "learned" for order in orders.values())
+    used = any(order.method == LEARNED for order in orders.values())
     return RankingPolicy(
         generators=tuple(generators),
         orders=orders,
@@ -124,8 +127,9 @@ def _ways_of_all(
     generators: Sequence[str],
     config: Ranking,
     seed: int,
-) -> tuple[Floats, dict[str, _Measured], list[str]]:
-    """Weights that rankers start from, every way measured on all users, and the fitted rankers.
+) -> tuple[Floats, dict[str, _Measured], list[str], "_LaterHalf | None"]:
+    """Weights that rankers start from, every way measured on all users, the fitted rankers, and
+    where they are compared with other ways.
 
     Rankers take longest, and are fitted only where the method may be theirs.
     """
@@ -137,20 +141,25 @@ def _ways_of_all(
     for place, name in enumerate(generators):
         ways[name] = _Measured("single", alone[place], found.ndcg(found.scores[place]))
     if len(found) < config.least_users or not found.labels.any():
-        return start, ways, []
+        return start, ways, [], None
     ways["tuned"] = _tuned(sums, start, seed)
     plain = start / max(float(weighted_sum(found.scores, start).std()), 1e-9)
-    if config.method not in ("best", "learned"):
-        return plain, ways, []
-    rankers, values = _ranked(found, plain, seed)
-    ways["learned"] = _Measured("learned", start, values)
-    return plain, ways, rankers
+    if config.method not in ("best", LEARNED):
+        return plain, ways, [], None
+    rankers, values, later = _rankers(found, plain, seed)
+    ways[LEARNED] = _Measured(LEARNED, start, values)
+    return plain, ways, rankers, later
 
 
 def _order(
-    part: WeightedSums, ways: dict[str, _Measured], earlier: Way | None, config: Ranking
+    part: WeightedSums,
+    ways: dict[str, _Measured],
+    earlier: Way | None,
+    config: Ranking,
+    later: Callable[[_Measured], Floats] | None,
 ) -> BandPolicy:
-    """Choose the order of one band. part: of its users."""
+    """Choose the order of one band. part: of its users. later: their NDCG@20 by way where rankers
+    are compared with others; None where that is what was measured."""
     incumbent = _incumbent(part, ways, earlier)
     users = len(part)
     allowed = _allowed(ways, config.method)
@@ -162,7 +171,9 @@ def _order(
     else:
         figures = {name: float(way.values.mean()) for name, way in ways.items()}
         enough = users >= config.least_users
-        name, why = decide({n: ways[n].values for n in allowed}, incumbent, enough=enough)
+        measured = {name: ways[name].values for name in allowed}
+        values = None if later is None else (lambda name: later(ways[name]))
+        name, why = decide(measured, incumbent, enough=enough, later=values)
         shown = sorted(figures, key=lambda n: (-figures[n], n != incumbent, n))
         listed = ", ".join(f"{n} {figures[n]:.4f}" for n in shown)
         reason = f"{why}; NDCG@{READ_PLACES} of {users} users of the holdout: {listed}"
@@ -187,7 +198,7 @@ def _incumbent(part: WeightedSums, ways: dict[str, _Measured], earlier: Way | No
     weights = np.asarray(earlier.weights)
     for name, way in ways.items():
         same = way.method == earlier.method and np.array_equal(way.weights, weights)
-        if same or (earlier.method in ("learned", "fusion") and way.method == earlier.method):
+        if same or (earlier.method in (LEARNED, "fusion") and way.method == earlier.method):
             return name
     if earlier.method != "sum":
         return CONFIGURED
@@ -203,33 +214,51 @@ def _allowed(ways: Mapping[str, _Measured], wanted: str) -> list[str]:
     return of_method or [name for name, way in ways.items() if way.method == "sum"]
 
 
-def decide(measured: Mapping[str, Floats], incumbent: str, *, enough: bool) -> tuple[str, str]:
+def decide(
+    measured: Mapping[str, Floats],
+    incumbent: str,
+    *,
+    enough: bool,
+    later: Callable[[str], Floats] | None = None,
+) -> tuple[str, str]:
     """The way to use, and why: what stands, unless another one is better beyond chance.
 
     measured: (u,) a metric of the same users by way. enough: whether the users are enough to depart
-    from what stands. Rankers cost more than the other ways, so they also have to gain more than one
-    standard error over the next one (Breiman et al. 1984, section 3.4.3).
+    from what stands. later: the metric by way where rankers can be compared with others; None if
+    that is what was measured.
+    Rankers cost more than the other ways, so they also have to gain more than one standard error
+    over the best of them (Breiman et al. 1984, section 3.4.3).
     """
     if len(measured) == 1:
         return incumbent, f"{incumbent} is configured"
     if not enough:
         return incumbent, f"{incumbent} stays: too few users to learn from"
+    plain = {name: values for name, values in measured.items() if name != LEARNED}
+    best, why = _best(plain, CONFIGURED if incumbent == LEARNED else incumbent)
+    if LEARNED not in measured:
+        return best, why
+    values = later or measured.__getitem__
+    if incumbent == LEARNED:
+        gain = Gain.of(values(best), values(LEARNED))
+        stays = f"{LEARNED} stays: {best} gains {gain}, not {ERRORS:g} of them"
+        return (best, f"{best} gains {gain} over {LEARNED}") if gain.beyond() else (LEARNED, stays)
+    gain, over = (Gain.of(values(LEARNED), values(name)) for name in (incumbent, best))
+    if gain.beyond() and over.beyond(1.0):
+        return LEARNED, f"{LEARNED} gains {gain} over {incumbent}"
+    return best, f"{why}; {LEARNED} gains {over} over {best}, too little"
+
+
+def _best(measured: Mapping[str, Floats], incumbent: str) -> tuple[str, str]:
+    """What gains most beyond chance over what stands, and why; what stands, if nothing does."""
     gains = {n: Gain.of(v, measured[incumbent]) for n, v in measured.items() if n != incumbent}
-    better = sorted(
-        (name for name, gain in gains.items() if gain.beyond()),
-        key=lambda name: (-gains[name].mean, name),
-    )
-    if not better:
-        first = min(gains, key=lambda name: (-gains[name].mean, name))
-        gained = f"{first} gains {gains[first]}, not {ERRORS:g} of them"
-        return incumbent, f"{incumbent} stays: {gained}"
-    best, *rest = better
-    note = ""
-    if best == "learned" and rest:
-        over = Gain.of(measured[best], measured[rest[0]])
-        if not over.beyond(1.0):
-            best, note = rest[0], f", learned being better within the error: {over}"
-    return best, f"{best} gains {gains[best]} over {incumbent}{note}"
+    order = sorted(gains, key=lambda name: (-gains[name].mean, name))
+    better = [name for name in order if gains[name].beyond()]
+    if better:
+        return better[0], f"{better[0]} gains {gains[better[0]]} over {incumbent}"
+    if not order:
+        return incumbent, f"{incumbent} stays"
+    gained = f"{order[0]} gains {gains[order[0]]}, not {ERRORS:g} of them"
+    return incumbent, f"{incumbent} stays: {gained}"
 
 
 def _folds(users: int, seed: int) -> Iterator[tuple[Ints, Ints]]:
@@ -250,20 +279,72 @@ def _tuned(sums: WeightedSums, start: Floats, seed: int) -> _Measured:
     return _Measured("sum", learn_weights(sums, start), values)
 
 
-def _ranked(found: HoldoutCandidates, base: Floats, seed: int) -> tuple[list[str], Floats]:
-    """The rankers of all folds, and each fold's NDCG by the ranker that the others taught."""
+def _rankers(
+    found: HoldoutCandidates, base: Floats, seed: int
+) -> tuple[list[str], Floats, "_LaterHalf | None"]:
+    """The rankers of all folds, each fold's NDCG by the ranker that the others taught, and the same
+    on later days than those of what was taught; None where times lack."""
+    leading = _leading(found, base)
     rankers, values = [], np.zeros(len(found))
+    later = _LaterHalf.of(found)
     for own, other in _folds(len(found), seed):
-        part, rest = found.of(own), found.of(other)
-        part = part.only(part.leaders(weighted_sum(part.scores, base), RERANK_DEPTH))
-        groups = np.diff(part.offsets)
-        ranker = fit_ranker(
-            part.features, part.labels, groups, weighted_sum(part.scores, base), seed
-        )
-        rankers.append(ranker)
-        scores = weighted_sum(rest.scores, base)
-        first = rest.leaders(scores, RERANK_DEPTH)
-        scores[first] += predicted([ranker], rest.features[first])
-        scores[~first] -= DEMOTION
-        values[other] = rest.ndcg(scores)
-    return rankers, values
+        rankers.append(_fitted(leading.of(own), base, seed))
+        values[other] = _ndcg(leading.of(other), base, rankers[-1])
+        if later:
+            later.measure(leading.of(own), other, base, seed)
+    return rankers, values, later
+
+
+@dataclass(frozen=True)
+class _LaterHalf:
+    """What users turned to in the later half of the holdout, where rankers that were fitted to
+    other users in the earlier half are compared with other ways.
+
+    Within the same days a ranker knows by heart which items had their day.
+    """
+
+    users: Ints
+    """(l,) ascending places of the users who turned to something in it."""
+    found: HoldoutCandidates
+    """Their candidates."""
+    learned: Floats
+    """(l,) NDCG@20 of each by such a ranker."""
+
+    @classmethod
+    def of(cls, found: HoldoutCandidates) -> "_LaterHalf | None":
+        if not found.earlier.any():
+            return None
+        users, later = found.later_half()
+        return cls(users, later, np.zeros(len(users)))
+
+    def measure(self, own: HoldoutCandidates, other: Ints, base: Floats, seed: int) -> None:
+        """Measure some users by the ranker that others teach in the earlier half."""
+        ranker = _fitted(replace(own, labels=own.earlier), base, seed)
+        lines = np.flatnonzero(np.isin(self.users, other))
+        self.learned[lines] = _ndcg(_leading(self.found.of(lines), base), base, ranker)
+
+    def values(self, way: _Measured, users: Ints) -> Floats:
+        """NDCG@20 in this half of those of some users who are in it."""
+        own = np.isin(self.users, users)
+        if way.method == LEARNED:
+            return self.learned[own]
+        if way.method == "fusion":
+            return self.found.ndcg(fused(self.found.votes))[own]
+        return self.found.ndcg(weighted_sum(self.found.scores, way.weights))[own]
+
+
+def _leading(found: HoldoutCandidates, base: Floats) -> HoldoutCandidates:
+    """The candidates that are ranked anew; no other one is in the first 20 places."""
+    return found.only(found.leaders(weighted_sum(found.scores, base), RERANK_DEPTH))
+
+
+def _fitted(leading: HoldoutCandidates, base: Floats, seed: int) -> str:
+    """The ranker that some users teach."""
+    groups, scores = np.diff(leading.offsets), weighted_sum(leading.scores, base)
+    return fit_ranker(leading.features, leading.labels, groups, scores, seed)
+
+
+def _ndcg(leading: HoldoutCandidates, base: Floats, ranker: str) -> Floats:
+    """(u,) NDCG@20 by a ranker."""
+    corrections = predicted([ranker], leading.features)
+    return leading.ndcg(weighted_sum(leading.scores, base) + corrections)

@@ -34,6 +34,10 @@ class HoldoutCandidates:
     """(p,) whether the user turned to the item."""
     relevant: Ints
     """(u,) items the user turned to, candidates or not."""
+    earlier: Mask
+    """(p,) whether that was in the earlier half of the holdout; nowhere where times lack."""
+    later: Ints
+    """(u,) items the user turned to in its later half."""
 
     def __len__(self) -> int:
         return len(self.relevant)
@@ -41,7 +45,9 @@ class HoldoutCandidates:
     def of(self, users: Ints) -> Self:
         """The candidates of some of the users: places (v,) in ascending order."""
         offsets, rows = ranges(self.offsets[users], np.diff(self.offsets)[users])
-        return self._at(offsets, rows, self.relevant[users])
+        return replace(
+            self._at(offsets, rows), relevant=self.relevant[users], later=self.later[users]
+        )
 
     def among(self, generators: Ints) -> Self:
         """The same candidates as some of the generators see them: (g,) ascending places."""
@@ -61,23 +67,34 @@ class HoldoutCandidates:
         """The same users with some of their candidates, by (p,) mask."""
         counts = np.bincount(self._lines[chosen], minlength=len(self))
         offsets = offsets_of(counts)
-        return self._at(offsets, np.flatnonzero(chosen), self.relevant)
+        return self._at(offsets, np.flatnonzero(chosen))
 
     @cached_property
     def _lines(self) -> Ints:
         """(p,) the user of each candidate."""
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))
 
-    def _at(self, offsets: Ints, rows: Ints, relevant: Ints) -> Self:
-        return type(self)(
-            offsets,
-            self.columns[rows],
-            self.scores[:, rows],
-            self.votes[:, rows],
-            self.features[rows],
-            self.labels[rows],
-            relevant,
+    def _at(self, offsets: Ints, rows: Ints) -> Self:
+        """The candidates in some rows, for the users as they are."""
+        return replace(
+            self,
+            offsets=offsets,
+            columns=self.columns[rows],
+            scores=self.scores[:, rows],
+            votes=self.votes[:, rows],
+            features=self.features[rows],
+            labels=self.labels[rows],
+            earlier=self.earlier[rows],
         )
+
+    def later_half(self) -> tuple[Ints, Self]:
+        """Places of the users who turned to something in the later half, and their candidates.
+
+        What they had turned to in the earlier half is no candidate any more.
+        """
+        users = np.flatnonzero(self.later)
+        half = replace(self, relevant=self.later).only(~self.earlier)
+        return users, half.of(users)
 
     def ndcg(self, scores: npt.NDArray[np.floating]) -> Floats:
         """(u,) NDCG@20 of the candidates in order of (p,) scores, lower columns first if equal."""
@@ -95,12 +112,14 @@ def holdout_candidates(
     users: Ints,
     excluded: Ragged,
     relevant: Ragged,
+    earlier: Mask,
     most: int,
 ) -> HoldoutCandidates:
     """Candidates of users for whom the later is known.
 
     users: (u,) ascending rows. excluded, relevant: of the same users; relevant items are item rows.
-    most: candidates of each generator.
+    earlier: (relevant,) whether the user turned to the item in the earlier half of the holdout;
+    nowhere where times lack. most: candidates of each generator.
     """
     parts, lines = [], []
     start = 0
@@ -124,18 +143,23 @@ def holdout_candidates(
         scores=np.concatenate(scores, axis=1),
         votes=np.concatenate(given, axis=1),
         features=np.concatenate(features),
-        labels=_labels(rows, places, relevant, scorer),
+        labels=_labels(rows, places, relevant, np.ones(len(earlier), dtype=bool), scorer),
         relevant=relevant.lengths,
+        earlier=_labels(rows, places, relevant, earlier, scorer),
+        later=np.bincount(relevant.lines()[~earlier], minlength=start),
     )
 
 
-def _labels(lines: Ints, columns: Ints, relevant: Ragged, scorer: Scorer) -> Mask:
-    """(p,) True for candidates that are relevant to their user; lines and columns ascend."""
+def _labels(lines: Ints, columns: Ints, relevant: Ragged, which: Mask, scorer: Scorer) -> Mask:
+    """(p,) True for candidates that are among some of what is relevant to their user.
+
+    lines, columns: (p,) in ascending order. which: (relevant,).
+    """
     width = len(scorer.available)
     wanted = scorer.columns[relevant.values]
-    known = wanted >= 0
+    known = which & (wanted >= 0)
     keys = lines * width + columns
-    own = relevant.lines()[known] * width + wanted[known]
+    own = np.sort(relevant.lines()[known] * width + wanted[known])
     places = np.searchsorted(keys, own)
     places = places[keys[np.minimum(places, len(keys) - 1)] == own] if len(keys) else places[:0]
     labels = np.zeros(len(keys), dtype=bool)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from recsys.arrays import Ints
+from recsys.arrays import Ints, offsets_of, ranges
 from recsys.generators.contract import Scores
 from recsys.ranking.candidates import candidates, leaders
 from recsys.ranking.features import Features, ItemUserFeatures
 from recsys.ranking.scoring import Scored, Scorer
+from recsys.sections.base import READ_PLACES
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -21,11 +22,18 @@ RERANK_DEPTH: Final = 150
 """Candidates of a user that are ranked anew, the best of the sum; the others keep their order."""
 DEMOTION: Final = np.float32(1000.0)
 """What the others' scores are lowered by: more than any of them is wide."""
-_ROUNDS: Final = 150
+_MOST_ROUNDS: Final = 150
+_PATIENCE: Final = 10
+"""Rounds without a gain after which no more are made."""
+_VALIDATION: Final = 5
+"""Of so many users one says when to stop."""
 _PARAMETERS: Final = {
     "objective": "lambdarank",
-    "learning_rate": 0.05,
-    "num_leaves": 31,
+    "metric": "ndcg",
+    "eval_at": [READ_PLACES],
+    "learning_rate": 0.1,
+    "num_leaves": 15,
+    "max_bin": 63,
     "min_data_in_leaf": 50,
     "lambda_l2": 5.0,
     "lambdarank_truncation_level": 30,
@@ -43,12 +51,44 @@ def fit_ranker(
     base: (p,) the score that the trees correct, and that theirs is added to.
 
     features: (p, f) of candidates, user by user. labels: (p,) whether the user turned to the item.
-    groups: (u,) number of candidates of each user. The result depends on the seed, not on threads.
+    groups: (u,) number of candidates of each user. Rounds end when a fifth of the users, who teach
+    nothing else, gain no more by them. The result depends on the seed, not on threads.
     """
-    from lightgbm import Dataset, train  # noqa: PLC0415 - seconds, and config is read everywhere
+    from lightgbm import Dataset, early_stopping, train  # noqa: PLC0415 - seconds, often unused
 
-    data = Dataset(features, labels.astype(np.int8), group=groups, init_score=base)
-    return str(train({**_PARAMETERS, "seed": seed}, data, _ROUNDS).model_to_string())
+    offsets = offsets_of(groups)
+
+    def part(users: Ints, like: "Dataset | None" = None) -> "Dataset":
+        rows = ranges(offsets[users], groups[users]).values
+        return Dataset(
+            features[rows],
+            labels[rows].astype(np.int8),
+            reference=like,
+            group=groups[users],
+            init_score=base[rows],
+        )
+
+    teaching, stopping = _parted(np.diff(offsets_of(labels.astype(np.int64))[offsets]), seed)
+    data = part(teaching)
+    booster = train(
+        {**_PARAMETERS, "seed": seed},
+        data,
+        _MOST_ROUNDS,
+        valid_sets=[part(stopping, data)],
+        callbacks=[early_stopping(_PATIENCE, verbose=False)],
+    )
+    return str(booster.model_to_string(num_iteration=booster.best_iteration))
+
+
+def _parted(hits: Ints, seed: int) -> tuple[Ints, Ints]:
+    """Ascending places of the users that a ranker is fitted to, and of those who say when to stop.
+
+    hits: (u,) of each user. Who has none teaches nothing, unless nobody has any.
+    """
+    users = np.flatnonzero(hits) if hits.any() else np.arange(len(hits))
+    order = np.random.default_rng(seed).permutation(users)
+    cut = max(1, len(order) // _VALIDATION)
+    return np.sort(order[cut:] if len(order) > 1 else order), np.sort(order[:cut])
 
 
 def predicted(models: Sequence[str], features: Features) -> Scores:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from recsys.arrays import Ints, Ragged
+from recsys.arrays import Ints, Ragged, ranges
 from recsys.dataset.bands import bands_of
 from recsys.dataset.training import Holdout, Training
 from recsys.generators.contract import Model, Rows
@@ -42,6 +42,9 @@ def choose_policy(
         places = np.sort(draw)
     users = holdout.users[places]
     # Scores of users by themselves: drawn ones are spread over chunks, and each is scored whole.
+    relevant = holdout.relevant.take(places)
+    _, cells = ranges(holdout.relevant.offsets[places], relevant.lengths)
+    ages = holdout.ages[cells]
     own = {name: model.of_users(users) for name, model in models.items()}
     scorer = Scorer.of(own, available, holdout.training.history.shape[1])
     found = holdout_candidates(
@@ -49,7 +52,9 @@ def choose_policy(
         ItemUserFeatures.of(holdout.training).of_users(users),
         np.arange(len(users)),
         seen(holdout.training, users),
-        holdout.relevant.take(places),
+        relevant,
+        # Where times lack, all ages are equal, and none is above the median.
+        ages > np.median(ages) if len(ages) else np.empty(0, dtype=bool),
         ranking.candidates,
     )
     bands = bands_of(np.diff(holdout.training.history.indptr))[users]

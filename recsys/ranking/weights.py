@@ -30,18 +30,32 @@ def learn_weights(sums: "WeightedSums", start: Floats) -> Floats:
     best, values = start, sums.ndcg(start)
     for _ in range(_ROUNDS):
         before = best
-        for place in range(len(best)):
-            for factor in _FACTORS:
-                tried = best.copy()
-                tried[place] *= factor
-                if tried[place] == best[place] or not tried.any():
-                    continue
-                errors = ERRORS if factor == 0.0 else _STEP_ERRORS
-                if _gains(tried_values := sums.ndcg(tried), values, errors):
-                    best, values = tried, tried_values
+        for place in np.flatnonzero(start).tolist():
+            best, values = _along(sums, best, values, place)
         if best is before:
             break
     return best
+
+
+def _along(
+    sums: "WeightedSums", weights: Floats, values: Floats, place: int
+) -> tuple[Floats, Floats]:
+    """The weights after the steps that gain by one of them, and the NDCG@20 of each user."""
+    best = weights
+    others = weights.copy()
+    others[place] = 0.0
+    if not others.any():
+        return best, values
+    rest = weighted_sum(sums.tables, others)
+    for factor in _FACTORS:
+        weight = best[place] * factor
+        if weight == best[place]:
+            continue
+        tried = sums.hits.ndcg(rest + np.float32(weight) * sums.tables[place])
+        if _gains(tried, values, ERRORS if weight == 0.0 else _STEP_ERRORS):
+            best, values = others.copy(), tried
+            best[place] = weight
+    return best, values
 
 
 def weighted_sum(scores: Sequence[Table] | Table, weights: Floats) -> Table:

@@ -42,6 +42,8 @@ def made(seed: int, good: Any = 2.0) -> HoldoutCandidates:
         features=flat,
         labels=labels.reshape(-1),
         relevant=labels.sum(axis=1),
+        earlier=np.zeros(labels.size, dtype=bool),
+        later=labels.sum(axis=1),
     )
 
 
@@ -120,6 +122,8 @@ def nearly_equal() -> HoldoutCandidates:
         features=scores,
         labels=labels,
         relevant=np.concatenate([part.relevant for part in parts]),
+        earlier=np.zeros(labels.size, dtype=bool),
+        later=np.concatenate([part.later for part in parts]),
     )
     return whole.of(np.arange(394))
 

@@ -59,7 +59,8 @@ def test_only_the_best_of_the_sum_are_ranked_anew() -> None:
         Ragged(np.zeros(users + 1, np.int64), np.empty(0, np.int64)),
     )
     liked = Ragged(np.arange(users + 1), RNG.integers(0, items, users))
-    found = holdout_candidates(scorer, facts, everybody, nothing, liked, 300)
+    untimed = np.zeros(users, dtype=bool)
+    found = holdout_candidates(scorer, facts, everybody, nothing, liked, untimed, 300)
     base = found.scores[0]
     ranker = fit_ranker(found.features, found.labels, np.diff(found.offsets), base, 1)
     (block,) = scorer.chunks(everybody, nothing)
