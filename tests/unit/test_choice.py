@@ -18,6 +18,7 @@ from recsys.ranking.choice import choose, decide
 from recsys.ranking.holdout import HoldoutCandidates
 from recsys.ranking.policy import BandPolicy, RankingPolicy, Standing, Way
 from recsys.ranking.scoring import Scorer
+from recsys.ranking.weights import WeightedSums, learn_weights
 from recsys.sections.base import READ_PLACES
 from recsys.sections.ranking import Ranking
 
@@ -84,6 +85,117 @@ def test_noise_loses_its_weight() -> None:
     assert order.weights[NOISE] < 0.2 * order.weights[GOOD]
     assert order.way == "tuned"
     assert order.validation["tuned"] > 0.95 * order.validation["good"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_weights_stay_where_users_tell_nothing(seed: int) -> None:
+    """Neither of two generators knows anything; by chance one is better on these 80 users."""
+    found = made(seed, good=0.0).of(np.arange(80))
+    start = np.array([1.0, 0.3])
+    learnt = learn_weights(WeightedSums.of(found), start)
+    assert learnt.all()
+    assert np.abs(np.log2(learnt / start)).max() <= 1.0
+
+
+def heard(parts: list[Any], names: tuple[str, ...], **config: Any) -> RankingPolicy:
+    """The choice among (generators, p) scores of the same candidates."""
+    found, scores = made(5), np.stack(parts).astype(np.float32)
+    grid = scores.reshape(len(parts), USERS, ITEMS)
+    ranks = (-grid).argsort(axis=2, kind="stable").argsort(axis=2, kind="stable") + 1
+    votes = np.where(grid.std(axis=2, keepdims=True) > 0, 1 / (60 + ranks), 0.0)
+    whole = replace(
+        found,
+        scores=scores,
+        votes=votes.reshape(scores.shape).astype(np.float32),
+        # Score, standardised score and rank of each generator, and one feature of the item.
+        features=np.repeat(np.concatenate([scores, scores[:1]]), [3] * len(parts) + [1], axis=0).T,
+    )
+    places = np.full(USERS, BANDS.index("warm"))
+    weights = (1.0,) * len(parts)
+    return choose(whole, places, names, weights, Ranking(**config), 1)
+
+
+def test_what_has_no_opinion_of_its_own_is_left_out() -> None:
+    good, noise = made(5).scores
+    own = heard([good, noise], ("good", "noise"))
+    names = ("silent", "good", "again", "noise")
+    choice = heard([np.zeros_like(good), good, 2 * good, noise], names)
+    assert choice.left_out == {"silent": "has no opinion on anybody", "again": "repeats good"}
+    assert "again is left out: it repeats good" in choice.summary()
+    order, alone = choice.orders["warm"], own.orders["warm"]
+    assert order.weights == (0.0, alone.weights[0], 0.0, alone.weights[1])
+    assert order.validation == alone.validation
+    assert (order.way, choice.rankers, own.left_out) == (alone.way, own.rankers, {})
+
+
+def test_too_few_users_leave_no_generator_out() -> None:
+    good, noise = made(5).scores
+    names = ("good", "again", "noise")
+    assert heard([good, good, noise], names, least_users=USERS + 1).left_out == {}
+
+
+@pytest.mark.parametrize("method", ["sum", "fusion"])
+def test_who_is_left_out_has_no_say_in_lists(method: Any) -> None:
+    """Two generators out of three, and lists and sources as if the third were not there."""
+    rng = np.random.default_rng(2)
+    vectors = [rng.normal(size=(rows, 3)).astype(np.float32) for rows in (4, 30, 30)]
+    models = [FactorModel(vectors[0], items) for items in vectors[1:]]
+    training = Training(
+        sparse.csr_matrix((4, 30), dtype=np.float32),
+        *[np.zeros(0, np.float32)] * 2,
+        Descriptions.blank(30),
+        Descriptions.blank(4),
+        np.full(4, -1, np.int32),
+    )
+
+    def listed(**of: tuple[FactorModel, float]) -> Any:
+        weights = tuple(weight for _, weight in of.values())
+        order = BandPolicy(method=method, weights=weights, validation={}, users=0, reason="")
+        choice = RankingPolicy(
+            generators=tuple(of),
+            orders=dict.fromkeys(BANDS, order),
+            base=weights,
+            left_out={"again": "repeats a"} if "again" in of else {},
+        )
+        kept = {name: model for name, (model, _) in of.items()}
+        ranker = Ranker.of(kept, choice, np.arange(30), training, 10)
+        nothing = Ragged.of_lengths(np.zeros(4, int), np.arange(0))
+        (lists,) = ranker.top_n(np.arange(4), nothing, 8)
+        return lists
+
+    a, b = models
+    two = listed(a=(a, 1.0), b=(b, 0.5))
+    three = listed(a=(a, 1.0), again=(a, 0.0), b=(b, 0.5))
+    assert three.item_rows.tolist() == two.item_rows.tolist()
+    assert three.scores.tolist() == two.scores.tolist()
+    assert three.sources.tolist() == (2 * two.sources).tolist()
+
+
+def bursts(seed: int) -> HoldoutCandidates:
+    """All users turn to one item in the earlier half and to another one in the later half, and
+    nothing but the items' features tells which."""
+    found = made(seed, good=0.3)
+    items = np.eye(ITEMS, dtype=np.float32)[found.columns]
+    labels = np.isin(found.columns, (11, 43))
+    return replace(
+        found,
+        features=np.concatenate([found.features, items], axis=1),
+        labels=labels,
+        relevant=np.full(USERS, 2),
+        earlier=found.columns == 11,
+        later=np.ones(USERS, np.int64),
+    )
+
+
+def test_a_ranker_that_knows_by_heart_what_had_its_day_is_not_used() -> None:
+    timed = bursts(6)
+    untimed = replace(timed, earlier=np.zeros_like(timed.labels), later=timed.relevant)
+    assert chosen(untimed).orders["warm"].method == "learned"
+    order = chosen(timed).orders["warm"]
+    assert order.method != "learned"
+    assert order.validation["learned"] > 2 * max(
+        figure for way, figure in order.validation.items() if way != "learned"
+    )
 
 
 def test_what_is_clearly_better_is_used() -> None:
