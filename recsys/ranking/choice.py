@@ -27,6 +27,8 @@ _FOLDS: Final = 2
 _MORE_FOLDS: Final = 5
 _FEW: Final = 1000
 """With fewer users each fit needs most of them, and more folds cost little."""
+_NEARLY_ALL: Final = 0.9
+"""Share of the users from which on a band has no weights of its own: they are everybody's."""
 
 
 def choose(
@@ -65,7 +67,7 @@ def choose(
             # in the holdout, and be measured on the same items.
             own.pop(LEARNED, None)
         part = sums.part(users)
-        if config.least_users <= len(users) < len(found):
+        if config.least_users <= len(users) < _NEARLY_ALL * len(found):
             own["tuned for the band"] = _tuned(part, start, seed)
         earlier = standing.ways.get(band) if standing else None
         ahead = None if later is None else partial(later.values, users=users)

@@ -142,7 +142,8 @@ def test_who_is_left_out_has_no_say_in_lists(method: Any) -> None:
     models = [FactorModel(vectors[0], items) for items in vectors[1:]]
     training = Training(
         sparse.csr_matrix((4, 30), dtype=np.float32),
-        *[np.zeros(0, np.float32)] * 2,
+        np.zeros(0, np.float32),
+        np.zeros(0, np.float32),
         Descriptions.blank(30),
         Descriptions.blank(4),
         np.full(4, -1, np.int32),
