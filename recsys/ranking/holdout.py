@@ -93,8 +93,10 @@ class HoldoutCandidates:
         What they had turned to in the earlier half is no candidate any more.
         """
         users = np.flatnonzero(self.later)
-        half = replace(self, relevant=self.later).only(~self.earlier)
-        return users, half.of(users)
+        kept = (self.later > 0)[self._lines] & ~self.earlier
+        counts = np.bincount(self._lines[kept], minlength=len(self))[users]
+        half = self._at(offsets_of(counts), np.flatnonzero(kept))
+        return users, replace(half, relevant=self.later[users], later=self.later[users])
 
     def ndcg(self, scores: npt.NDArray[np.floating]) -> Floats:
         """(u,) NDCG@20 of the candidates in order of (p,) scores, lower columns first if equal."""

@@ -365,3 +365,21 @@ def test_bands_are_by_items_touched() -> None:
         "warm",
         "warm",
     ]
+
+
+def test_the_later_half_has_what_was_still_to_be_turned_to() -> None:
+    found = made(13)
+    grid = found.labels.reshape(USERS, ITEMS)
+    earlier = grid & (np.cumsum(grid, axis=1) == 1)
+    later = grid.sum(axis=1) - earlier.sum(axis=1)
+    timed = replace(found, earlier=earlier.reshape(-1), later=later)
+    users, half = timed.later_half()
+    assert users.tolist() == np.flatnonzero(later).tolist()
+    assert np.diff(half.offsets).tolist() == [ITEMS - 1] * len(users)
+    # The plain way: the same lists without the items that were turned to before.
+    scores = np.where(timed.earlier, -9.0, np.round(found.scores[GOOD], 1))
+    ranked = np.argsort(-scores.reshape(USERS, ITEMS), axis=1, kind="stable")[users, :READ_PLACES]
+    wanted = (grid & ~earlier)[users]
+    relevant = Ragged.of_lengths(wanted.sum(axis=1), np.nonzero(wanted)[1])
+    figures = half.ndcg(np.round(half.scores[GOOD], 1))
+    assert figures == pytest.approx(ndcg(find_hits(ranked, relevant), READ_PLACES))
