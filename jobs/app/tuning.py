@@ -1,7 +1,7 @@
 """The search for better parameters of each generator, by NDCG@20 on the holdout."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from recsys.dataset.training import Holdout
 from recsys.errors import DataError
 from recsys.evaluation.metrics import find_hits, ndcg
 from recsys.evaluation.significance import Gain
-from recsys.generators.contract import GeneratorConfig, Search, Span, Tunable
+from recsys.generators.contract import GeneratorConfig, Search, Span, Tunable, Value
 from recsys.generators.registry import GENERATORS, Generators
 from recsys.lists.ranker import ranked_lists
 from recsys.ranking.blend import WeightedSum
@@ -208,9 +208,12 @@ def _searched(
 
 
 def _suggested(trial: optuna.Trial, search: Search) -> dict[str, Any]:
-    return {
-        key: trial.suggest_float(key, span.low, span.high, log=span.log)
-        if isinstance(span, Span)
-        else trial.suggest_categorical(key, list(span))
-        for key, span in search.items()
-    }
+    return {key: _value(trial, key, span) for key, span in search.items()}
+
+
+def _value(trial: optuna.Trial, key: str, span: Span | Sequence[Value]) -> Value:
+    if not isinstance(span, Span):
+        return trial.suggest_categorical(key, list(span))
+    if span.off and not trial.suggest_categorical(f"{key} is set", [True, False]):
+        return None
+    return trial.suggest_float(key, span.low, span.high, log=span.log)

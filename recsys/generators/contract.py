@@ -58,10 +58,15 @@ class Span:
     high: float
     log: bool = False
     """Whether the search is even in the logarithm."""
+    off: bool = False
+    """Whether None is tried besides."""
 
 
-Search = Mapping[str, Span | Sequence[int]]
-"""Parameters of a generator that tuning tries: a span of numbers, or the only numbers there are."""
+Value = float | None
+"""Of a parameter that tuning may change; None switches off what it is of."""
+Search = Mapping[str, Span | Sequence[Value]]
+"""Parameters of a generator that tuning tries, those that matter most first: a span of numbers, or
+the only values there are."""
 
 
 class Generator(Protocol):
@@ -83,6 +88,14 @@ class Tunable(Protocol):
 
     SEARCH: Search
     """What `recsys tune` may change of its section."""
+
+
+@runtime_checkable
+class Guided(Protocol):
+    """A tunable generator whose parameters depend on each other, so that one by one they mislead."""
+
+    GUESSES: Sequence[Mapping[str, Value]]
+    """Settings of parameters of `SEARCH` that did well elsewhere, tried first."""
 
 
 @runtime_checkable
