@@ -25,6 +25,7 @@ from recsys.sections.nights import Nights
 from recsys.sections.ranking import Ranking
 from recsys.sections.segments import Segments
 from recsys.sections.sources import Sources
+from recsys.sections.tuning import Tuning
 
 MOVED: Final[Mapping[str, str]] = {
     "gates.max_empty_share": "contracts.max_empty_lists",
@@ -51,6 +52,7 @@ class Config(Section):
     list_steps: ListSteps = ListSteps()
     segments: Segments = Segments()
     nights: Nights = Nights()
+    tuning: Tuning = Tuning()
     contracts: Contracts = Contracts()
     gates: Gates = Gates()
     sinks: Mapping[Name, Mapping[str, Any]] = {}
@@ -83,7 +85,13 @@ class Config(Section):
         of an earlier night can be kept."""
         return _digest(
             self.model_dump(
-                mode="json", exclude={"contracts": True, "sinks": True, "nights": {"full_every"}}
+                mode="json",
+                exclude={
+                    "contracts": True,
+                    "sinks": True,
+                    "tuning": True,
+                    "nights": {"full_every"},
+                },
             )
         )
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from jobs.app.tuning import Tuned, tune, with_sections
 from jobs.fitting import fit_generator
+from jobs.tuning.tuner import Budget, Tuned, tune, with_sections
 from recsys.arrays import Ints, Mask
 from recsys.config import Config
 from recsys.dataset.bands import bands_of, members_of
@@ -142,7 +142,8 @@ def try_stack(
     tuned: dict[str, str] = {}
     if tune_minutes > 0:
         with steps.step("tune"):
-            found = list(tune(holdout, known, config, tune_minutes, steps.started))
+            budget = Budget(minutes=tune_minutes)
+            found = tune(holdout, known, config, budget, steps.started)
             config, tuned = _with_tuned(config, found)
     models = fitted(holdout.training, config, steps, "inner ")
     with steps.step("choose"):

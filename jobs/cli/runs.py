@@ -23,15 +23,19 @@ def runs(
     Example: recsys runs -n 3
     """
     settings, checksum = load_settings(), Column("checksum", overflow="fold")
-    table = Table("run", "as of", "status", "live", "users", checksum, "published (UTC)")
     uri = settings.require_postgres()
     listed = lookup.runs(uri, n)
+    tunings = [(run.stats.get("tuning") or {}).get("as_of") for run in listed]
+    table = Table("run", "as of", "status", "live", "users", checksum, "published (UTC)")
+    if any(tunings):
+        table.add_column("tuned as of")
     late = _behind(settings, uri, listed)
-    for run in listed:
+    for run, tuning in zip(listed, tunings, strict=True):
         published = f"{run.published_at.astimezone(UTC):%F %T}" if run.published_at else ""
         users, found = str(run.users or ""), run.list_hash or ""
         live, status = ("●", f"{run.status}{late}") if run.live else ("", run.status)
-        table.add_row(str(run.run_id), str(run.as_of), status, live, users, found, published)
+        cells = [str(run.run_id), str(run.as_of), status, live, users, found, published]
+        table.add_row(*cells, *([tuning or ""] if any(tunings) else []))
     Console().print(table)
 
 

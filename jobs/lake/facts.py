@@ -72,6 +72,31 @@ class MadeFacts(ManifestFacts):
     """The night it was made in; None of what a first version made."""
 
 
+class TuningFacts(ManifestFacts):
+    """Facts of a tuning."""
+
+    taken: tuple[str, ...] = ()
+    """Generators whose parameters it changed."""
+    outcomes: Mapping[str, str] = {}
+    """The decision on each generator, and its evidence."""
+    remarks: Mapping[str, str] = {}
+    """Of each generator whose parameters are tuned: when, and by what evidence."""
+
+
+class NightTuningFacts(ManifestFacts):
+    """Facts of the tuned parameters that a night uses."""
+
+    tuning: AsOf | None = None
+    """As-of of the tuning that they are of; None where the night uses none."""
+
+
+class TrialsFacts(ManifestFacts):
+    """Facts of the trials of a search."""
+
+    grounds: str
+    """Digest of the data, the present parameters and the search."""
+
+
 class ModelFacts(MadeFacts):
     """Facts of a fitted generator."""
 

@@ -81,18 +81,20 @@ def load_settings() -> Settings:
 def load_config(path: Path | None = None) -> Config:
     """Reads and validates the configuration; raises ConfigError naming file and field.
 
-    What `recsys tune` left beside it counts where the configuration itself says nothing.
+    Raises it too where an earlier version left tuned parameters beside it.
     """
     # The configuration has a section for every generator, whose libraries take a second to load.
     from recsys.config import parse_config  # noqa: PLC0415
 
     path = path or load_settings().config
     _refuse_login(str(path), "the configuration's path")
-    values = _read(path)
-    if sections := tuned_generators(tuned_path(path)):
-        own = values.get("generators", {})
-        values["generators"] = own | {n: sections[n] | own.get(n, {}) for n in sections}
-    return parse_config(values, path.name)
+    earlier = path.with_name(f"{path.stem}.tuned.toml")
+    if earlier.is_file():
+        raise ConfigError(
+            f"{earlier}: tuned parameters are in the lake now; write those that are to stay into "
+            f"{path.name} and remove the file"
+        )
+    return parse_config(_read(path), path.name)
 
 
 def configured_sinks(path: Path | None = None) -> Mapping[str, Mapping[str, Any]]:
@@ -125,17 +127,6 @@ def folder_path(place: str, name: str) -> UPath:
         scheme, _, _ = place.partition("://")
         raise SettingsError(f"{name} is at {scheme}://, which cannot be used: {error}") from None
     return path
-
-
-def tuned_path(config: Path) -> Path:
-    """Path of the tuned parameters beside a configuration."""
-    return config.with_name(f"{config.stem}.tuned.toml")
-
-
-def tuned_generators(path: Path) -> dict[str, dict[str, Any]]:
-    """The sections of generators in a file of tuned parameters; none where there is no file."""
-    found: dict[str, dict[str, Any]] = _read(path).get("generators", {}) if path.is_file() else {}
-    return found
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from jobs.fitting import fit_generators
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.stores.models import TrainingData, model_partition, read_policy, write_policy
 from jobs.stores.nights import recorded, standing_choice
+from jobs.stores.tunings import with_night_tuning
 from recsys.nights import Night
 from recsys.ranking.policy import RankingPolicy
 from recsys.ranking.stack import choose_policy
@@ -24,6 +25,7 @@ def arg_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: RunArguments) -> None:
+    arguments = with_night_tuning(arguments)
     lake, config = arguments.lake, arguments.config
     first, *_ = config.generators.used()
     night = recorded(model_partition(lake, first, arguments.as_of))

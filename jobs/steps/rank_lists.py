@@ -21,6 +21,7 @@ from jobs.spark.session import executor_errors, in_arrow, numbered_tasks, sessio
 from jobs.stores.models import CHOICE, TrainingData, model_partition, read_policy
 from jobs.stores.nights import alignment_since, recorded, unavailable_since
 from jobs.stores.step_facts import kept_facts, write_facts
+from jobs.stores.tunings import with_night_tuning
 from jobs.tasks.lists import ListKeeper, ListMaker, PoolMaker, PoolReader
 from jobs.tasks.pools import LakePools
 from recsys import columns as c
@@ -43,6 +44,7 @@ def arg_parser() -> argparse.ArgumentParser:
 
 @executor_errors()
 def main(arguments: RunArguments) -> None:
+    arguments = with_night_tuning(arguments)
     spark = session("lists", arguments.settings)
     lake, as_of = arguments.lake, arguments.as_of
     known, policy = TrainingData(arguments), read_policy(lake, as_of)

@@ -3,17 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.lake.facts import HistoriesFacts, ItemsFacts, QuarantineFacts
-from jobs.lake.partitions import Partition
+from jobs.lake.facts import HistoriesFacts, ItemsFacts, NightTuningFacts, QuarantineFacts
+from jobs.lake.partitions import Lake, Partition
 from jobs.run.entrypoint import RunArguments
 from jobs.stores.models import CHOICE, model_partition
 from jobs.stores.population import active_users
+from jobs.stores.tunings import night_tuning, read_sections
+from recsys.as_of import AsOf
 from recsys.errors import NoEventsError
 from recsys.schemas import EVENT_SOURCES, HISTORIES, ITEMS, LISTS, QUARANTINE, RAW
 
 
 def run_stats(arguments: RunArguments) -> dict[str, Any]:
-    """Rows read by source, rows refused by reason, sizes of matrix, models and lists, members."""
+    """Rows read by source, rows refused by reason, sizes of matrix, models and lists, members, and
+    the tuned parameters that the models were fitted with."""
     lake, as_of = arguments.lake, arguments.as_of
     read = {name: _read_rows(arguments, name) for name in arguments.config.sources.configured()}
     histories = lake.as_of(HISTORIES.name, as_of).manifest()
@@ -28,6 +31,7 @@ def run_stats(arguments: RunArguments) -> dict[str, Any]:
             **HistoriesFacts.of(lake.as_of(HISTORIES.name, as_of)).model_dump(),
         },
         "models": _models(arguments),
+        "tuning": _tuning(lake, as_of),
         "active_users": active_users(lake, as_of, arguments.config),
         "lists": lake.as_of(LISTS.name, as_of).manifest().rows,
     }
@@ -54,6 +58,18 @@ def _read_rows(arguments: RunArguments, name: str) -> int:
     ]
     partitions.append(lake.as_of(f"{place}/undated", arguments.as_of))
     return sum(partition.manifest().rows for partition in partitions)
+
+
+def _tuning(lake: Lake, as_of: AsOf) -> Mapping[str, Any]:
+    """Which tuning it is, and its parameters; null and none where there is none."""
+    partition = night_tuning(lake, as_of)
+    if not partition.exists():
+        return {"as_of": None, "generators": {}}
+    tuning = NightTuningFacts.of(partition).tuning
+    return {
+        "as_of": None if tuning is None else str(tuning),
+        "generators": read_sections(partition),
+    }
 
 
 def _models(arguments: RunArguments) -> Mapping[str, Any]:

@@ -1,14 +1,14 @@
 """Training data of models, and the holdout that their lists are measured on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from recsys.arrays import Ints, Ragged
+from recsys.arrays import Ints, Mask, Ragged, offsets_of
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,15 @@ class Training:
         matrix = self.history.copy()
         matrix.eliminate_zeros()
         return matrix
+
+    def of_users(self, kept: Mask) -> Self:
+        """As if only some users had done anything; rows stay as they are. kept: (users,)."""
+        cells = kept[Ragged.of_matrix(self.history).lines()]
+        offsets = offsets_of(np.where(kept, np.diff(self.history.indptr), 0))
+        parts = (self.history.data[cells], self.history.indices[cells], offsets)
+        history = sparse.csr_matrix(parts, shape=self.history.shape)
+        ages, last_ages = self.ages[cells], self.last_ages[cells]
+        return replace(self, history=history, ages=ages, last_ages=last_ages)
 
 
 @dataclass(frozen=True)

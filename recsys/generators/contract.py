@@ -62,7 +62,7 @@ class Span:
     """Whether None is tried besides."""
 
 
-Value = float | None
+Value = int | float | None
 """Of a parameter that tuning may change; None switches off what it is of."""
 Search = Mapping[str, Span | Sequence[Value]]
 """Parameters of a generator that tuning tries, those that matter most first: a span of numbers, or
@@ -92,7 +92,11 @@ class Tunable(Protocol):
 
 @runtime_checkable
 class Guided(Protocol):
-    """A tunable generator whose parameters depend on each other, so that one by one they mislead."""
+    """A tunable generator with settings to begin a search with.
+
+    Where parameters depend on each other, as a dimension and its penalty do, steps of one at a time
+    do not get from one good setting to another.
+    """
 
     GUESSES: Sequence[Mapping[str, Value]]
     """Settings of parameters of `SEARCH` that did well elsewhere, tried first."""

@@ -20,9 +20,9 @@ from typing import Any, Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from jobs.app.tuning import with_sections
 from jobs.fitting import fit_generator
 from jobs.run.settings import load_config
+from jobs.tuning.tuner import with_sections
 from recsys.arrays import Floats, Ints
 from recsys.config import Config
 from recsys.dataset.training import Holdout

@@ -1,28 +1,28 @@
-"""Tuned parameters do better where it was measured, are kept, and give way to the configuration."""
+"""Tuned parameters are better on days no search saw, or are refused; a search can be gone on with."""
 
-import tomllib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from jobs.app.tuning import Tuned, tune, with_sections
-from jobs.cli.tune import as_toml, keep
-from jobs.run.settings import load_config, tuned_path
+from jobs.run.settings import load_config
+from jobs.tuning.search import Trial
+from jobs.tuning.tuner import Budget, Tuned, tune, with_sections
 from recsys.arrays import Ragged
-from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.dataset.training import Descriptions, Holdout
 from recsys.dataset.trial import DataSet
 from recsys.errors import DataError
-from recsys.evaluation.significance import Gain
 from recsys.evaluation.splits import Pairs
-from recsys.generators import als, graph, trending
+from recsys.generators import trending
 from recsys.generators.registry import GENERATORS, Generators
 from recsys.sections.ranking import Ranking
 
 USERS, ITEMS, DAY = 150, 60, 86_400_000_000
+TWENTY = Budget(trials=20)
 SHIPPED = Path(__file__).parents[2] / "recsys.toml"
 
 
@@ -45,45 +45,73 @@ def slow_memory() -> Config:
     return load_config(SHIPPED).model_copy(update={"generators": generators})
 
 
-def test_a_better_memory_is_found_kept_and_overruled(slow_memory: Config, tmp_path: Path) -> None:
-    data = fashions()
-    heard: list[str] = []
+def tuned(data: DataSet, config: Config, budget: Budget, **more: Any) -> Tuned:
+    """The result for the one generator of a configuration."""
     held = data.holdout(data.pairs, 1)
-    (found,) = tune(held, np.arange(ITEMS), slow_memory, 0.03, heard.append)
+    (found,) = tune(held, np.arange(ITEMS), config, budget, lambda _: None, **more)
+    return found
+
+
+def test_a_better_memory_is_found(slow_memory: Config) -> None:
+    found = tuned(fashions(), slow_memory, TWENTY)
     assert found.taken
     assert found.after > found.before
+    assert found.trials == 20
     assert f"on {found.users} users" in found.outcome
-    assert len(heard) == found.trials
-    half_life = found.section.model_dump()["half_life_days"]
-    assert half_life < 60
-
-    file = tmp_path / "recsys.toml"
-    file.write_text(SHIPPED.read_text(encoding="utf-8"), encoding="utf-8")
-    assert keep([found], tuned_path(file), AsOf.parse("2026-01-01"), slow_memory)
-    kept = load_config(file).generators.used()["trending"].model_dump()["half_life_days"]
-    assert kept == pytest.approx(half_life, rel=1e-5)
+    assert found.section.model_dump()["half_life_days"] < 60
     changed = with_sections(slow_memory, {found.name: found.section})
     assert changed.generators.used()["trending"] == found.section
     assert changed.fingerprint() != slow_memory.fingerprint()
 
-    with file.open("a", encoding="utf-8") as out:
-        out.write("\n[generators.trending]\nhalf_life_days = 11\n")
-    assert load_config(file).generators.used()["trending"].model_dump()["half_life_days"] == 11
+
+def test_what_the_configuration_says_is_not_searched(slow_memory: Config) -> None:
+    found = tuned(fashions(), slow_memory, TWENTY, fixed={"trending": {"half_life_days"}})
+    assert (found.trials, found.taken) == (1, False)
+    assert found.section.model_dump()["half_life_days"] == 300.0
 
 
-def test_the_engine_is_not_kept_with_tuned_parameters(slow_memory: Config) -> None:
-    section, gain = als.Config(engine="spark"), Gain(0.1, 0.01)
-    found = Tuned("als", section, 0.1, 0.2, gain, users=90, trials=3, taken=True)
-    text = as_toml([found], AsOf.parse("2026-01-01"), slow_memory)
-    kept = tomllib.loads(text)["generators"]["als"]
-    assert kept["factors"] == 64
-    assert not {"engine", "weight"} & set(kept)
+class Notes:
+    """A journal in memory."""
+
+    def __init__(self, trials: Sequence[Trial] = ()) -> None:
+        self.trials = trials
+
+    def made(self, name: str) -> Sequence[Trial]:
+        assert name == "trending"
+        return self.trials
+
+    def keep(self, name: str, trials: Sequence[Trial]) -> None:
+        assert name == "trending"
+        self.trials = list(trials)
 
 
-def test_the_present_parameters_stay_where_nothing_is_better(slow_memory: Config) -> None:
-    data = fashions()
-    (found,) = tune(data.holdout(data.pairs, 1), np.arange(ITEMS), slow_memory, 0.0, print)
-    assert found.trials <= 2
+def test_a_search_that_was_broken_off_goes_on_with_the_same_trials(slow_memory: Config) -> None:
+    whole, first = Notes(), Notes()
+    found = tuned(fashions(), slow_memory, TWENTY, journal=whole)
+    tuned(fashions(), slow_memory, Budget(trials=12), journal=first)
+    written = [trial.model_dump_json() for trial in first.trials]
+    second = Notes([Trial.model_validate_json(text) for text in written])
+    assert tuned(fashions(), slow_memory, TWENTY, journal=second) == found
+    assert without_seconds(second.trials) == without_seconds(whole.trials)
+    assert [trial.model_dump_json() for trial in second.trials[:12]] == written
+
+
+def without_seconds(trials: Sequence[Trial]) -> list[Trial]:
+    return [trial.model_copy(update={"seconds": ()}) for trial in trials]
+
+
+def test_trials_of_another_search_are_not_gone_on_with(slow_memory: Config) -> None:
+    other = Notes()
+    tuned(fashions(), slow_memory, Budget(trials=5), journal=other)
+    section = trending.Config(weight=1.0, half_life_days=200.0)
+    config = with_sections(slow_memory, {"trending": section})
+    tuned(fashions(), config, Budget(trials=1), journal=other)
+    assert [trial.setting for trial in other.trials] == [{"half_life_days": 200.0}]
+
+
+def test_the_present_parameters_stay_where_no_time_is_left(slow_memory: Config) -> None:
+    found = tuned(fashions(), slow_memory, Budget(minutes=0.0))
+    assert found.trials == 1
     assert not found.taken
     assert found.after == found.before
 
@@ -97,37 +125,34 @@ def without_taste() -> DataSet:
     return DataSet(pairs, *blank, np.full(USERS, -1, np.int32))
 
 
+def poisoned() -> DataSet:
+    """Everybody goes for the item of the day, but for the last five, which make no sense."""
+    data, rng = fashions(), np.random.default_rng(8)
+    times = data.pairs.times
+    assert times is not None
+    items = np.where(times < 45 * DAY, data.pairs.item_rows, rng.integers(0, ITEMS, len(times)))
+    return replace(data, pairs=replace(data.pairs, item_rows=items))
+
+
 @pytest.mark.parametrize(
-    ("data", "least"),
+    ("data", "least", "reason"),
     [
-        pytest.param(fashions(), USERS + 1, id="too few users"),
-        pytest.param(without_taste(), 60, id="a gain by chance"),
+        pytest.param(fashions(), USERS + 1, "fewer than 151 users", id="too few users"),
+        pytest.param(without_taste(), 60, "all generators together gain", id="a gain by chance"),
+        pytest.param(poisoned(), 60, "days of the check are unlike", id="a poisoned week"),
     ],
 )
-def test_without_evidence_parameters_are_kept_and_nothing_is_written(
-    data: DataSet, least: int, slow_memory: Config, tmp_path: Path
+def test_without_evidence_parameters_are_kept(
+    data: DataSet, least: int, reason: str, slow_memory: Config
 ) -> None:
     ranking = Ranking(least_users=least)
-    config = slow_memory.model_copy(update={"ranking": ranking})
-    (found,) = tune(data.holdout(data.pairs, 1), np.arange(ITEMS), config, 0.01, print)
+    section = trending.Config(weight=1.0, half_life_days=20.0)
+    config = with_sections(slow_memory, {"trending": section})
+    found = tuned(data, config.model_copy(update={"ranking": ranking}), TWENTY)
     assert not found.taken
-    assert found.section == config.generators.used()["trending"]
+    assert found.section == section
     assert found.outcome.startswith("kept as it was: NDCG@20 ")
-    assert found.outcome.endswith(f"on {found.users} users")
-    path = tmp_path / "recsys.tuned.toml"
-    assert not keep([found], path, AsOf.parse("2026-01-01"), config)
-    assert not path.exists()
-
-
-def test_what_was_tuned_before_stays_in_the_file(slow_memory: Config, tmp_path: Path) -> None:
-    path = tmp_path / "recsys.tuned.toml"
-    gain = Gain(0.1, 0.01)
-    als_found = Tuned("als", als.Config(), 0.1, 0.2, gain, users=90, trials=3, taken=True)
-    graph_found = Tuned("graph", graph.Config(), 0.1, 0.2, gain, users=90, trials=3, taken=True)
-    assert keep([als_found], path, AsOf.parse("2026-01-01"), slow_memory)
-    kept = replace(als_found, taken=False)
-    assert keep([kept, graph_found], path, AsOf.parse("2026-01-02"), slow_memory)
-    assert set(tomllib.loads(path.read_text(encoding="utf-8"))["generators"]) == {"als", "graph"}
+    assert reason in found.refusal
 
 
 def test_nobody_held_back_is_one_clear_error_before_any_trial(slow_memory: Config) -> None:
@@ -140,7 +165,7 @@ def test_nobody_held_back_is_one_clear_error_before_any_trial(slow_memory: Confi
     )
     heard: list[str] = []
     with pytest.raises(DataError, match=r"0 users turned to 0 new items .* ranking\.holdout_days"):
-        list(tune(nobody, np.arange(ITEMS), slow_memory, 0.01, heard.append))
+        tune(nobody, np.arange(ITEMS), slow_memory, TWENTY, heard.append)
     assert heard == []
 
 
@@ -149,7 +174,7 @@ def test_a_generator_without_a_search_is_used_as_configured(
 ) -> None:
     monkeypatch.delattr(trending, "SEARCH")
     held = fashions().holdout(fashions().pairs, 1)
-    assert list(tune(held, np.arange(ITEMS), slow_memory, 0.01, print)) == []
+    assert tune(held, np.arange(ITEMS), slow_memory, TWENTY, print) == []
 
 
 def test_halves_are_the_earlier_and_the_later_days() -> None:
