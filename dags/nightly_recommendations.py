@@ -1,26 +1,22 @@
 """The nightly run as a DAG: a task a step, how long it may take, how often it is retried."""
 
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param, chain
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, chain
 from recsys_as_of import as_of
-from recsys_retries import RetryOutages
+from recsys_tasks import AS_OF, DEFAULTS, PARAMS, REPOSITORY, process_task
 
 from jobs.steps import STEPS, Step
 
-REPOSITORY: Final = Path(__file__).resolve().parents[1]
 LIVE_LISTS: Final = Asset(name="recs.live_lists", uri="x-recsys://postgres/recs/user_list")
 
 #: Cron, in UTC. To run every six hours, `0 2-23/6 * * *` is all that changes.
 SCHEDULE: Final = "0 2 * * *"
-# Runs that an asset or a person starts may have no logical date.
-AS_OF: Final = "{{ params.as_of or (dag_run.logical_date or dag_run.run_after) | as_of }}"
 # Without it, each job sends executors the code that it runs itself.
 PACKAGE: Final = "{{ var.value.get('recsys_package', '') }}"
 # A backfill publishes history, and the live run stays live. Its dates run in any order, so none may
@@ -87,20 +83,14 @@ def spark_task(step: Step) -> SparkSubmitOperator:
 
 
 def plain_task(step: Step) -> BashOperator:
-    """Run `python -m jobs.steps.<name>` with Airflow's own Python."""
+    """Run `python -m jobs.steps.<name>`."""
     options = "".join(BACKFILL[flag] for flag in step.flags)
     condition = f"{{{{ '{options}' if dag_run.run_type == 'backfill' else '' }}}}"
-    return BashOperator(
-        task_id=step.name,
-        # The date reaches the shell as a variable, never as text of the command.
-        bash_command=f'exec "$PYTHON" -m jobs.steps.{step.name} --as-of "$AS_OF"'
-        + (condition if options else ""),
-        env={"PYTHON": sys.executable, "AS_OF": AS_OF},
-        append_env=True,
-        cwd=str(REPOSITORY),
-        skip_on_exit_code=None,
-        do_xcom_push=False,
-        execution_timeout=step.longest,
+    return process_task(
+        step.name,
+        f"jobs.steps.{step.name}",
+        step.longest,
+        options=condition if options else "",
         outlets=OUTLETS.get(step.name),
     )
 
@@ -113,24 +103,9 @@ with DAG(
     start_date=datetime(2010, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    params={
-        "as_of": Param(
-            None,
-            type=["null", "string"],
-            anyOf=[{"format": "date"}, {"pattern": "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}Z$"}],
-            description="Exclusive UTC bound, 2026-01-01 or 2026-01-01T06:00Z; empty: that of the "
-            "schedule",
-        )
-    },
+    params=PARAMS,
     user_defined_filters={"as_of": partial(as_of, schedule=SCHEDULE)},
-    default_args={
-        "pool": "recsys",
-        "retries": 2,
-        "retry_delay": timedelta(minutes=1),
-        "retry_exponential_backoff": 2.0,
-        "max_retry_delay": timedelta(minutes=15),
-        "retry_policy": RetryOutages(),
-    },
+    default_args=DEFAULTS,
     tags=["recommendations"],
 ):
     chain(*(spark_task(step) if step.on_spark else plain_task(step) for step in STEPS))

@@ -23,7 +23,7 @@ def tune_command(
     as_of: Annotated[AsOf, as_of_option("As-of whose matrix is in the lake.")],
     minutes: Annotated[
         float | None,
-        typer.Option(min=0.1, max=1440, help="Time to search.", show_default="tuning.minutes"),
+        typer.Option(min=0.1, max=600, help="Time to search.", show_default="tuning.minutes"),
     ] = None,
     trials: Annotated[
         int | None,

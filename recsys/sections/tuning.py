@@ -7,7 +7,7 @@ from pydantic import Field
 from recsys.as_of import AsOf
 from recsys.sections.base import Positive, Section
 
-Minutes = Annotated[Positive, Field(le=1440)]
+Minutes = Annotated[Positive, Field(le=600)]
 
 
 class Tuning(Section):

@@ -42,7 +42,7 @@ AS_OF = {"as_of": "2026-01-01"}
 
 def test_every_file_imports(dag_bag: DagBag) -> None:
     assert dag_bag.import_errors == {}
-    assert list(dag_bag.dags) == ["nightly_recommendations"]
+    assert sorted(dag_bag.dags) == ["nightly_recommendations", "weekly_tuning"]
 
 
 def test_orchestration_imports_the_list_of_steps_and_nothing_else_of_the_house() -> None:

@@ -1,4 +1,4 @@
-"""Tuned parameters are better on days no search saw, or are refused; a search can be gone on with."""
+"""Tuned parameters are better on days that no search saw, or refused; searches can be resumed."""
 
 from collections.abc import Sequence
 from dataclasses import replace
