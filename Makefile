@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?=
 AS_OF ?= 2026-01-01
+DAG ?= nightly_recommendations
 AIRFLOW_PORT ?= 8080
 KILLS ?= 20
 DAYS ?= 14
@@ -144,7 +145,7 @@ demo: setup .airflow/.ready ## seed a marketplace, run the nightly DAG through A
 	printf '  eval "$$(recsys sandbox env)"\n'
 
 .PHONY: dag
-dag: setup .airflow/.ready ## run the nightly DAG for AS_OF=DATE through Airflow, on RECSYS_POSTGRES_URI and RECSYS_MONGO_URI
+dag: setup .airflow/.ready ## run a DAG (DAG=weekly_tuning, else the nightly one) for AS_OF=DATE through Airflow, on RECSYS_POSTGRES_URI and RECSYS_MONGO_URI
 	@run_at=$(AS_OF)T02:00:00+00:00
 	# Airflow lets a test run start at its logical date, so its own duration means nothing.
 	start=$$SECONDS
@@ -157,11 +158,11 @@ dag: setup .airflow/.ready ## run the nightly DAG for AS_OF=DATE through Airflow
 	        esac
 	    done
 	}
-	airflow dags test nightly_recommendations "$$run_at" --conf '{"as_of": "$(AS_OF)"}' 2>&1 |
+	airflow dags test $(DAG) "$$run_at" --conf '{"as_of": "$(AS_OF)"}' 2>&1 |
 	    tee .airflow/dag.log | progress || failed=1
 	printf '%4d s  in all\n' $$((SECONDS - start))
 	echo "states, as Airflow recorded them:"
-	airflow tasks states-for-dag-run nightly_recommendations "$$run_at" --output plain 2>/dev/null |
+	airflow tasks states-for-dag-run $(DAG) "$$run_at" --output plain 2>/dev/null |
 	    awk 'NR > 1 && NF {print "  " $$3, $$4}'
 	if [ "$${failed:-0}" = 1 ]; then
 	    sed -n 's/ *\[airflow\..*//; s/^.*\] \(error: .*\)/\1/p' .airflow/dag.log | sort -u >&2
