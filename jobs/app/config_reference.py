@@ -16,11 +16,17 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from recsys.as_of import AsOf
 from recsys.config import Config
 
 BEGIN: Final = "<!-- generated from the models by `make docs` -->"
 END: Final = "<!-- end of the generated part -->"
-_NAMES: Final[Mapping[type, str]] = {int: "whole number", float: "number", bool: "true or false"}
+_NAMES: Final[Mapping[type, str]] = {
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    AsOf: "as-of",
+}
 
 
 def arg_parser() -> argparse.ArgumentParser:
@@ -70,9 +76,9 @@ def _values(annotation: Any, metadata: list[Any]) -> str:
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in get_args(kind))
     if origin in (Union, UnionType):
-        (some, *_) = (each for each in get_args(kind) if each is not NoneType)
-        inner = [*metadata, *getattr(some, "__metadata__", ())]
-        return _values(some, inner)
+        some = (each for each in get_args(kind) if each is not NoneType)
+        told = (_values(each, [*metadata, *getattr(each, "__metadata__", ())]) for each in some)
+        return ", ".join(told)
     if origin is tuple:
         return "list of text"
     return f"{_NAMES.get(kind, 'text')}{_bounds([*metadata, *_metadata(annotation)])}"

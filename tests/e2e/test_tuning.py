@@ -22,12 +22,13 @@ from recsys.as_of import AsOf
 from recsys.generators.registry import GENERATORS, Generators
 from recsys.sections.lists import Lists
 from recsys.sections.nights import Nights
+from recsys.sections.ranking import Ranking
 from recsys.sections.tuning import Tuning
 from tests.e2e.conftest import OBSERVED_AT, OPEN_GATES, Pipeline
 
 FIRST = AsOf.parse("2026-01-01")
 SECOND = FIRST + timedelta(days=1)
-TWELVE = Budget(trials=12)
+FEW = Budget(trials=4)
 BOTH = Generators.model_validate({n: {"weight": float(n in {"als", "graph"})} for n in GENERATORS})
 
 
@@ -60,12 +61,12 @@ def hashes(pipeline: Pipeline) -> list[str]:
 
 def test_the_next_night_uses_what_was_found(pipeline: Pipeline) -> None:
     """One story, because a night takes long."""
-    sections = {"gates": OPEN_GATES, "nights": Nights(full_every=7)}
-    market = with_sections(pipeline, **sections)
+    ranking = Ranking(method="sum")
+    market = with_sections(pipeline, gates=OPEN_GATES, nights=Nights(full_every=7), ranking=ranking)
     market.load(seeded())
     first = market.run(FIRST)
 
-    found = {each.name: each for each in tune_as_of(first, TWELVE, lambda _: None)}
+    found = {each.name: each for each in tune_as_of(first, FEW, lambda _: None)}
     assert found["als"].taken
     text = tuning_partition(first.lake, FIRST).files()[0].path.read_text(encoding="utf-8")
     assert found["als"].outcome in text
@@ -98,7 +99,7 @@ def test_what_a_poisoned_fortnight_says_is_refused(pipeline: Pipeline) -> None:
     market = with_sections(pipeline)
     market.load(poisoned(seeded()))
     arguments = matrix(market, FIRST)
-    found = tune_as_of(arguments, TWELVE, lambda _: None)
+    found = tune_as_of(arguments, FEW, lambda _: None)
     facts = TuningFacts.of(tuning_partition(arguments.lake, FIRST))
     assert facts.taken == ()
     assert facts.outcomes == {each.name: each.outcome for each in found}
