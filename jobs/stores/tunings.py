@@ -4,10 +4,11 @@ A tuning of an as-of is found from what was known before it, and nights after it
 keeps a copy of what it uses, so that made again it uses the same, whatever was tuned since.
 """
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -25,8 +26,6 @@ TUNING: Final = "tuning"
 NIGHT_TUNING: Final = "night_tuning"
 TRIALS: Final = "tuning_trials"
 FILE: Final = "recsys.tuned.toml"
-_NONE: Final = "none"
-"""TOML has no null."""
 _REMEDY: Final = "set tuning.use to another tuning, or tune anew"
 
 Sections = Mapping[str, Mapping[str, Value]]
@@ -62,15 +61,10 @@ def read_sections(partition: Partition) -> Sections:
     """
     (file,) = partition.files()
     try:
-        read: Mapping[str, Mapping[str, Any]] = tomllib.loads(content(file).decode()).get(
-            "generators", {}
-        )
+        read: Sections = tomllib.loads(content(file).decode()).get("generators", {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{partition.label}: not valid TOML: {error}") from None
-    return {
-        name: {key: None if value == _NONE else value for key, value in values.items()}
-        for name, values in read.items()
-    }
+    return read
 
 
 def write_tuning(arguments: RunArguments, sections: Sections, facts: TuningFacts) -> None:
@@ -128,12 +122,8 @@ def as_toml(sections: Sections, remarks: Mapping[str, str], title: str) -> str:
     lines = [f"# {title}"]
     for name, values in sections.items():
         lines += ["", f"# {remarks[name]}", f"[generators.{name}]"]
-        lines += [f"{key} = {_literal(value)}" for key, value in values.items()]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
     return "\n".join(lines) + "\n"
-
-
-def _literal(value: Value) -> str:
-    return f'"{_NONE}"' if value is None else repr(value)
 
 
 def _write(

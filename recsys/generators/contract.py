@@ -58,15 +58,15 @@ class Span:
     high: float
     log: bool = False
     """Whether the search is even in the logarithm."""
-    off: bool = False
-    """Whether None is tried besides."""
+    words: Sequence[str] = ()
+    """Values that are no numbers, such as "never", each tried beside the span."""
 
 
-Value = int | float | None
-"""Of a parameter that tuning may change; None switches off what it is of."""
-Search = Mapping[str, Span | Sequence[Value]]
+Value = int | float | str
+"""Of a parameter that tuning may change."""
+Search = Mapping[str, Span | Sequence[int]]
 """Parameters of a generator that tuning tries, those that matter most first: a span of numbers, or
-the only values there are."""
+the only numbers there are."""
 
 
 class Generator(Protocol):

@@ -31,7 +31,8 @@ _LEVELS: Final = 7
 """Points of a span that steps go between."""
 _REPEATS: Final = 20
 """Settings in a row that were tried before, after which nothing is left."""
-_OFF: Final = "{} is off"
+_KIND: Final = "kind of {}"
+_NUMBER: Final = "number"
 
 
 def propose(search: Search, present: Setting, guesses: Sequence[Setting], seed: int) -> Proposals:
@@ -53,6 +54,8 @@ def propose(search: Search, present: Setting, guesses: Sequence[Setting], seed: 
     for guess in ({}, *guesses):
         yield from attempt({**present, **guess})
     for key, values in search.items():
+        for value in _starts(values, _best(tried)[key]):
+            yield from attempt({**_best(tried), key: value})
         for up in (True, False):
             while step := _next_level(values, _best(tried)[key], up=up):
                 if not (yield from attempt({**_best(tried), key: step[0]})):
@@ -83,25 +86,29 @@ def _best(tried: Sequence[tuple[Setting, Measured]]) -> Setting:
     return setting
 
 
-def _next_level(values: Span | Sequence[Value], value: Value, *, up: bool) -> Sequence[Value]:
-    """The value to try next in one direction; none at the end. None stands above all numbers, as an
-    endless half-life does."""
-    levels = sorted(_levels(values), key=_height)
-    if up:
-        return [level for level in levels if _height(level) > _height(value)][:1]
-    return [level for level in levels if _height(level) < _height(value)][-1:]
-
-
-def _height(value: Value) -> float:
-    return np.inf if value is None else value
-
-
-def _levels(values: Span | Sequence[Value]) -> Sequence[Value]:
+def _starts(values: Span | Sequence[int], value: Value) -> Sequence[Value]:
+    """Values to try before any steps: the words, and where it is one now, some numbers."""
     if not isinstance(values, Span):
-        return values
+        return ()
+    return [*values.words, *(_levels(values)[1::2] if isinstance(value, str) else ())]
+
+
+def _next_level(values: Span | Sequence[int], value: Value, *, up: bool) -> Sequence[Value]:
+    """The number to try next in one direction; none at the end, and none after a word."""
+    if isinstance(value, str):
+        return ()
+    levels = _levels(values)
+    if up:
+        return [level for level in levels if level > value][:1]
+    return [level for level in levels if level < value][-1:]
+
+
+def _levels(values: Span | Sequence[int]) -> Sequence[int | float]:
+    """The numbers that steps go between, ascending."""
+    if not isinstance(values, Span):
+        return sorted(values)
     spaced = np.geomspace if values.log else np.linspace
-    levels = [_rounded(level) for level in spaced(values.low, values.high, _LEVELS).tolist()]
-    return [*levels, None] if values.off else levels
+    return [_rounded(level) for level in spaced(values.low, values.high, _LEVELS).tolist()]
 
 
 def _rounded(value: float) -> float:
@@ -137,31 +144,34 @@ def _told(search: Search, setting: Setting, measured: Measured, whole: int) -> F
     )
 
 
-def _spaces(key: str, values: Span | Sequence[Value]) -> dict[str, BaseDistribution]:
-    """What Optuna is to know of a parameter: of listed values their place, so that it sees the
-    order, and of one that may be None a switch besides."""
+def _spaces(key: str, values: Span | Sequence[int]) -> dict[str, BaseDistribution]:
+    """What Optuna is to know of a parameter: of listed numbers their place, so that it sees their
+    order, and of one that may be a word which of its kinds it is."""
     if not isinstance(values, Span):
         return {key: IntDistribution(0, len(values) - 1)}
     spaces: dict[str, BaseDistribution] = {
         key: FloatDistribution(values.low, values.high, log=values.log)
     }
-    return spaces | (
-        {_OFF.format(key): CategoricalDistribution((False, True))} if values.off else {}
-    )
+    if values.words:
+        spaces[_KIND.format(key)] = CategoricalDistribution((_NUMBER, *values.words))
+    return spaces
 
 
-def _as_params(key: str, values: Span | Sequence[Value], value: Value) -> dict[str, Any]:
+def _as_params(key: str, values: Span | Sequence[int], value: Value) -> dict[str, Any]:
+    """A parameter's value as Optuna is to know it; nothing of a number outside the search."""
     if not isinstance(values, Span):
-        listed = sorted(values, key=_height)
-        return {key: listed.index(value)} if value in listed else {}
-    known = value is not None and values.low <= value <= values.high
-    params: dict[str, Any] = {key: value} if known else {}
-    return params | ({_OFF.format(key): value is None} if values.off else {})
+        return {key: place for place, listed in enumerate(sorted(values)) if listed == value}
+    if isinstance(value, str):
+        return {_KIND.format(key): value}
+    params = {key: value} if values.low <= value <= values.high else {}
+    return params | ({_KIND.format(key): _NUMBER} if values.words else {})
 
 
-def _suggested(trial: optuna.Trial, key: str, values: Span | Sequence[Value]) -> Value:
+def _suggested(trial: optuna.Trial, key: str, values: Span | Sequence[int]) -> Value:
     if not isinstance(values, Span):
-        return sorted(values, key=_height)[trial.suggest_int(key, 0, len(values) - 1)]
-    if values.off and trial.suggest_categorical(_OFF.format(key), (False, True)):
-        return None
+        return sorted(values)[trial.suggest_int(key, 0, len(values) - 1)]
+    if values.words:
+        kind = trial.suggest_categorical(_KIND.format(key), (_NUMBER, *values.words))
+        if kind != _NUMBER:
+            return str(kind)
     return _rounded(trial.suggest_float(key, values.low, values.high, log=values.log))

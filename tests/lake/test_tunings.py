@@ -127,12 +127,12 @@ def test_parameters_that_are_none_of_todays_are_one_clear_error(
         with_tuned(config, sections, "tuning as of 2026-01-01")
 
 
-def test_the_file_can_be_read_by_people_and_none_comes_back(arguments: RunArguments) -> None:
-    sections: Sections = {"trending": {"half_life_days": None}, "als": {"alpha": 2.5}}
+def test_the_file_can_be_read_by_people_and_words_come_back(arguments: RunArguments) -> None:
+    sections: Sections = {"trending": {"half_life_days": "never"}, "als": {"alpha": 2.5}}
     remarks = {"trending": "as of 2026-01-02, taken", "als": "as of 2026-01-01, taken"}
     write_tuning(replace(arguments, as_of=D2), sections, TuningFacts(remarks=remarks))
     (file,) = tuning_partition(arguments.lake, D2).files()
     text = file.path.read_text(encoding="utf-8")
     assert text.startswith("# Tuned as of 2026-01-02, seed ")
     assert "# as of 2026-01-01, taken\n[generators.als]\nalpha = 2.5\n" in text
-    assert tomllib.loads(text)["generators"]["trending"] == {"half_life_days": "none"}
+    assert tomllib.loads(text)["generators"]["trending"] == {"half_life_days": "never"}
