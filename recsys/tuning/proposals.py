@@ -160,7 +160,8 @@ def _spaces(key: str, values: Span | Sequence[int]) -> dict[str, BaseDistributio
 def _as_params(key: str, values: Span | Sequence[int], value: Value) -> dict[str, Any]:
     """A parameter's value as Optuna is to know it; nothing of a number outside the search."""
     if not isinstance(values, Span):
-        return {key: place for place, listed in enumerate(sorted(values)) if listed == value}
+        listed: list[Value] = [*sorted(values)]
+        return {key: listed.index(value)} if value in listed else {}
     if isinstance(value, str):
         return {_KIND.format(key): value}
     params = {key: value} if values.low <= value <= values.high else {}
