@@ -1,6 +1,5 @@
 """`recsys tune`: better parameters of the generators, kept in the lake."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -8,14 +7,13 @@ from typing import Annotated
 import numpy as np
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from jobs.cli.as_of import as_of_option
 from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import load_config, load_settings
 from jobs.stores.tunings import tuning_partition
 from jobs.tuning.kept import tune_as_of
-from jobs.tuning.tuner import Budget, Tuned
+from jobs.tuning.tuner import Budget
 from recsys.as_of import AsOf
 
 
@@ -57,17 +55,11 @@ def tune_command(
                 console.print(line, soft_wrap=True, highlight=False)
 
         found = tune_as_of(run, budget, heard)
-    Console().print(_table(found))
+    for each in found:
+        typer.echo(f"{each.name} {each.outcome}")
+        typer.echo("  " + ", ".join(f"{name} {value}" for name, value in each.setting.items()))
     if not any(each.taken for each in found):
         typer.echo("nothing gained enough to be taken, so the parameters stay")
     else:
         (file,) = tuning_partition(run.lake, as_of).files()
         typer.echo(f"nights after {as_of} use {file.path}")
-
-
-def _table(found: Sequence[Tuned]) -> Table:
-    table = Table("generator", "outcome", "parameters")
-    for each in found:
-        shown = ", ".join(f"{name} {value}" for name, value in each.setting.items())
-        table.add_row(each.name, each.outcome, shown)
-    return table
