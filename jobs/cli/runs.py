@@ -25,18 +25,17 @@ def runs(
     settings, checksum = load_settings(), Column("checksum", overflow="fold")
     uri = settings.require_postgres()
     listed = lookup.runs(uri, n)
-    tunings = [(run.stats.get("tuning") or {}).get("as_of") for run in listed]
     table = Table("run", "as of", "status", "live", "users", checksum, "published (UTC)")
-    if any(tunings):
-        table.add_column("tuned as of")
     late = _behind(settings, uri, listed)
-    for run, tuning in zip(listed, tunings, strict=True):
+    for run in listed:
         published = f"{run.published_at.astimezone(UTC):%F %T}" if run.published_at else ""
         users, found = str(run.users or ""), run.list_hash or ""
         live, status = ("●", f"{run.status}{late}") if run.live else ("", run.status)
-        cells = [str(run.run_id), str(run.as_of), status, live, users, found, published]
-        table.add_row(*cells, *([tuning or ""] if any(tunings) else []))
+        table.add_row(str(run.run_id), str(run.as_of), status, live, users, found, published)
     Console().print(table)
+    for run in listed:
+        if tuning := (run.stats.get("tuning") or {}).get("as_of"):
+            typer.echo(f"run {run.run_id} used the parameters tuned as of {tuning}")
 
 
 def _behind(settings: Settings, uri: SecretStr, runs: Sequence[lookup.Run]) -> str:
