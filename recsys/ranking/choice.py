@@ -1,6 +1,7 @@
 """The choice of how each band's lists are ordered: what stands, or what is clearly better."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -287,14 +288,18 @@ def _rankers(
     """The rankers of all folds, each fold's NDCG by the ranker that the others taught, and the same
     on later days than those of what was taught; None where times lack."""
     leading = _leading(found, base)
-    rankers, values = [], np.zeros(len(found))
-    later = _LaterHalf.of(found)
-    for own, other in _folds(len(found), seed):
-        rankers.append(_fitted(leading.of(own), base, seed))
-        values[other] = _ndcg(leading.of(other), base, rankers[-1])
+    values, later = np.zeros(len(found)), _LaterHalf.of(found)
+
+    def fold(users: tuple[Ints, Ints]) -> str:
+        own, other = users
+        ranker = _fitted(leading.of(own), base, seed)
+        values[other] = _ndcg(leading.of(other), base, ranker)
         if later:
             later.measure(leading.of(own), other, base, seed)
-    return rankers, values, later
+        return ranker
+
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(fold, _folds(len(found), seed))), values, later
 
 
 @dataclass(frozen=True)

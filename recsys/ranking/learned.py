@@ -39,6 +39,9 @@ _PARAMETERS: Final = {
     "lambdarank_truncation_level": 30,
     "verbosity": -1,
     "deterministic": True,
+    # Its loops are so short that threads wait for each other longer than they work, above all where
+    # others work too.
+    "num_threads": 1,
     "force_row_wise": True,
 }
 
