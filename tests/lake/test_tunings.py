@@ -74,6 +74,12 @@ def test_a_night_uses_the_latest_tuning_before_it_and_the_same_again(
     assert [night(each) for each in (first, second, arguments)] == [configured, 128, 256]
 
 
+def test_a_tuning_is_not_for_the_night_that_it_was_made_on(arguments: RunArguments) -> None:
+    keep(arguments, D2, 128)
+    keep(arguments, D3, 256)
+    assert standing_tuning(arguments) == D2
+
+
 def test_a_changed_tuning_changes_the_fingerprint_and_no_change_does_not(
     arguments: RunArguments,
 ) -> None:
