@@ -78,7 +78,7 @@ def _values(annotation: Any, metadata: list[Any]) -> str:
     if origin in (Union, UnionType):
         some = (each for each in get_args(kind) if each is not NoneType)
         told = (_values(each, [*metadata, *getattr(each, "__metadata__", ())]) for each in some)
-        return ", ".join(told)
+        return " or ".join(told)
     if origin is tuple:
         return "list of text"
     return f"{_NAMES.get(kind, 'text')}{_bounds([*metadata, *_metadata(annotation)])}"

@@ -12,9 +12,9 @@ from recsys.dataset.bands import WARM_FROM
 from recsys.dataset.changes import IndexAlignment, aligned_rows
 from recsys.dataset.training import Training
 from recsys.errors import ConfigError
-from recsys.generators import content
+from recsys.generators import aging, content
 from recsys.generators.cold import mapped
-from recsys.generators.contract import GeneratorConfig, Search, Span, Value
+from recsys.generators.contract import Search, Span, Value
 from recsys.generators.factors import FactorModel, Factors
 from recsys.sections.base import Count, NonNegative, Positive
 
@@ -24,6 +24,7 @@ SEARCH: Final[Search] = {
     "alpha": Span(1.0, 100.0, log=True),
     "factors": (32, 64, 128, 256, 512),
     "popularity_exponent": Span(0.0, 0.8),
+    **aging.SEARCH,
 }
 GUESSES: Final[Sequence[Mapping[str, Value]]] = (
     {"factors": 256, "regularization": 80.0, "alpha": 20.0},
@@ -32,20 +33,20 @@ GUESSES: Final[Sequence[Mapping[str, Value]]] = (
 publish for ML-20M and MSD, where an unobserved cell weighs 0.1 and 0.02 and an observed one 1."""
 
 
-class Config(GeneratorConfig):
-    """Confidence is 1 + alpha * discounted weight."""
+class Config(aging.Aging):
+    """Confidence is 1 + alpha * faded and discounted weight."""
 
     weight: NonNegative = 1.0
     """Weight of its standardised scores until better ones are learnt; 0 leaves it out."""
     engine: Literal["implicit", "spark"] = "implicit"
     """What factorises the matrix: `implicit` on one machine, or Spark on its executors."""
-    factors: Annotated[int, Field(gt=0, le=4096)] = 64
+    factors: Annotated[int, Field(gt=0, le=4096)] = 128
     """Length of the vectors."""
-    alpha: Positive = 5.0
-    """Confidence is 1 + alpha times the weight."""
-    regularization: NonNegative = 5.0
+    alpha: Positive = 20.0
+    """Confidence is 1 + alpha times the weight, which is 1 in the mean."""
+    regularization: NonNegative = 100.0
     """Penalty on long vectors."""
-    iterations: Count = 15
+    iterations: Count = 8
     """Passes over users and items."""
     popularity_exponent: Annotated[float, Field(ge=0, le=2)] = 0.5
     """Discount of what is liked by many: a weight is divided by users^exponent of its item."""
@@ -73,7 +74,7 @@ def fit(
         raise ConfigError(
             f"field generators.als.engine: {config.engine} cannot be run here; use implicit"
         )
-    confidence = _confidence(training.liked(), config)
+    confidence = _confidence(_weights(training, config), config)
     with threadpool_limits(limits=1, user_api="blas"):
         model = (factorise or by_implicit)(confidence, config, seed)
         touched = np.diff(confidence.indptr)
@@ -93,21 +94,27 @@ def updated(
     """
     items = aligned_rows(model.item_factors, alignment.items)
     users = aligned_rows(model.user_factors, alignment.users)
-    confidence = _confidence(training.liked(), config)
+    confidence = _confidence(_weights(training, config), config)
     rows = np.flatnonzero(alignment.changed)
     with threadpool_limits(limits=1, user_api="blas"):
         users[rows] = folded_in(items, confidence[rows], config.regularization)
     return FactorModel(users, items)
 
 
-def _confidence(liked: sparse.csr_matrix, config: Config) -> sparse.csr_matrix:
-    """(users, items) 1 + alpha * weight; the discounts have mean 1 over all cells."""
-    users = np.bincount(liked.indices, minlength=liked.shape[1])
+def _weights(training: Training, config: Config) -> sparse.csr_matrix:
+    """(users, items) weights of what users liked, faded."""
+    return aging.faded(training, training.history.data * aging.fading(training, config))
+
+
+def _confidence(weights: sparse.csr_matrix, config: Config) -> sparse.csr_matrix:
+    """(users, items) 1 + alpha * discounted weight, which has mean 1 over all cells, so that alpha
+    means the same whatever events are worth."""
+    users = np.bincount(weights.indices, minlength=weights.shape[1])
     discounts = np.maximum(users, 1.0) ** -config.popularity_exponent
-    mean = (users @ discounts) / max(liked.nnz, 1)
-    scale = (config.alpha * discounts / max(mean, 1e-9)).astype(np.float32)
-    liked.data = np.float32(1) + liked.data * scale[liked.indices]
-    return liked
+    discounted = weights.data * discounts[weights.indices]
+    mean = discounted.mean(dtype=np.float64) if len(discounted) else 1.0
+    weights.data = (1.0 + config.alpha / mean * discounted).astype(np.float32)
+    return weights
 
 
 def folded_in(

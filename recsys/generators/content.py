@@ -11,7 +11,8 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from recsys.dataset.training import Descriptions, Training
-from recsys.generators.contract import GeneratorConfig, Search, Span
+from recsys.generators import aging
+from recsys.generators.contract import Search, Span
 from recsys.generators.factors import Factors
 from recsys.generators.neighbours import NeighbourModel, strongest
 from recsys.sections.base import Count, NonNegative
@@ -21,15 +22,19 @@ SEARCH: Final[Search] = {
     "word_weight": Span(0.0, 1.0),
     "attribute_weight": Span(0.0, 1.0),
     "profile_weight": Span(0.0, 1.0),
+    **aging.SEARCH,
 }
 _SVD_ITERATIONS: Final = 7
 
 
-class Config(GeneratorConfig):
-    """TF-IDF over words, tags and attributes."""
+class Config(aging.Aging):
+    """TF-IDF over words, tags and attributes; what a user touched fades."""
 
     weight: NonNegative = 0.3
     """Weight of its standardised scores until better ones are learnt; 0 leaves it out."""
+    half_life_days: aging.HalfLife = "never"
+    """Days since the last event after which what a user touched counts half. What people like to
+    read of lasts longer than what they come back for."""
     terms: Count = 200
     """Words, tags and attributes kept of each user, the weightiest."""
     dimensions: Annotated[int, Field(gt=0, le=4096)] = 64
@@ -66,7 +71,8 @@ def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noq
     """
     items, profiles = described(training.items, training.users, config)
     items = _unit_rows(items)
-    touched = _unit_rows(training.liked() @ items)
+    weights = aging.faded(training, training.history.data * aging.fading(training, config))
+    touched = _unit_rows(weights @ items)
     users = touched + _unit_rows(profiles) * np.float32(config.profile_weight)
     users = strongest(users.tocsr(), config.terms)
     return NeighbourModel(_unit_rows(users), items.T.tocsr())

@@ -2,7 +2,7 @@
 
 A graph filter without training (GF-CF, Shen et al. 2021), whose sparse part is a weighted random
 walk (RP3beta, Paudel et al. 2017), with the degree of users and items discounted by exponents of
-their own.
+their own, and each similarity raised to a power (Turbo-CF, Park et al. 2024).
 """
 
 from typing import Annotated, Final
@@ -14,22 +14,28 @@ from scipy import sparse
 
 from recsys.dataset.changes import IndexAlignment, aligned_square
 from recsys.dataset.training import Training
-from recsys.generators.contract import GeneratorConfig, Search, Span
-from recsys.generators.neighbours import NeighbourModel, strongest
-from recsys.sections.base import Count, NonNegative
+from recsys.generators import aging
+from recsys.generators.contract import Search, Span
+from recsys.generators.neighbours import NeighbourModel, strongest_products
+from recsys.sections.base import Count, NonNegative, Positive
 
 MODEL: Final = NeighbourModel
 SEARCH: Final[Search] = {
     "from_exponent": Span(0.2, 0.8),
     "to_exponent": Span(0.1, 0.7),
-    "user_exponent": Span(0.1, 0.9),
+    "user_exponent": Span(0.1, 1.0),
+    "power": Span(0.6, 1.6),
+    **aging.SEARCH,
 }
 
 Exponent = Annotated[float, Field(ge=0, le=2)]
 
 
-class Config(GeneratorConfig):
-    """similarity = Di^-from_exponent R' Du^-user_exponent R Di^-to_exponent."""
+class Config(aging.Aging):
+    """similarity = (Di^-from_exponent R' Du^-user_exponent R Di^-to_exponent)^power, cell by cell.
+
+    Cells of R fade; D are sums of its cells.
+    """
 
     weight: NonNegative = 0.7
     """Weight of its standardised scores until better ones are learnt; 0 leaves it out."""
@@ -39,23 +45,22 @@ class Config(GeneratorConfig):
     """Discount of the popularity of the item that is recommended."""
     user_exponent: Exponent = 0.4
     """Discount of users who touched many items."""
+    power: Positive = 1.0
+    """Above 1, one strong similarity counts for more than several weak ones."""
     neighbours: Count = 1000
     """Items kept beside each."""
 
 
 def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noqa: ARG001
-    """R is 1 where a user liked an item; a user's evidence is log2(1 + weight)."""
-    liked = training.liked()
-    history = _evidence(liked)
-    liked.data = np.ones_like(liked.data)
-    users, items = (np.asarray(liked.sum(axis=axis)).ravel() for axis in (1, 0))
-    start = liked @ sparse.diags(_discount(items, config.from_exponent))
-    back = sparse.diags(_discount(users, config.user_exponent)) @ liked
+    """R is 1 where a user liked an item and fades with age; evidence is log2(1 + weight)."""
+    cells = aging.faded(training, aging.fading(training, config))
+    users, items = (np.asarray(cells.sum(axis=axis)).ravel() for axis in (1, 0))
+    start = cells @ sparse.diags(_discount(items, config.from_exponent))
+    back = sparse.diags(_discount(users, config.user_exponent)) @ cells
     back = back @ sparse.diags(_discount(items, config.to_exponent))
-    similarity = (start.T.tocsr() @ back.tocsr()).astype(np.float32)
-    similarity.setdiag(0)
-    similarity.eliminate_zeros()
-    return NeighbourModel(history, strongest(similarity, config.neighbours))
+    left, right = (part.tocsr().astype(np.float32) for part in (start.T, back))
+    similarity = strongest_products(left, right, config.neighbours, config.power)
+    return NeighbourModel(_evidence(training.liked()), similarity)
 
 
 def updated(
@@ -77,4 +82,6 @@ def _evidence(liked: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def _discount(degrees: npt.NDArray[np.floating], exponent: float) -> npt.NDArray[np.float64]:
-    return np.where(degrees > 0, np.maximum(degrees, 1.0).astype(np.float64) ** -exponent, 0.0)
+    """(n,) degree^-exponent; 0 where the degree is 0."""
+    sums = degrees.astype(np.float64)
+    return np.power(sums, -exponent, out=np.zeros(len(sums)), where=sums > 0)

@@ -1,14 +1,18 @@
 """Models of which items go together: the score is the sum over a user's items."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from recsys.arrays import offsets_of
+from recsys.arrays import Mask, offsets_of
 from recsys.generators.contract import Arrays, Rows, Scores
+
+_ROWS: Final = 256
+"""Rows of a product that a thread computes in turn."""
 
 
 @dataclass(frozen=True)
@@ -50,21 +54,42 @@ class NeighbourModel:
 def strongest(similarity: sparse.csr_matrix, most: int) -> sparse.csr_matrix:
     """The `most` greatest cells of each row; of equal ones those of lower columns."""
     matrix = similarity.sorted_indices()
-    bounds = zip(matrix.indptr[:-1].tolist(), matrix.indptr[1:].tolist(), strict=True)
-    chosen = [start + _greatest(matrix.data[start:end], most) for start, end in bounds]
-    offsets = offsets_of(np.array([len(places) for places in chosen], np.int64))
-    kept = np.concatenate(chosen) if chosen else np.empty(0, np.int64)
+    lengths = np.diff(matrix.indptr)
+    kept = np.ones(matrix.nnz, np.bool_)
+    for row in np.flatnonzero(lengths > most).tolist():
+        cells = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        kept[cells] = _greatest(matrix.data[cells], most)
+    offsets = offsets_of(np.minimum(lengths, most))
     return sparse.csr_matrix((matrix.data[kept], matrix.indices[kept], offsets), matrix.shape)
 
 
-def _greatest(values: npt.NDArray[np.floating], most: int) -> npt.NDArray[np.int64]:
-    """Ascending places of the `most` greatest values; of equal ones the first."""
-    if len(values) <= most:
-        return np.arange(len(values))
+def _greatest(values: npt.NDArray[np.floating], most: int) -> Mask:
+    """True at the `most` greatest of more values; of equal ones at the first."""
     edge = np.partition(values, -most)[-most]
-    above = np.flatnonzero(values > edge)
-    equal = np.flatnonzero(values == edge)[: most - len(above)]
-    return np.sort(np.concatenate([above, equal]))
+    kept = values > edge
+    kept[np.flatnonzero(values == edge)[: most - np.count_nonzero(kept)]] = True
+    return np.asarray(kept)
+
+
+def strongest_products(
+    left: sparse.csr_matrix, right: sparse.csr_matrix, most: int, power: float = 1.0
+) -> sparse.csr_matrix:
+    """(n, n) the `most` greatest cells of each row of left @ right, without the diagonal.
+
+    left: (n, m). right: (m, n). power: that each cell is raised to.
+    Rows are multiplied some at a time, by a thread each, so the whole product is never there.
+    """
+
+    def part(start: int) -> sparse.csr_matrix:
+        product = (left[start : start + _ROWS] @ right).tocoo()
+        other = product.row + start != product.col
+        data = product.data[other] if power == 1.0 else product.data[other] ** power
+        cells = (data, (product.row[other], product.col[other]))
+        return strongest(sparse.csr_matrix(cells, shape=product.shape), most)
+
+    with ThreadPoolExecutor() as threads:
+        parts = list(threads.map(part, range(0, left.shape[0], _ROWS)))
+    return sparse.vstack(parts, "csr")
 
 
 def _packed(name: str, matrix: sparse.csr_matrix) -> list[tuple[str, npt.NDArray[Any]]]:

@@ -26,10 +26,13 @@ class Config(GeneratorConfig):
 def fit(training: Training, config: Config, seed: int) -> FactorModel:  # noqa: ARG001
     """One score an item, the same for every user: log(1 + users, each 0.5^(age / half-life)).
 
-    The age is that of the user's first event with the item. Only what was liked counts.
+    The age is that of the user's first event with the item. Only what was liked counts. Where times
+    lack nothing has a trend, and all scores are 0.
     """
     liked = training.history.data > 0
     fading = np.power(0.5, training.ages.astype(np.float64) / config.half_life_days)
     users, items = training.history.shape
+    if not training.ages.any():
+        fading[:] = 0.0
     totals = np.bincount(training.history.indices, fading * liked, items)
     return shared_scores(users, np.log1p(totals))

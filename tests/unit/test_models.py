@@ -10,11 +10,21 @@ from threadpoolctl import threadpool_limits
 
 from recsys.dataset.bands import WARM_FROM
 from recsys.dataset.training import Descriptions, Training
-from recsys.generators import als, cold, content, graph, item_item, popularity, segment, trending
+from recsys.generators import (
+    aging,
+    als,
+    cold,
+    content,
+    graph,
+    item_item,
+    popularity,
+    segment,
+    trending,
+)
 from recsys.generators.contract import Model
 from recsys.generators.factors import CHUNK
 from recsys.generators.gathering_als import LONG, GatheringALS
-from recsys.generators.neighbours import strongest
+from recsys.generators.neighbours import strongest, strongest_products
 from recsys.generators.registry import GENERATORS
 
 SIZE = 20
@@ -130,7 +140,9 @@ class TestEveryGenerator:
 def test_als_is_implicits_own_for_users_with_enough_items() -> None:
     weights = sparse.random(60, 40, 0.2, "csr", np.float32, random_state=3)
     confidence = weights.copy()
-    confidence.data = 1 + np.float32(2.0) * confidence.data
+    confidence.data = (1 + 2.0 / weights.data.mean(dtype="f8") * weights.data.astype("f8")).astype(
+        "f4"
+    )
     with threadpool_limits(1, "blas"):
         own = AlternatingLeastSquares(
             factors=4, alpha=1.0, regularization=0.1, iterations=5, random_state=7
@@ -227,13 +239,77 @@ def test_a_segments_share_is_drawn_towards_everybodys() -> None:
     assert found == pytest.approx(np.array([first, first, second, [0, 0]]))
 
 
+def test_what_users_did_fades_by_half_lives_and_ends_with_the_window() -> None:
+    cells = np.array([1, 2, 4, 0], np.float32), [0, 1, 2, 0], [0, 3, 4]
+    ages = np.array([0, 10, 40, 20])
+    data = training(sparse.csr_matrix(cells, shape=(2, 3)), ages=ages)
+
+    def left(**config: Any) -> np.ndarray:
+        return aging.fading(data, aging.Aging(**config))
+
+    assert left(half_life_days="never").tolist() == [1, 1, 1, 1]
+    assert left(half_life_days=10).tolist() == [1, 0.5, 0.0625, 0.25]
+    # Half the median age of what was liked: what was only seen does not count.
+    assert left() == pytest.approx(0.5 ** (ages / 5))
+    short = left(half_life_days="never", window_days=20)
+    assert short.tolist() == [1, 1, 0, 1]
+    assert aging.faded(data, short).toarray().tolist() == [[1, 1, 0], [0, 0, 0]]
+    assert aging.faded(data, short).nnz == 2
+
+
+@pytest.mark.parametrize("name", ["als", "content", "graph", "item_item", "popularity"])
+def test_without_times_nothing_fades(name: str) -> None:
+    rng = np.random.default_rng(5)
+    matrix = sparse.random(40, 30, 0.2, "csr", np.float32, rng=rng)
+    data, module = training(matrix, colours(30)), GENERATORS[name]
+    models = [
+        module.fit(
+            data, module.Config.model_validate({**SMALL.get(name, {}), "half_life_days": h}), 1
+        )
+        for h in ("auto", "never", 3.0)
+    ]
+    for model in models[1:]:
+        np.testing.assert_array_equal(scores(model, 40), scores(models[0], 40))
+
+
+@pytest.mark.parametrize("name", ["graph", "item_item"])
+def test_recent_company_counts_for_more(name: str) -> None:
+    """Item 0 went with item 1 a year ago and goes with item 2 now."""
+    old, new = np.tile([1, 1, 0, 0], (20, 1)), np.tile([1, 0, 1, 0], (20, 1))
+    cells = np.vstack([old, new, [[1, 0, 0, 1]] * 2]).astype(np.float32)
+    matrix = sparse.csr_matrix(cells)
+    ages = np.repeat([365.0, 1.0, 1.0], [40, 40, 4])
+    module = GENERATORS[name]
+
+    def gap(half_life: object) -> float:
+        config = {**SMALL.get(name, {}), "half_life_days": half_life}
+        found = module.fit(training(matrix, ages=ages), module.Config.model_validate(config), 1)
+        last = scores(found, 42)[-1]
+        return float(last[2] - last[1])
+
+    assert gap(90) > 0.01
+    assert abs(gap("never")) < 0.01
+
+
+def test_products_keep_the_strongest_of_each_row() -> None:
+    rng = np.random.default_rng(4)
+    left = sparse.random(600, 50, 0.1, "csr", np.float32, rng=rng)
+    right = sparse.random(50, 600, 0.1, "csr", np.float32, rng=rng)
+    found = strongest_products(left, right, 7, power=2.0).toarray()
+    whole = (left @ right).toarray() ** 2
+    np.fill_diagonal(whole, 0)
+    edge = -np.sort(-whole, axis=1)[:, [6]]
+    assert found == pytest.approx(np.where(whole >= np.maximum(edge, 1e-30), whole, 0), rel=1e-5)
+
+
 def test_graph_is_two_steps_with_discounted_degrees() -> None:
     matrix = sparse.csr_matrix(np.array([[1, 1, 0], [1, 1, 1], [3, 0, 0]], np.float32))
-    config = graph.Config(from_exponent=0.5, to_exponent=0.3, user_exponent=0.4)
+    config = graph.Config(from_exponent=0.5, to_exponent=0.3, user_exponent=0.4, power=1.2)
     found = scores(graph.fit(training(matrix), config, 0), 3)
     r = (matrix.toarray() > 0).astype(float)
     users, items = r.sum(axis=1), r.sum(axis=0)
     similarity = np.diag(items**-0.5) @ r.T @ np.diag(users**-0.4) @ r @ np.diag(items**-0.3)
+    similarity **= 1.2
     np.fill_diagonal(similarity, 0)
     assert found == pytest.approx(np.log2(1 + matrix.toarray()) @ similarity, rel=1e-5)
 
@@ -262,18 +338,26 @@ def test_als_goes_on_from_earlier_item_vectors() -> None:
 
 def test_item_item_is_ease_in_closed_form() -> None:
     matrix = sparse.random(50, 8, 0.4, "csr", np.float32, random_state=3)
-    config = item_item.Config(regularization=3.0)
+    config = item_item.Config(regularization=3.0, dropout=0.2, user_exponent=0.4, to_exponent=0.1)
     found = scores(item_item.fit(training(matrix), config, 0), 50)
     x = (matrix.toarray() > 0).astype(float)
-    inverse = np.linalg.inv(x.T @ x + 3.0 * np.eye(8))
-    weights = np.eye(8) - inverse / np.diag(inverse)
+    sizes = np.maximum(x.sum(axis=1), 1)
+    discounts = sizes**-0.4 * x.sum() / (x.sum(axis=1) * sizes**-0.4).sum()
+    gram = x.T @ np.diag(discounts) @ x
+    inverse = np.linalg.inv(gram + np.diag(3.0 + 0.25 * np.diag(gram)))
+    weights = (np.eye(8) - inverse / np.diag(inverse)) * np.diag(gram) ** -0.1
+    np.fill_diagonal(weights, 0)
     assert found == pytest.approx(x @ weights, rel=1e-4, abs=1e-4)
 
 
 @pytest.mark.parametrize("neighbourhood", [7, 3])
-def test_item_item_solves_many_items_one_by_one(neighbourhood: int) -> None:
+@pytest.mark.parametrize("dense", [100, 1])
+def test_item_item_solves_many_items_one_by_one(
+    neighbourhood: int, dense: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """EASE is a ridge regression of each item on all others: with all of them near, the same."""
     matrix = sparse.random(50, 8, 0.4, "csr", np.float32, random_state=3)
+    monkeypatch.setattr(item_item, "_DENSE", dense)
     config = {"regularization": 3.0, "neighbourhood": neighbourhood}
     whole = item_item.fit(training(matrix), item_item.Config(**config), 0)
     found = item_item.fit(training(matrix), item_item.Config(max_items=7, **config), 0)
