@@ -16,7 +16,9 @@ from recsys.dataset.changes import IndexAlignment, aligned_square
 from recsys.dataset.training import Training
 from recsys.generators import aging
 from recsys.generators.contract import Search, Span
-from recsys.generators.neighbours import NeighbourModel, strongest_products
+from recsys.generators.factors import Factors
+from recsys.generators.gram import Gram
+from recsys.generators.neighbours import NeighbourModel
 from recsys.sections.base import Count, NonNegative, Positive
 
 MODEL: Final = NeighbourModel
@@ -55,11 +57,13 @@ def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noq
     """R is 1 where a user liked an item and fades with age; evidence is log2(1 + weight)."""
     cells = aging.faded(training, aging.fading(training, config))
     users, items = (np.asarray(cells.sum(axis=axis)).ravel() for axis in (1, 0))
-    start = cells @ sparse.diags(_discount(items, config.from_exponent))
-    back = sparse.diags(_discount(users, config.user_exponent)) @ cells
-    back = back @ sparse.diags(_discount(items, config.to_exponent))
-    left, right = (part.tocsr().astype(np.float32) for part in (start.T, back))
-    similarity = strongest_products(left, right, config.neighbours, config.power)
+    halves = sparse.diags(_discount(users, config.user_exponent / 2)) @ cells
+    similarity = Gram.of(halves.tocsr().astype(np.float32)).nearest(
+        config.neighbours,
+        _discount(items, config.from_exponent),
+        _discount(items, config.to_exponent),
+        config.power,
+    )
     return NeighbourModel(_evidence(training.liked()), similarity)
 
 
@@ -81,7 +85,8 @@ def _evidence(liked: sparse.csr_matrix) -> sparse.csr_matrix:
     return history
 
 
-def _discount(degrees: npt.NDArray[np.floating], exponent: float) -> npt.NDArray[np.float64]:
+def _discount(degrees: npt.NDArray[np.floating], exponent: float) -> Factors:
     """(n,) degree^-exponent; 0 where the degree is 0."""
     sums = degrees.astype(np.float64)
-    return np.power(sums, -exponent, out=np.zeros(len(sums)), where=sums > 0)
+    powers = np.power(sums, -exponent, out=np.zeros(len(sums)), where=sums > 0)
+    return powers.astype(np.float32)

@@ -5,8 +5,6 @@ where that would be too many, item by item over the items most similar to it, as
 neighbourhoods does (fsSLIM, Ning and Karypis 2011), with a ridge penalty alone.
 """
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Final
 
 import numpy as np
@@ -14,13 +12,13 @@ from pydantic import Field
 from scipy import linalg, sparse
 from threadpoolctl import threadpool_limits
 
-from recsys.arrays import ItemRows, ranges
 from recsys.dataset.changes import IndexAlignment, aligned_square
 from recsys.dataset.training import Training
 from recsys.generators import aging
 from recsys.generators.contract import Search, Span
 from recsys.generators.factors import Factors
-from recsys.generators.neighbours import NeighbourModel, strongest, strongest_products
+from recsys.generators.gram import Gram, blocks, in_threads
+from recsys.generators.neighbours import NeighbourModel, strongest
 from recsys.sections.base import Count, NonNegative, Positive
 
 MODEL: Final = NeighbourModel
@@ -31,10 +29,6 @@ SEARCH: Final[Search] = {
     "dropout": Span(0.0, 0.7),
     **aging.SEARCH,
 }
-_SPAN: Final = 256
-"""Items that a thread solves in turn."""
-_DENSE: Final = 16_000
-"""Items up to which sums of products are kept of all pairs, in 1 GiB at most."""
 
 
 class Config(aging.Aging):
@@ -68,11 +62,12 @@ def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noq
     cells = aging.faded(training, np.sqrt(aging.fading(training, config)))
     items = np.flatnonzero(np.bincount(cells.indices, minlength=cells.shape[1]))
     known = _discounted(cells[:, items], config.user_exponent)
-    sums = np.asarray(known.multiply(known).sum(axis=0)).ravel()
+    gram = Gram.of(known)
+    sums = gram.diagonal()
     penalty = config.regularization + config.dropout / (1.0 - config.dropout) * sums
     with threadpool_limits(limits=1, user_api="blas"):
         solve = _at_once if len(items) <= config.max_items else _one_by_one
-        found = solve(known, penalty.astype(np.float32), config)
+        found = solve(gram, penalty.astype(np.float32), config)
     weights = sparse.coo_matrix(found)
     data = weights.data * np.power(sums, -config.to_exponent)[weights.col]
     shape = (cells.shape[1], cells.shape[1])
@@ -105,74 +100,32 @@ def _discounted(cells: sparse.csr_matrix, exponent: float) -> sparse.csr_matrix:
     return result.astype(np.float32)
 
 
-def _at_once(known: sparse.csr_matrix, penalty: Factors, config: Config) -> sparse.csr_matrix:
-    """(items, items) I - P / diag(P) with P = (G + D)^-1. known: (users, items). penalty: (items,)
-    diagonal of D."""
-    inverse = (known.T @ known).toarray()
+def _at_once(gram: Gram, penalty: Factors, config: Config) -> sparse.csr_matrix:
+    """(items, items) I - P / diag(P) with P = (G + D)^-1. penalty: (items,) diagonal of D."""
+    inverse = gram.among(np.arange(len(penalty)))
     inverse[np.diag_indices_from(inverse)] += penalty
     inverse = linalg.inv(inverse, overwrite_a=True, check_finite=False)
     weights = inverse / -np.diag(inverse)
     weights[np.diag_indices_from(weights)] = 0.0
-    return strongest(sparse.csr_matrix(weights), config.neighbours)
+    return strongest(weights, config.neighbours)
 
 
-def _one_by_one(known: sparse.csr_matrix, penalty: Factors, config: Config) -> sparse.csr_matrix:
-    """(items, items) column i holds the weights of item i over its neighbourhood."""
-    near = _neighbourhoods(known, config.neighbourhood)
-    products = _products(known)
+def _one_by_one(gram: Gram, penalty: Factors, config: Config) -> sparse.csr_matrix:
+    """(items, items) column i holds the weights of item i over the items of highest cosine."""
+    scale = (1.0 / np.sqrt(gram.diagonal())).astype(np.float32)
+    near = gram.nearest(config.neighbourhood, scale, scale)
     (solved,) = linalg.get_lapack_funcs(("posv",), dtype=np.float32)
 
     def solve(items: range) -> None:
         for item in items:
             own = slice(near.indptr[item], near.indptr[item + 1])
             others = near.indices[own]
-            system = products(np.append(others, item))
+            system = gram.among(np.append(others, item))
             together = system[:-1, -1].copy()
             system = system[:-1, :-1]
             system[np.diag_indices_from(system)] += penalty[others]
             if len(others):
                 near.data[own] = solved(system, together)[1]
 
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(solve, _spans(known.shape[1])))
+    in_threads(solve, blocks(len(penalty)))
     return near.T.tocsr()
-
-
-def _spans(count: int) -> Iterator[range]:
-    return (range(start, min(start + _SPAN, count)) for start in range(0, count, _SPAN))
-
-
-def _neighbourhoods(known: sparse.csr_matrix, size: int) -> sparse.csr_matrix:
-    """(items, items) the `size` items of the highest cosine with each."""
-    lengths = np.sqrt(np.asarray(known.multiply(known).sum(axis=0)).ravel())
-    scaled = (known @ sparse.diags(1.0 / lengths)).tocsr().astype(np.float32)
-    return strongest_products(scaled.T.tocsr(), scaled, size)
-
-
-def _products(known: sparse.csr_matrix) -> Callable[[ItemRows], Factors]:
-    """A function that gives the (m, m) part of G of m items, the caller's own."""
-    fans = known.T.tocsr()
-    if fans.shape[0] <= _DENSE:
-        gram = _gram(fans)
-        return lambda items: gram[np.ix_(items, items)]
-
-    def among(items: ItemRows) -> Factors:
-        offsets, places = ranges(fans.indptr[items], np.diff(fans.indptr)[items])
-        users = np.unique(fans.indices[places], return_inverse=True)[1]
-        cells = (fans.data[places], users, offsets)
-        own = sparse.csr_matrix(cells, shape=(len(items), int(users.max(initial=-1)) + 1))
-        return np.asarray((own @ own.T).toarray())
-
-    return among
-
-
-def _gram(fans: sparse.csr_matrix) -> Factors:
-    """(items, items) G, some rows by a thread each. fans: (items, users)."""
-    back, gram = fans.T.tocsr(), np.empty((fans.shape[0], fans.shape[0]), np.float32)
-
-    def fill(items: range) -> None:
-        gram[items.start : items.stop] = (fans[items.start : items.stop] @ back).toarray()
-
-    with ThreadPoolExecutor() as threads:
-        list(threads.map(fill, _spans(len(gram))))
-    return gram

@@ -1,8 +1,7 @@
 """Models of which items go together: the score is the sum over a user's items."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +9,6 @@ from scipy import sparse
 
 from recsys.arrays import Mask, offsets_of
 from recsys.generators.contract import Arrays, Rows, Scores
-
-_ROWS: Final = 256
-"""Rows of a product that a thread computes in turn."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +47,18 @@ class NeighbourModel:
         return cls(_unpacked("history", arrays), _unpacked("similarity", arrays))
 
 
-def strongest(similarity: sparse.csr_matrix, most: int) -> sparse.csr_matrix:
-    """The `most` greatest cells of each row; of equal ones those of lower columns."""
+def strongest(similarity: Scores | sparse.csr_matrix, most: int) -> sparse.csr_matrix:
+    """The `most` greatest cells of each row; of equal ones those of lower columns.
+
+    similarity: (n, m); dense, its cells of 0 are none.
+    """
+    if isinstance(similarity, np.ndarray):
+        kept = similarity != 0
+        for row, values in enumerate(similarity):
+            kept[row] &= _greatest(values, most)
+        offsets = offsets_of(kept.sum(axis=1))
+        columns = np.nonzero(kept)[1]
+        return sparse.csr_matrix((similarity[kept], columns, offsets), similarity.shape)
     matrix = similarity.sorted_indices()
     lengths = np.diff(matrix.indptr)
     kept = np.ones(matrix.nnz, np.bool_)
@@ -64,32 +70,13 @@ def strongest(similarity: sparse.csr_matrix, most: int) -> sparse.csr_matrix:
 
 
 def _greatest(values: npt.NDArray[np.floating], most: int) -> Mask:
-    """True at the `most` greatest of more values; of equal ones at the first."""
+    """True at the `most` greatest values; of equal ones at the first."""
+    if len(values) <= most:
+        return np.ones(len(values), np.bool_)
     edge = np.partition(values, -most)[-most]
     kept = values > edge
     kept[np.flatnonzero(values == edge)[: most - np.count_nonzero(kept)]] = True
     return np.asarray(kept)
-
-
-def strongest_products(
-    left: sparse.csr_matrix, right: sparse.csr_matrix, most: int, power: float = 1.0
-) -> sparse.csr_matrix:
-    """(n, n) the `most` greatest cells of each row of left @ right, without the diagonal.
-
-    left: (n, m). right: (m, n). power: that each cell is raised to.
-    Rows are multiplied some at a time, by a thread each, so the whole product is never there.
-    """
-
-    def part(start: int) -> sparse.csr_matrix:
-        product = (left[start : start + _ROWS] @ right).tocoo()
-        other = product.row + start != product.col
-        data = product.data[other] if power == 1.0 else product.data[other] ** power
-        cells = (data, (product.row[other], product.col[other]))
-        return strongest(sparse.csr_matrix(cells, shape=product.shape), most)
-
-    with ThreadPoolExecutor() as threads:
-        parts = list(threads.map(part, range(0, left.shape[0], _ROWS)))
-    return sparse.vstack(parts, "csr")
 
 
 def _packed(name: str, matrix: sparse.csr_matrix) -> list[tuple[str, npt.NDArray[Any]]]:

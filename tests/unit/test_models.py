@@ -15,6 +15,7 @@ from recsys.generators import (
     als,
     cold,
     content,
+    gram,
     graph,
     item_item,
     popularity,
@@ -24,7 +25,7 @@ from recsys.generators import (
 from recsys.generators.contract import Model
 from recsys.generators.factors import CHUNK
 from recsys.generators.gathering_als import LONG, GatheringALS
-from recsys.generators.neighbours import strongest, strongest_products
+from recsys.generators.neighbours import strongest
 from recsys.generators.registry import GENERATORS
 
 SIZE = 20
@@ -291,15 +292,21 @@ def test_recent_company_counts_for_more(name: str) -> None:
     assert abs(gap("never")) < 0.01
 
 
-def test_products_keep_the_strongest_of_each_row() -> None:
+@pytest.mark.parametrize("dense", [3000, 1])
+def test_sums_of_products_are_the_same_whole_or_in_parts(
+    dense: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gram, "DENSE", dense)
     rng = np.random.default_rng(4)
-    left = sparse.random(600, 50, 0.1, "csr", np.float32, rng=rng)
-    right = sparse.random(50, 600, 0.1, "csr", np.float32, rng=rng)
-    found = strongest_products(left, right, 7, power=2.0).toarray()
-    whole = (left @ right).toarray() ** 2
-    np.fill_diagonal(whole, 0)
-    edge = -np.sort(-whole, axis=1)[:, [6]]
-    assert found == pytest.approx(np.where(whole >= np.maximum(edge, 1e-30), whole, 0), rel=1e-5)
+    cells = sparse.random(50, 1300, 0.05, "csr", np.float32, rng=rng)
+    sums, x = gram.Gram.of(cells), cells.toarray()
+    some, scale = np.array([7, 3, 1200, 1025]), rng.random(1300).astype("f4")
+    assert sums.among(some) == pytest.approx(x[:, some].T @ x[:, some], rel=1e-5)
+    expected = (scale[:, np.newaxis] * (x.T @ x) * scale[::-1]) ** 2
+    np.fill_diagonal(expected, 0)
+    edge = np.maximum(-np.sort(-expected, axis=1)[:, [6]], 1e-30)
+    expected = np.where(expected >= edge * (1 - 1e-5), expected, 0)
+    assert sums.nearest(7, scale, scale[::-1], 2.0).toarray() == pytest.approx(expected, rel=1e-4)
 
 
 def test_graph_is_two_steps_with_discounted_degrees() -> None:
@@ -357,7 +364,7 @@ def test_item_item_solves_many_items_one_by_one(
 ) -> None:
     """EASE is a ridge regression of each item on all others: with all of them near, the same."""
     matrix = sparse.random(50, 8, 0.4, "csr", np.float32, random_state=3)
-    monkeypatch.setattr(item_item, "_DENSE", dense)
+    monkeypatch.setattr(gram, "DENSE", dense)
     config = {"regularization": 3.0, "neighbourhood": neighbourhood}
     whole = item_item.fit(training(matrix), item_item.Config(**config), 0)
     found = item_item.fit(training(matrix), item_item.Config(max_items=7, **config), 0)
