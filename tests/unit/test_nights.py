@@ -183,6 +183,8 @@ def test_als_folds_in_who_changed_and_leaves_the_others() -> None:
     alignment = IndexAlignment(np.array([0, -1, 2]), np.arange(30), np.array([False, True, False]))
     found = als.updated(model, training(now), config, alignment)
     np.testing.assert_array_equal(found.user_factors[[0, 2]], model.user_factors[[0, 2]])
-    alone = als.folded_in(model.item_factors, als._confidence(now, config)[[1]], 5.0)
+    alone = als.folded_in(
+        model.item_factors, als._confidence(now, config)[[1]], config.regularization
+    )
     np.testing.assert_array_equal(found.user_factors[[1]], alone)
     assert alone.any()
