@@ -37,7 +37,7 @@ class Config(aging.Aging):
     D is regularization + dropout / (1 - dropout) G_jj for item j. Cells of R fade.
     """
 
-    weight: NonNegative = 0.0
+    weight: NonNegative = 0.7
     """Weight of its standardised scores until better ones are learnt; 0 leaves it out."""
     regularization: Positive = 60.0
     """Ridge penalty."""
