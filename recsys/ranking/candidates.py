@@ -6,7 +6,7 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from recsys.arrays import Ints
+from recsys.arrays import Ints, offsets_of
 from recsys.generators.contract import Scores
 from recsys.ranking.scoring import Scored
 
@@ -102,8 +102,12 @@ def leaders(lines: Ints, columns: Ints, scores: Scores, most: int) -> npt.NDArra
 
 
 def _ranks(lines: Ints, columns: Ints, scores: Scores) -> Ints:
-    order = np.lexsort((columns, -scores, lines))
-    starts = np.searchsorted(lines, np.arange(lines.max(initial=-1) + 1))
-    ranks = np.empty(len(lines), np.int64)
-    ranks[order] = np.arange(1, len(lines) + 1) - starts[lines[order]]
-    return ranks
+    counts = np.bincount(lines)
+    places = np.arange(len(lines)) - offsets_of(counts)[lines]
+    keys = np.full((len(counts), counts.max(initial=0)), ~np.uint64(0))
+    keys[lines, places] = _keys(scores, columns)
+    ranks = np.empty(keys.shape, np.int64)
+    # Lines are sorted each by itself, by one number: several times as fast as all by three.
+    order = keys.argsort(axis=1)
+    np.put_along_axis(ranks, order, np.arange(1, keys.shape[1] + 1)[np.newaxis], axis=1)
+    return np.asarray(ranks[lines, places])
