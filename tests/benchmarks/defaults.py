@@ -44,19 +44,37 @@ TEACHERS: Final = tuple(name for name in SETS if name != "planted")
 Fields = Mapping[str, Any]
 CANDIDATES: Final[Mapping[str, Sequence[Fields]]] = {
     "als": (
-        {"factors": 64, "alpha": 5.0, "regularization": 5.0, "popularity_exponent": 0.0},
-        {"factors": 64, "alpha": 5.0, "regularization": 5.0, "popularity_exponent": 0.5},
-        {"factors": 128, "alpha": 5.0, "regularization": 5.0, "popularity_exponent": 0.5},
-        {"factors": 128, "alpha": 20.0, "regularization": 30.0, "popularity_exponent": 0.5},
-        {"factors": 256, "alpha": 20.0, "regularization": 30.0, "popularity_exponent": 0.5},
+        {
+            "factors": 64,
+            "alpha": 5.0,
+            "regularization": 5.0,
+            "popularity_exponent": 0.0,
+            "half_life_days": "never",
+        },
+        {"factors": 64, "alpha": 20.0, "regularization": 100.0},
+        {"factors": 128, "alpha": 20.0, "regularization": 100.0, "half_life_days": "never"},
+        {"factors": 128, "alpha": 20.0, "regularization": 100.0},
+        {"factors": 256, "alpha": 20.0, "regularization": 100.0},
     ),
     "graph": (
-        {"from_exponent": 0.5, "to_exponent": 0.5, "user_exponent": 1.0},
-        {"from_exponent": 0.5, "to_exponent": 0.5, "user_exponent": 0.5},
+        {
+            "from_exponent": 0.5,
+            "to_exponent": 0.5,
+            "user_exponent": 1.0,
+            "half_life_days": "never",
+        },
+        {"from_exponent": 0.5, "to_exponent": 0.4, "user_exponent": 0.4, "half_life_days": "never"},
         {"from_exponent": 0.5, "to_exponent": 0.4, "user_exponent": 0.4},
         {"from_exponent": 0.5, "to_exponent": 0.3, "user_exponent": 0.3},
-        {"from_exponent": 0.6, "to_exponent": 0.4, "user_exponent": 0.6},
+        {"from_exponent": 0.5, "to_exponent": 0.4, "user_exponent": 0.4, "power": 0.8},
+        {"from_exponent": 0.5, "to_exponent": 0.4, "user_exponent": 0.4, "power": 1.2},
     ),
+    "item_item": (
+        {"user_exponent": 0.0, "half_life_days": "never"},
+        {"user_exponent": 0.3, "half_life_days": "never"},
+        {"user_exponent": 0.3},
+    ),
+    "popularity": ({"half_life_days": "never"}, {"half_life_days": "auto"}),
     "content": (
         {"word_weight": 1.0, "attribute_weight": 1.0},
         {"word_weight": 0.3, "attribute_weight": 0.3},
