@@ -39,8 +39,8 @@ from tests.benchmarks.public_sets import REPOSITORY, SETS
 
 FILE: Final = Path(__file__).with_suffix(".json")
 TEACHERS: Final = tuple(SETS)
-"""Sets that defaults are chosen on. The made market counts too: of the public sets two have times, and
-each would be all that teaches the other of them."""
+"""Sets that defaults are chosen on. The made market counts too: of the public sets only two have
+times, and each would be all that teaches the other."""
 
 Fields = Mapping[str, Any]
 CANDIDATES: Final[Mapping[str, Sequence[Fields]]] = {

@@ -66,7 +66,7 @@ method = "sum"
 factors = {FACTORS}
 iterations = {ITERATIONS}
 """
-WITHOUT: Final = ("graph", "content", "popularity", "trending", "segment")
+WITHOUT: Final = ("graph", "item_item", "content", "popularity", "trending", "segment")
 
 
 @contextmanager

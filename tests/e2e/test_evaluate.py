@@ -46,6 +46,7 @@ als = { weight = 0 }
 graph = { weight = 0 }
 trending = { weight = 0 }
 segment = { weight = 0 }
+item_item = { weight = 0 }
 """
 
 

@@ -80,6 +80,7 @@ graph = {{ weight = 0 }}
 content = {{ weight = 0 }}
 trending = {{ weight = 0 }}
 segment = {{ weight = 0 }}
+item_item = {{ weight = 0 }}
 """
 
 
