@@ -76,6 +76,7 @@ max_score_drift = 1e9
 [ranking]
 least_users = 100000
 [generators]
+als = {{ regularization = 5.0 }}
 graph = {{ weight = 0 }}
 content = {{ weight = 0 }}
 trending = {{ weight = 0 }}
