@@ -65,17 +65,17 @@ def test_a_night_uses_the_latest_tuning_before_it_and_the_same_again(
     configured = als.Config().factors
     first = replace(arguments, as_of=D1)
     assert night(first) == configured
-    keep(arguments, D1, 128)
+    keep(arguments, D1, 96)
     second = replace(arguments, as_of=D2)
-    assert night(second) == 128
+    assert night(second) == 96
     keep(arguments, D2, 256)
     assert night(arguments) == 256
     keep(arguments, D1, 999)
-    assert [night(each) for each in (first, second, arguments)] == [configured, 128, 256]
+    assert [night(each) for each in (first, second, arguments)] == [configured, 96, 256]
 
 
 def test_a_tuning_is_not_for_the_night_that_it_was_made_on(arguments: RunArguments) -> None:
-    keep(arguments, D2, 128)
+    keep(arguments, D2, 96)
     keep(arguments, D3, 256)
     assert standing_tuning(arguments) == D2
 
@@ -83,8 +83,8 @@ def test_a_tuning_is_not_for_the_night_that_it_was_made_on(arguments: RunArgumen
 def test_a_changed_tuning_changes_the_fingerprint_and_no_change_does_not(
     arguments: RunArguments,
 ) -> None:
-    keep(arguments, D1, 128)
-    keep(arguments, D2, 128)
+    keep(arguments, D1, 96)
+    keep(arguments, D2, 96)
     settle_tuning(arguments, D1)
     before = with_night_tuning(arguments).config.lists_fingerprint()
     settle_tuning(arguments, D2)
@@ -93,7 +93,7 @@ def test_a_changed_tuning_changes_the_fingerprint_and_no_change_does_not(
 
 
 def test_going_back_by_the_configuration(arguments: RunArguments) -> None:
-    keep(arguments, D1, 128)
+    keep(arguments, D1, 96)
     keep(arguments, D2, 256)
 
     def used(tuning: Tuning) -> AsOf | None:

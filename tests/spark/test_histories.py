@@ -124,12 +124,13 @@ def test_one_row_a_user_in_the_order_of_ids(spark: SparkSession, tmp_path: Path)
     }
     judge = Judge(config(), AS_OF)
     table = written(spark, judge, raw(tmp_path, files, Ids()), users, items)
+    nothing: tuple[list[float], ...] = ([],) * 6
     assert [tuple(row.values()) for row in table.to_pylist()] == [
-        (0, -5, [], [], [], [], [], True),
-        (1, 1, [0, 2], [3.0, 3.0], [5.0, 1.0], [3.0, None], [], False),
-        (2, 2, [1], [3.0], [4.0], [None], [2], True),
-        (3, 3, [], [], [], [], [0], False),
-        (4, 9, [], [], [], [], [], True),
+        (0, -5, *nothing, [], True),
+        (1, 1, [0, 2], [3.0, 3.0], [5.0, 1.0], [5.0, 1.0], [3.0, None], [2.0, None], [], False),
+        (2, 2, [1], [3.0], [4.0], [4.0], [None], [None], [2], True),
+        (3, 3, *nothing, [0], False),
+        (4, 9, *nothing, [], True),
     ]
 
 

@@ -19,7 +19,7 @@ from recsys.generators import als
 from recsys.generators.contract import Model
 
 GROUPS, USERS, ITEMS, PLACES = 6, 360, 240, 20
-PLANTED = als.Config(factors=GROUPS, regularization=5.0, iterations=20)
+PLANTED = als.Config(factors=GROUPS, alpha=5.0, regularization=5.0, iterations=20)
 
 
 @pytest.fixture
