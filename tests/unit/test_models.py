@@ -307,7 +307,8 @@ def test_sums_of_products_are_the_same_whole_or_in_parts(
     np.fill_diagonal(expected, 0)
     edge = np.maximum(-np.sort(-expected, axis=1)[:, [6]], 1e-30)
     expected = np.where(expected >= edge * (1 - 1e-5), expected, 0)
-    assert sums.nearest(7, scale, scale[::-1], 2.0).toarray() == pytest.approx(expected, rel=1e-4)
+    found = sums.nearest(7, scale, scale[::-1], 2.0).toarray()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-12)
 
 
 def test_graph_is_two_steps_with_discounted_degrees() -> None:
