@@ -22,7 +22,8 @@ FROM, TO = 3, 17
 
 
 def pairs(*, linked: bool) -> Pairs:
-    """A random past; where `linked`, everybody with one item turns to another from the split on."""
+    """A random past; where `linked`, everybody with one item turns to another from the split on,
+    and comes back to the first one."""
     rng = np.random.default_rng(2)
     users, items = (rng.integers(0, n, 900) for n in (USERS, ITEMS))
     times = rng.integers(0, 130 * DAY, 900)
@@ -31,9 +32,9 @@ def pairs(*, linked: bool) -> Pairs:
     if linked:
         fans = np.unique(users[(items == FROM) & (times < SPLIT)])
         assert len(fans) > 10
-        users = np.concatenate([users, fans])
-        items = np.concatenate([items, np.full(len(fans), TO)])
-        times = np.concatenate([times, np.full(len(fans), SPLIT + DAY)])
+        users = np.concatenate([users, fans, fans])
+        items = np.concatenate([items, *(np.full(len(fans), item) for item in (TO, FROM))])
+        times = np.concatenate([times, np.full(2 * len(fans), SPLIT + DAY)])
     return Pairs(users, items, np.ones(len(users), np.float32), times)
 
 
@@ -52,8 +53,15 @@ def nightly_training(*, linked: bool) -> Training:
     known = found.take(found.times < SPLIT + 10 * DAY) if found.times is not None else found
     rows = []
     for user in range(USERS):
-        mine = known.take(known.user_rows == user).merged()
+        events = known.take(known.user_rows == user)
+        mine, last_times = events.merged(), events.last_times()
+        assert events.times is not None
         assert mine.times is not None
+        assert last_times is not None
+        earlier = events.take(events.times < SPLIT)
+        then = earlier.last_times()
+        assert then is not None
+        earlier_ages = iter(((SPLIT - then) / DAY).tolist())
         before = mine.times < SPLIT
         ages = (SPLIT + 10 * DAY - mine.times) / DAY
         rows.append(
@@ -63,11 +71,10 @@ def nightly_training(*, linked: bool) -> Training:
                 c.ITEM_ROWS: mine.item_rows.tolist(),
                 c.WEIGHTS: mine.weights.tolist(),
                 c.AGES: ages.tolist(),
-                c.LAST_AGES: ages.tolist(),
+                c.LAST_AGES: ((SPLIT + 10 * DAY - last_times) / DAY).tolist(),
                 c.EARLIER_WEIGHTS: [1.0 if early else None for early in before.tolist()],
                 c.EARLIER_LAST_AGES: [
-                    age - 10 if early else None
-                    for age, early in zip(ages.tolist(), before.tolist(), strict=True)
+                    next(earlier_ages) if early else None for early in before.tolist()
                 ],
                 c.BLOCKED_ROWS: [],
                 c.ACTIVE: True,
