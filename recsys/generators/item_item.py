@@ -1,8 +1,8 @@
 """Item-item weights by ridge regression: each item from the other items that a user liked.
 
-In closed form over all items at once (EASE, Steck 2019; with a dropout penalty EDLAE, Steck 2020);
-where that would be too many, item by item over the items most similar to it, as SLIM with
-neighbourhoods does (fsSLIM, Ning and Karypis 2011), with a ridge penalty alone.
+In closed form over all items at once (EASE, Steck 2019); where that would be too many, item by item
+over the items most similar to it, as SLIM with neighbourhoods does (fsSLIM, Ning and Karypis 2011),
+with a ridge penalty alone.
 """
 
 from typing import Annotated, Final
@@ -16,7 +16,6 @@ from recsys.dataset.changes import IndexAlignment, aligned_square
 from recsys.dataset.training import Training
 from recsys.generators import aging
 from recsys.generators.contract import Search, Span
-from recsys.generators.factors import Factors
 from recsys.generators.gram import Gram, blocks, in_threads
 from recsys.generators.neighbours import NeighbourModel, strongest
 from recsys.sections.base import Count, NonNegative, Positive
@@ -26,24 +25,20 @@ SEARCH: Final[Search] = {
     "regularization": Span(5.0, 1000.0, log=True),
     "user_exponent": Span(0.0, 0.8),
     "to_exponent": Span(-0.3, 0.3),
-    "dropout": Span(0.0, 0.7),
     **aging.SEARCH,
 }
 
 
 class Config(aging.Aging):
-    """The weights of item i are (G + D)^-1 G_i over the other items, G = R' Du^-user_exponent R.
+    """The weights of item i are (G + regularization I)^-1 G_i over the other items.
 
-    D is regularization + dropout / (1 - dropout) G_jj for item j. Cells of R fade.
+    G = R' Du^-user_exponent R. Cells of R fade.
     """
 
     weight: NonNegative = 0.7
     """Weight of its standardised scores until better ones are learnt; 0 leaves it out."""
     regularization: Positive = 60.0
     """Ridge penalty."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of what users liked that an item's weights must do without: a penalty that grows with
-    popularity."""
     user_exponent: Annotated[float, Field(ge=0, le=2)] = 0.3
     """Discount of users who touched many items; the discounts have mean 1 over all cells."""
     to_exponent: Annotated[float, Field(ge=-1, le=1)] = 0.0
@@ -64,10 +59,9 @@ def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noq
     known = _discounted(cells[:, items], config.user_exponent)
     gram = Gram.of(known)
     sums = gram.diagonal()
-    penalty = config.regularization + config.dropout / (1.0 - config.dropout) * sums
     with threadpool_limits(limits=1, user_api="blas"):
         solve = _at_once if len(items) <= config.max_items else _one_by_one
-        found = solve(gram, penalty.astype(np.float32), config)
+        found = solve(gram, config)
     weights = sparse.coo_matrix(found)
     data = weights.data * np.power(sums, -config.to_exponent)[weights.col]
     shape = (cells.shape[1], cells.shape[1])
@@ -100,20 +94,21 @@ def _discounted(cells: sparse.csr_matrix, exponent: float) -> sparse.csr_matrix:
     return result.astype(np.float32)
 
 
-def _at_once(gram: Gram, penalty: Factors, config: Config) -> sparse.csr_matrix:
-    """(items, items) I - P / diag(P) with P = (G + D)^-1. penalty: (items,) diagonal of D."""
-    inverse = gram.among(np.arange(len(penalty)))
-    inverse[np.diag_indices_from(inverse)] += penalty
+def _at_once(gram: Gram, config: Config) -> sparse.csr_matrix:
+    """(items, items) I - P / diag(P) with P = (G + regularization I)^-1."""
+    inverse = gram.among(np.arange(gram.cells.shape[1]))
+    inverse[np.diag_indices_from(inverse)] += np.float32(config.regularization)
     inverse = linalg.inv(inverse, overwrite_a=True, check_finite=False)
     weights = inverse / -np.diag(inverse)
     weights[np.diag_indices_from(weights)] = 0.0
     return strongest(weights, config.neighbours)
 
 
-def _one_by_one(gram: Gram, penalty: Factors, config: Config) -> sparse.csr_matrix:
+def _one_by_one(gram: Gram, config: Config) -> sparse.csr_matrix:
     """(items, items) column i holds the weights of item i over the items of highest cosine."""
     scale = (1.0 / np.sqrt(gram.diagonal())).astype(np.float32)
     near = gram.nearest(config.neighbourhood, scale, scale)
+    penalty = np.float32(config.regularization)
     (solved,) = linalg.get_lapack_funcs(("posv",), dtype=np.float32)
 
     def solve(items: range) -> None:
@@ -123,9 +118,9 @@ def _one_by_one(gram: Gram, penalty: Factors, config: Config) -> sparse.csr_matr
             system = gram.among(np.append(others, item))
             together = system[:-1, -1].copy()
             system = system[:-1, :-1]
-            system[np.diag_indices_from(system)] += penalty[others]
+            system[np.diag_indices_from(system)] += penalty
             if len(others):
                 near.data[own] = solved(system, together)[1]
 
-    in_threads(solve, blocks(len(penalty)))
+    in_threads(solve, blocks(near.shape[0]))
     return near.T.tocsr()

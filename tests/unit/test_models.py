@@ -347,13 +347,13 @@ def test_als_goes_on_from_earlier_item_vectors() -> None:
 
 def test_item_item_is_ease_in_closed_form() -> None:
     matrix = sparse.random(50, 8, 0.4, "csr", np.float32, random_state=3)
-    config = item_item.Config(regularization=3.0, dropout=0.2, user_exponent=0.4, to_exponent=0.1)
+    config = item_item.Config(regularization=3.0, user_exponent=0.4, to_exponent=0.1)
     found = scores(item_item.fit(training(matrix), config, 0), 50)
     x = (matrix.toarray() > 0).astype(float)
     sizes = np.maximum(x.sum(axis=1), 1)
     discounts = sizes**-0.4 * x.sum() / (x.sum(axis=1) * sizes**-0.4).sum()
     gram = x.T @ np.diag(discounts) @ x
-    inverse = np.linalg.inv(gram + np.diag(3.0 + 0.25 * np.diag(gram)))
+    inverse = np.linalg.inv(gram + 3.0 * np.eye(8))
     weights = (np.eye(8) - inverse / np.diag(inverse)) * np.diag(gram) ** -0.1
     np.fill_diagonal(weights, 0)
     assert found == pytest.approx(x @ weights, rel=1e-4, abs=1e-4)
