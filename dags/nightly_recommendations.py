@@ -1,7 +1,6 @@
 """The nightly run as a DAG: a task a step, how long it may take, how often it is retried."""
 
 import sys
-from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
@@ -9,7 +8,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, chain
 from recsys_as_of import as_of
-from recsys_tasks import AS_OF, DEFAULTS, PARAMS, REPOSITORY, process_task
+from recsys_tasks import AS_OF, COMMON, REPOSITORY, process_task
 
 from jobs.steps import STEPS, Step
 
@@ -100,12 +99,7 @@ with DAG(
     description="Postgres and MongoDB in, one ranked list a user out",
     doc_md=DOC,
     schedule=CronTriggerTimetable(SCHEDULE, timezone="UTC"),
-    start_date=datetime(2010, 1, 1, tzinfo=UTC),
-    catchup=False,
-    max_active_runs=1,
-    params=PARAMS,
     user_defined_filters={"as_of": partial(as_of, schedule=SCHEDULE)},
-    default_args=DEFAULTS,
-    tags=["recommendations"],
+    **COMMON,
 ):
     chain(*(spark_task(step) if step.on_spark else plain_task(step) for step in STEPS))

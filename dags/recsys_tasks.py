@@ -1,7 +1,7 @@
 """Parts that the DAGs have in common: the as-of of a run, a process as a task, retries."""
 
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,22 +12,29 @@ from recsys_retries import RetryOutages
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 # Runs that an asset or a person starts may have no logical date.
 AS_OF: Final = "{{ params.as_of or (dag_run.logical_date or dag_run.run_after) | as_of }}"
-PARAMS: Final = {
-    "as_of": Param(
-        None,
-        type=["null", "string"],
-        anyOf=[{"format": "date"}, {"pattern": "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}Z$"}],
-        description="Exclusive UTC bound, 2026-01-01 or 2026-01-01T06:00Z; empty: that of the "
-        "schedule",
-    )
-}
-DEFAULTS: Final[dict[str, Any]] = {
-    "pool": "recsys",
-    "retries": 2,
-    "retry_delay": timedelta(minutes=1),
-    "retry_exponential_backoff": 2.0,
-    "max_retry_delay": timedelta(minutes=15),
-    "retry_policy": RetryOutages(),
+#: What every DAG is made with.
+COMMON: Final[dict[str, Any]] = {
+    "start_date": datetime(2010, 1, 1, tzinfo=UTC),
+    "catchup": False,
+    "max_active_runs": 1,
+    "params": {
+        "as_of": Param(
+            None,
+            type=["null", "string"],
+            anyOf=[{"format": "date"}, {"pattern": "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}Z$"}],
+            description="Exclusive UTC bound, 2026-01-01 or 2026-01-01T06:00Z; empty: that of the "
+            "schedule",
+        )
+    },
+    "default_args": {
+        "pool": "recsys",
+        "retries": 2,
+        "retry_delay": timedelta(minutes=1),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=15),
+        "retry_policy": RetryOutages(),
+    },
+    "tags": ["recommendations"],
 }
 
 

@@ -1,12 +1,12 @@
 """The weekly search for better parameters of the generators as a DAG of one task."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
 from airflow.sdk import DAG, CronTriggerTimetable
 from recsys_as_of import as_of
-from recsys_tasks import DEFAULTS, PARAMS, process_task
+from recsys_tasks import COMMON, process_task
 
 #: Cron, in UTC: after the night of the same day, whose matrix it searches on.
 SCHEDULE: Final = "0 5 * * 0"
@@ -39,12 +39,7 @@ with DAG(
     description="Better parameters of the generators, if there are any",
     doc_md=DOC,
     schedule=CronTriggerTimetable(SCHEDULE, timezone="UTC"),
-    start_date=datetime(2010, 1, 1, tzinfo=UTC),
-    catchup=False,
-    max_active_runs=1,
-    params=PARAMS,
     user_defined_filters={"as_of": partial(as_of, schedule=SCHEDULE)},
-    default_args=DEFAULTS,
-    tags=["recommendations"],
+    **COMMON,
 ):
     process_task("tune_generators", "jobs.cli.main tune", LONGEST)
