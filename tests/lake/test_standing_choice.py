@@ -1,36 +1,16 @@
 """Which earlier choice a night has to beat, and that a date made again has to beat the same one."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
-
-import pytest
-from upath import UPath
 
 from jobs.run.entrypoint import RunArguments
-from jobs.run.settings import Settings
 from jobs.stores.models import write_policy
 from jobs.stores.nights import standing_choice
 from recsys.as_of import AsOf
-from recsys.config import Config
 from recsys.dataset.bands import BANDS
 from recsys.nights import Night
 from recsys.ranking.policy import BandPolicy, RankingPolicy, Standing
 
 D1, D2, D3 = (AsOf.parse(f"2026-01-0{n}") for n in (1, 2, 3))
-
-
-@pytest.fixture
-def arguments(tmp_path: Path, config: Config) -> RunArguments:
-    settings = Settings(
-        postgres_uri=None,
-        mongo_uri=None,
-        lake=UPath(tmp_path / "lake"),
-        sandbox=tmp_path,
-        config=tmp_path,
-        submitted=False,
-    )
-    return RunArguments(D3, config, settings, datetime(2026, 1, 3, 2, tzinfo=UTC))
 
 
 def made(weight: float, standing: Standing | None = None) -> RankingPolicy:

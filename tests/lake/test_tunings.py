@@ -2,15 +2,11 @@
 
 import tomllib
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
-from upath import UPath
 
 from jobs.lake.facts import TuningFacts
 from jobs.run.entrypoint import RunArguments
-from jobs.run.settings import Settings
 from jobs.stores.tunings import (
     Sections,
     night_tuning,
@@ -29,19 +25,6 @@ from recsys.generators.registry import Generators
 from recsys.sections.tuning import Tuning
 
 D1, D2, D3 = (AsOf.parse(f"2026-01-0{n}") for n in (1, 2, 3))
-
-
-@pytest.fixture
-def arguments(tmp_path: Path, config: Config) -> RunArguments:
-    settings = Settings(
-        postgres_uri=None,
-        mongo_uri=None,
-        lake=UPath(tmp_path / "lake"),
-        sandbox=tmp_path,
-        config=tmp_path,
-        submitted=False,
-    )
-    return RunArguments(D3, config, settings, datetime(2026, 1, 3, 2, tzinfo=UTC))
 
 
 def keep(arguments: RunArguments, day: AsOf, factors: int) -> None:
