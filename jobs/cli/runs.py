@@ -23,9 +23,9 @@ def runs(
     Example: recsys runs -n 3
     """
     settings, checksum = load_settings(), Column("checksum", overflow="fold")
+    table = Table("run", "as of", "status", "live", "users", checksum, "published (UTC)")
     uri = settings.require_postgres()
     listed = lookup.runs(uri, n)
-    table = Table("run", "as of", "status", "live", "users", checksum, "published (UTC)")
     late = _behind(settings, uri, listed)
     for run in listed:
         published = f"{run.published_at.astimezone(UTC):%F %T}" if run.published_at else ""

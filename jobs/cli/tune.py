@@ -58,8 +58,8 @@ def tune_command(
     for each in found:
         typer.echo(f"{each.name} {each.outcome}")
         typer.echo("  " + ", ".join(f"{name} {value}" for name, value in each.setting.items()))
-    if not any(each.taken for each in found):
-        typer.echo("nothing gained enough to be taken, so the parameters stay")
-    else:
+    if any(each.taken for each in found):
         (file,) = tuning_partition(run.lake, as_of).files()
         typer.echo(f"nights after {as_of} use {file.path}")
+    else:
+        typer.echo("nothing gained enough to be taken, so the parameters stay")

@@ -88,7 +88,7 @@ def load_config(path: Path | None = None) -> Config:
 
     path = path or load_settings().config
     _refuse_login(str(path), "the configuration's path")
-    text, earlier = _read(path), path.with_name(f"{path.stem}.tuned.toml")
+    values, earlier = _read(path), path.with_name(f"{path.stem}.tuned.toml")
     # A name that is too long for a file is none of an earlier version.
     with suppress(OSError):
         if earlier.is_file():
@@ -96,7 +96,7 @@ def load_config(path: Path | None = None) -> Config:
                 f"{earlier}: tuned parameters are in the lake now; write those that are to stay "
                 f"into {path.name} and remove the file"
             )
-    return parse_config(text, path.name)
+    return parse_config(values, path.name)
 
 
 def configured_sinks(path: Path | None = None) -> Mapping[str, Mapping[str, Any]]:

@@ -58,7 +58,7 @@ def _tuned(arguments: RunArguments) -> RunArguments:
     if not night_tuning(arguments.lake, arguments.as_of).exists():
         tuning = _first_tuning(arguments) or standing_tuning(arguments)
         settle_tuning(arguments, tuning)
-        log.info("parameters as of the tuning %s", tuning or "of nobody")
+        log.info("parameters: %s", f"tuned as of {tuning}" if tuning else "as configured")
     return with_night_tuning(arguments)
 
 
