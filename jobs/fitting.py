@@ -2,16 +2,16 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from jobs.run.settings import Settings, load_settings
-from jobs.stores.warm_start import WarmStart
 from recsys.config import Config
 from recsys.dataset.changes import IndexAlignment
 from recsys.dataset.training import Training
 from recsys.generators import als
 from recsys.generators.contract import GeneratorConfig, Model, Updatable
+from recsys.generators.factors import FactorModel
 from recsys.generators.registry import GENERATORS
 
 log = logging.getLogger(__name__)
@@ -21,17 +21,23 @@ def fit_generators(
     training: Training,
     config: Config,
     settings: Settings | None = None,
-    start: WarmStart | None = None,
+    earlier: Mapping[str, Model] | None = None,
 ) -> Iterator[tuple[str, Model]]:
     """Fits every generator that the configuration uses; gives each with its name.
 
-    start: where ALS begins; None to begin anew.
+    earlier: fitted to less of the same data, which a fit may go on from; by name.
     """
     for name, section in config.generators.used().items():
         begin = time.monotonic()
-        model = fit_generator(name, training, section, config.seed, settings, start)
+        begun = (earlier or {}).get(name)
+        model = fit_generator(name, training, section, config.seed, settings, begun)
         log.info("%s fitted in %.1f s", name, time.monotonic() - begin)
         yield name, model
+
+
+def is_start(less: Training, more: Training) -> bool:
+    """Whether fits to `more` can go on from those to `less`, which is a part of it: most of it."""
+    return 2 * int(less.history.nnz) >= int(more.history.nnz)
 
 
 def updated_generators(
@@ -59,11 +65,11 @@ def fit_generator(
     section: GeneratorConfig,
     seed: int,
     settings: Settings | None = None,
-    start: WarmStart | None = None,
+    earlier: Model | None = None,
 ) -> Model:
     """Fits one generator. settings: for engines that need them; None reads the environment.
 
-    start: see `fit_generators`; other generators have no use for it.
+    earlier: what the generator came to on less of the same data, if that is known.
     """
     if isinstance(section, als.Config) and section.engine == "spark":
         # Spark takes seconds to load, and most runs do not need it here.
@@ -71,7 +77,6 @@ def fit_generator(
 
         by_spark = partial(spark_als.factorise, settings or load_settings())
         return als.fit(training, section, seed, by_spark)
-    if isinstance(section, als.Config) and start is not None:
-        fewer = section.model_copy(update={"iterations": start.iterations})
-        return als.fit(training, fewer, seed, partial(als.by_implicit, start=start.item_factors))
+    if isinstance(section, als.Config) and isinstance(earlier, FactorModel):
+        return als.refit(training, section, seed, earlier)
     return GENERATORS[name].fit(training, section, seed)

@@ -30,7 +30,7 @@ from recsys.sections.tuning import Tuning
 MOVED: Final[Mapping[str, str]] = {
     "gates.max_empty_share": "contracts.max_empty_lists",
     "segments.smoothing": "generators.segment.smoothing",
-    "generators.als.warm_iterations": "nights.warm_iterations",
+    "nights.warm_iterations": "generators.als.warm_iterations",
     "lists.explore_slots": "list_steps.explore.slots",
     "lists.explore_from": "list_steps.explore.first_place",
     "lists.explore_max_users": "list_steps.explore.max_users",
@@ -90,10 +90,14 @@ class Config(Section):
                     "contracts": True,
                     "sinks": True,
                     "tuning": True,
-                    "nights": {"full_every"},
+                    "nights": True,
                 },
             )
         )
+
+    def measures(self) -> bool:
+        """Whether full nights measure on a holdout: there is an order to choose, or a gate asks."""
+        return len(self.generators.used()) > 1 or self.gates.min_ndcg is not None
 
     def source_fingerprint(self, name: str) -> str:
         """SHA-256 of what decides how rows of one source are read."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from jobs.fitting import fit_generator
+from jobs.fitting import fit_generator, is_start
 from jobs.tuning.tuner import Budget, Tuned, tune, with_sections
 from recsys.arrays import Ints, Mask
 from recsys.config import Config
@@ -145,12 +145,18 @@ def try_stack(
             budget = Budget(minutes=tune_minutes)
             found = tune(holdout, known, config, budget, steps.started)
             config, tuned = _with_tuned(config, found)
-    models = fitted(holdout.training, config, steps, "inner ")
+    measured = holdout.drawn(config.ranking.most_users, config.seed)
+    earlier = {
+        name: model.of_users(measured.users)
+        for name, model in fitted(holdout.training, config, steps, "inner ")
+    }
     with steps.step("choose"):
         weights = config.generators.weights()
-        choice = choose_policy(holdout, models, known, config.ranking, weights, config.seed)
+        choice = choose_policy(measured, earlier, known, config.ranking, weights, config.seed)
     training = data.training(split.train)
-    models = fitted(training, config, steps, "")
+    if not is_start(holdout.training, training):
+        earlier = {}
+    models = dict(fitted(training, config, steps, "", earlier))
     scorer = Scorer.of(models, known, data.shape[1])
     blends: dict[str, Blend] = {
         name: WeightedSum(np.eye(len(models))[place].tolist()) for place, name in enumerate(models)
@@ -253,10 +259,19 @@ def _with_tuned(config: Config, found: Sequence[Tuned]) -> tuple[Config, dict[st
     return changed, {each.name: each.outcome for each in found}
 
 
-def fitted(training: Training, config: Config, steps: Steps, mark: str) -> dict[str, Model]:
-    """The generators, each fit a step of its own; mark: what its name begins with."""
-    models = {}
+def fitted(
+    training: Training,
+    config: Config,
+    steps: Steps,
+    mark: str,
+    earlier: Mapping[str, Model] | None = None,
+) -> Iterator[tuple[str, Model]]:
+    """The generators by name, each fit a step of its own; mark: what its name begins with.
+
+    earlier: see `fit_generators`.
+    """
     for name, section in config.generators.used().items():
         with steps.step(f"{mark}fit {name}"):
-            models[name] = fit_generator(name, training, section, config.seed)
-    return models
+            begun = (earlier or {}).get(name)
+            model = fit_generator(name, training, section, config.seed, earlier=begun)
+        yield name, model

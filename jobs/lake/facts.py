@@ -102,8 +102,6 @@ class ModelFacts(MadeFacts):
 
     shapes: Mapping[str, tuple[int, ...]] = {}
     """Of its arrays, by name."""
-    started_from: AsOf | None = None
-    """The run whose item vectors the fit began with."""
 
 
 class ListsFacts(MadeFacts):

@@ -1,18 +1,26 @@
 """Chooses how candidates are ordered, on the holdout before an as-of (plain Python).
 
-The generators are fitted once more on what was known before those days. What the latest earlier
-choice came to stays unless something is clearly better; it is recorded with the new choice, so that
-the date can be made again. Between full nights the choice of the last one is taken over.
+It is measured with generators that were fitted to what was known before those days. What the latest
+earlier choice came to stays unless something is clearly better; it is recorded with the new choice,
+so that the date can be made again. Between full nights the choice of the last one is taken over.
 """
 
 import argparse
 import logging
 
-from jobs.fitting import fit_generators
 from jobs.run.entrypoint import RunArguments, job_parser, run
-from jobs.stores.models import TrainingData, model_partition, read_policy, write_policy
+from jobs.stores.models import (
+    HOLDOUT_MODEL,
+    TrainingData,
+    model_partition,
+    read_model,
+    read_policy,
+    write_policy,
+)
 from jobs.stores.nights import recorded, standing_choice
 from jobs.stores.tunings import with_night_tuning
+from recsys.errors import MissingPartitionError
+from recsys.generators.contract import Model
 from recsys.nights import Night
 from recsys.ranking.policy import RankingPolicy
 from recsys.ranking.stack import choose_policy
@@ -38,16 +46,27 @@ def main(arguments: RunArguments) -> None:
 def _choice(arguments: RunArguments, night: Night) -> RankingPolicy:
     config = arguments.config
     names = list(config.generators.used())
-    if len(names) == 1 and config.gates.min_ndcg is None:
+    if not config.measures():
         return RankingPolicy.only(names[0])
     known = TrainingData(arguments)
-    holdout = known.holdout()
-    models = dict(fit_generators(holdout.training, config, arguments.settings))
+    models = {name: _measured_model(arguments, name, night) for name in names}
     standing = standing_choice(arguments, night.fingerprint)
     weights = config.generators.weights()
     return choose_policy(
-        holdout, models, known.available, config.ranking, weights, config.seed, standing
+        known.holdout(), models, known.available, config.ranking, weights, config.seed, standing
     )
+
+
+def _measured_model(arguments: RunArguments, name: str, night: Night) -> Model:
+    """A generator as it was fitted for the holdout of this configuration."""
+    lake, as_of = arguments.lake, arguments.as_of
+    made = recorded(model_partition(lake, HOLDOUT_MODEL.format(name), as_of))
+    if made != night or made.fingerprint != arguments.config.lists_fingerprint():
+        raise MissingPartitionError(
+            f"{name} was fitted for the holdout under another configuration; run train_generators "
+            "again"
+        )
+    return read_model(lake, name, as_of, HOLDOUT_MODEL)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
 """Fits every candidate generator on what was known before an as-of (plain Python).
 
-Between full nights those that cost most are taken over from the last one and brought up to date.
+Where an order of candidates is to be chosen, first on what was known some days earlier. Between
+full nights those that cost most are taken over from the last one and brought up to date.
 """
 
 import argparse
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
-from jobs.fitting import fit_generators, updated_generators
+from jobs.fitting import fit_generators, is_start, updated_generators
 from jobs.lake.facts import ModelFacts
 from jobs.run.entrypoint import RunArguments, job_parser, run
-from jobs.stores.models import TrainingData, read_model, write_model
+from jobs.stores.models import HOLDOUT_MODEL, TrainingData, read_model, write_model
 from jobs.stores.nights import alignment_since, decided
 from jobs.stores.tunings import (
     TUNING,
@@ -20,17 +21,14 @@ from jobs.stores.tunings import (
     standing_tuning,
     with_night_tuning,
 )
-from jobs.stores.warm_start import warm_start
 from jobs.tuning.kept import tune_as_of
 from jobs.tuning.tuner import Budget
 from recsys.as_of import AsOf
 from recsys.errors import DataError
 from recsys.generators.contract import Model
+from recsys.nights import Night
 
 log = logging.getLogger(__name__)
-
-Made = Iterator[tuple[str, Model, AsOf | None]]
-"""Name, generator, and the run whose vectors its fit began with."""
 
 
 def arg_parser() -> argparse.ArgumentParser:
@@ -41,16 +39,14 @@ def main(arguments: RunArguments) -> None:
     arguments = _tuned(arguments)
     known, night = TrainingData(arguments), decided(arguments)
     if night.base is None:
-        made = _fitted(arguments, known)
+        made = _fitted(arguments, known, night)
     else:
         log.info("items as of %s, lists as of %s where kept", night.base, night.previous)
         moved = alignment_since(arguments, known, night.base)
         base = partial(read_model, arguments.lake, as_of=night.base)
-        updated = updated_generators(known.training, arguments.config, base, moved)
-        made = ((name, model, None) for name, model in updated)
-    for name, model, began in made:
-        facts = ModelFacts(night=night, started_from=began)
-        write_model(arguments.lake, name, arguments.as_of, model, facts)
+        made = updated_generators(known.training, arguments.config, base, moved)
+    for name, model in made:
+        write_model(arguments.lake, name, arguments.as_of, model, ModelFacts(night=night))
 
 
 def _tuned(arguments: RunArguments) -> RunArguments:
@@ -80,13 +76,28 @@ def _first_tuning(arguments: RunArguments) -> AsOf | None:
     return arguments.as_of
 
 
-def _fitted(arguments: RunArguments, known: TrainingData) -> Made:
-    start = warm_start(arguments, known)
-    if start is not None:
-        log.info("als starts from the item vectors as of %s", start.as_of)
-    fitted = fit_generators(known.training, arguments.config, arguments.settings, start)
-    for name, model in fitted:
-        yield name, model, start.as_of if start and name == "als" else None
+def _fitted(
+    arguments: RunArguments, known: TrainingData, night: Night
+) -> Iterator[tuple[str, Model]]:
+    """Everything anew."""
+    earlier = _without_the_last_days(arguments, known, night) if arguments.config.measures() else {}
+    yield from fit_generators(known.training, arguments.config, arguments.settings, earlier)
+
+
+def _without_the_last_days(
+    arguments: RunArguments, known: TrainingData, night: Night
+) -> Mapping[str, Model]:
+    """Fits and keeps what the choice of the ranking is measured with; gives what fits on everything
+    can go on from."""
+    config, lake = arguments.config, arguments.lake
+    holdout = known.holdout()
+    log.info("first without the last %d days, to measure on them", config.ranking.holdout_days)
+    fitted = {}
+    for name, model in fit_generators(holdout.training, config, arguments.settings):
+        fitted[name] = model.of_users(holdout.users)
+        facts = ModelFacts(night=night)
+        write_model(lake, name, arguments.as_of, fitted[name], facts, HOLDOUT_MODEL)
+    return fitted if is_start(holdout.training, known.training) else {}
 
 
 if __name__ == "__main__":

@@ -28,6 +28,10 @@ from recsys.sections.ids import Ids
 
 MODELS: Final = "models"
 CHOICE: Final = "choice"
+MODEL: Final = "{}"
+HOLDOUT_MODEL: Final = "holdout_{}"
+"""Names of what a generator was fitted to in a full night: to everything, or to what was known
+before the holdout, and then of the holdout's users alone."""
 
 
 class TrainingData:
@@ -90,9 +94,10 @@ class TrainingData:
         return descriptions(profiles, c.USER_ID, index)
 
     def holdout(self) -> Holdout:
-        """The holdout of the last `ranking.holdout_days`."""
-        days = self._config.ranking.holdout_days
-        return matrices.holdout(self.histories, self.training, days)
+        """The holdout of the last `ranking.holdout_days`, of `ranking.most_users` at most."""
+        ranking = self._config.ranking
+        whole = matrices.holdout(self.histories, self.training, ranking.holdout_days)
+        return whole.drawn(ranking.most_users, self._config.seed)
 
     def _profiles(self, table: Table, *, configured: bool) -> pa.Table:
         """The usable profile documents in a fixed order; none where no source is configured."""
@@ -118,19 +123,25 @@ def model_partition(lake: Lake, name: str, as_of: AsOf) -> Partition:
 
 
 def write_model(
-    lake: Lake, name: str, as_of: AsOf, model: Model, facts: ModelFacts | None = None
+    lake: Lake,
+    name: str,
+    as_of: AsOf,
+    model: Model,
+    facts: ModelFacts | None = None,
+    kind: str = MODEL,
 ) -> None:
-    """Keeps a model as npz arrays. facts: but for the shapes of the arrays."""
-    with model_partition(lake, name, as_of).replace() as draft:
+    """Keeps a generator's model as npz arrays. facts: but for the shapes of the arrays."""
+    with model_partition(lake, kind.format(name), as_of).replace() as draft:
         arrays = model.arrays()
         draft.write_arrays(arrays)
         shapes = {key: array.shape for key, array in arrays.items()}
         (facts or ModelFacts()).model_copy(update={"shapes": shapes}).note(draft)
 
 
-def read_model(lake: Lake, name: str, as_of: AsOf) -> Model:
+def read_model(lake: Lake, name: str, as_of: AsOf, kind: str = MODEL) -> Model:
     """Raises MissingPartitionError where the model was not trained for the as-of."""
-    return GENERATORS[name].MODEL.from_arrays(model_partition(lake, name, as_of).arrays())
+    kept = model_partition(lake, kind.format(name), as_of)
+    return GENERATORS[name].MODEL.from_arrays(kept.arrays())
 
 
 def write_policy(lake: Lake, as_of: AsOf, choice: RankingPolicy, night: Night) -> None:

@@ -49,13 +49,9 @@ class Measure:
         cls, half: Holdout, closed: sparse.csr_matrix, available: Ints, most: int, seed: int
     ) -> Self:
         """closed: (users, items) a cell for each item that a user must not get. most: users."""
-        places = np.arange(len(half.users))
-        if len(places) > most:
-            drawn = np.random.default_rng(seed).choice(len(places), most, replace=False)
-            places = np.sort(drawn)
-        users = half.users[places]
-        rows = Ragged.of_matrix(closed[users])
-        return cls(users, half.relevant.take(places), rows, available, closed.shape[1])
+        half = half.drawn(most, seed)
+        rows = Ragged.of_matrix(closed[half.users])
+        return cls(half.users, half.relevant, rows, available, closed.shape[1])
 
     def ndcg(self, model: Model) -> Floats:
         """(u,) NDCG@20 of each user's list."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from recsys.arrays import Ints, Mask, Ragged, offsets_of
+from recsys.arrays import Ints, Mask, Ragged, offsets_of, ranges
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,17 @@ class Holdout:
     """The items that each of them turned to: liked, and not touched before."""
     ages: npt.NDArray[np.float32]
     """(relevant,) days from when the user turned to each item to the end; 0 where times lack."""
+
+    def drawn(self, most: int, seed: int) -> "Holdout":
+        """The holdout of so many of its users at most, drawn at random."""
+        if len(self.users) <= most:
+            return self
+        draw = np.random.default_rng(seed).choice(len(self.users), most, replace=False)
+        places = np.sort(draw)
+        offsets = self.relevant.offsets
+        _, cells = ranges(offsets[places], self.relevant.lengths[places])
+        relevant = self.relevant.take(places)
+        return Holdout(self.training, self.users[places], relevant, self.ages[cells])
 
     def halves(self, seed: int) -> tuple["Holdout", "Holdout"]:
         """The holdout cut in two by time, about half of the items in each.

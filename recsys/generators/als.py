@@ -1,6 +1,7 @@
 """Matrix factorisation of implicit feedback by alternating least squares (Hu et al. 2008)."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Final, Literal
 
 import numpy as np
@@ -32,6 +33,11 @@ GUESSES: Final[Sequence[Mapping[str, Value]]] = (
 """Long vectors go with a penalty that short ones do badly with. Between what Rendle et al. (2022)
 publish for ML-20M and MSD, where an unobserved cell weighs 0.1 and 0.02 and an observed one 1."""
 
+_STEPS: Final = 2
+"""Steps of conjugate gradients towards a row's vector in a pass. With the 3 that `implicit` makes,
+NDCG@20 on holdouts of four public data sets differs by a third of its error, and a pass takes 1.3
+times as long."""
+
 
 class Config(aging.Aging):
     """Confidence is 1 + alpha * faded and discounted weight."""
@@ -48,6 +54,9 @@ class Config(aging.Aging):
     """Penalty on long vectors."""
     iterations: Count = 8
     """Passes over users and items."""
+    warm_iterations: Annotated[int, Field(ge=0)] = 4
+    """Passes of the fit on everything, which goes on from the item vectors of the one without the
+    last days; 0 makes it begin anew, as it does by Spark."""
     popularity_exponent: Annotated[float, Field(ge=0, le=2)] = 0.5
     """Discount of what is liked by many: a weight is divided by users^exponent of its item."""
 
@@ -83,6 +92,18 @@ def fit(
             model.item_factors, confidence[few], config.regularization
         )
         return _with_cold(model, training, touched, seed)
+
+
+def refit(training: Training, config: Config, seed: int, earlier: FactorModel) -> FactorModel:
+    """ALS by `implicit` that goes on from the item vectors of a fit to less of the same data.
+
+    earlier: of the same items. Four passes from there come to the quality of eight from nothing
+    (decision 66).
+    """
+    if not config.warm_iterations:
+        return fit(training, config, seed)
+    fewer = config.model_copy(update={"iterations": config.warm_iterations})
+    return fit(training, fewer, seed, partial(by_implicit, start=earlier.item_factors))
 
 
 def updated(
@@ -163,6 +184,7 @@ def by_implicit(
         iterations=config.iterations,
         random_state=seed,
     )
+    model.cg_steps = _STEPS
     if start is not None:
         model.item_factors = start.copy()
     model.fit(confidence, show_progress=False)

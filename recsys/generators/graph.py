@@ -27,6 +27,7 @@ SEARCH: Final[Search] = {
     "to_exponent": Span(0.1, 0.7),
     "user_exponent": Span(0.1, 1.0),
     "power": Span(0.6, 1.6),
+    "neighbours": (100, 200, 500, 1000),
     **aging.SEARCH,
 }
 
@@ -49,7 +50,7 @@ class Config(aging.Aging):
     """Discount of users who touched many items."""
     power: Positive = 1.0
     """Above 1, one strong similarity counts for more than several weak ones."""
-    neighbours: Count = 1000
+    neighbours: Count = 500
     """Items kept beside each."""
 
 

@@ -1,7 +1,7 @@
 """The best items of each user, exactly, in chunks of users."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -43,6 +43,8 @@ class Ranker:
 
     scorer: Scorer
     blend: Blend
+    generators: Ints | None = None
+    """(scored,) what `RankedLists.sources` call each generator of the scorer; None: its place."""
 
     @classmethod
     def of(
@@ -54,8 +56,9 @@ class Ranker:
         most: int,
     ) -> Self:
         """The two stages of an as-of. most: candidates of each generator."""
-        scorer = Scorer.of(models, available, training.history.shape[1])
-        return cls(scorer, choice.blend(scorer, training, most))
+        heard = {name: model for name, model in models.items() if name not in choice.left_out}
+        scorer = Scorer.of(heard, available, training.history.shape[1])
+        return cls(scorer, choice.blend(scorer, training, most), choice.heard)
 
     def top_n(self, users: Ints, excluded: Ragged, n: int) -> Iterator[RankedLists]:
         """The n best available items of each user, chunk by chunk.
@@ -63,7 +66,11 @@ class Ranker:
         users: (u,) ascending rows. excluded: what each must not get, besides what is unavailable.
         """
         for scored in self.scorer.chunks(users, excluded):
-            yield select(scored, self.blend, self.scorer.available, n)
+            lists = select(scored, self.blend, self.scorer.available, n)
+            if self.generators is not None:
+                sources = self.generators[lists.sources].astype(np.int16)
+                lists = replace(lists, sources=sources)
+            yield lists
 
 
 def ranked_lists(

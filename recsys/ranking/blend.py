@@ -13,6 +13,8 @@ from recsys.ranking.scoring import Scored
 
 FUSION_CONSTANT: Final = 60.0
 """The usual constant of reciprocal rank fusion."""
+_NEARLY_ALL: Final = 7 / 8
+"""Share of a chunk's users in one band from which on its blend looks at all of them."""
 
 
 class Blend(Protocol):
@@ -81,10 +83,15 @@ class ByBand:
 
     def totals(self, scored: Scored) -> Scores:
         """See `Blend`."""
-        totals = np.empty_like(scored.scores[0])
-        for blend, lines, part in self._parts(scored):
-            totals[lines] = blend.totals(part)
-        return totals
+        (blend, lines, part), *others = self._parts(scored)
+        totals = blend.totals(part)
+        if not others:
+            return totals
+        found = np.empty_like(scored.scores[0])
+        found[lines] = totals
+        for blend, lines, part in others:
+            found[lines] = blend.totals(part)
+        return found
 
     def shares(self, scored: Scored, columns: Ints) -> Scores:
         """See `Blend`."""
@@ -93,12 +100,22 @@ class ByBand:
             shares[:, lines] = blend.shares(part, columns[lines])
         return shares
 
-    def _parts(self, scored: Scored) -> Iterator[tuple[Blend, Ints, Scored]]:
+    def _parts(self, scored: Scored) -> Iterator[tuple[Blend, "Ints | slice", Scored]]:
+        """Blends, and the lines that each is for; one later in order has the last word on a line.
+
+        To score a few lines too many is quicker than to copy all others' scores.
+        """
         bands = self.bands[scored.users]
-        for place in np.unique(bands).tolist():
-            lines = np.flatnonzero(bands == place)
-            whole = len(lines) == len(bands)
-            yield self.blends[place], lines, scored if whole else scored.of(lines)
+        places, counts = np.unique(bands, return_counts=True)
+        largest_first = np.argsort(-counts, kind="stable")
+        for place, count in zip(
+            places[largest_first].tolist(), counts[largest_first].tolist(), strict=True
+        ):
+            if count >= _NEARLY_ALL * len(bands):
+                yield self.blends[place], slice(None), scored
+            else:
+                lines = np.flatnonzero(bands == place)
+                yield self.blends[place], lines, scored.of(lines)
 
 
 @dataclass(frozen=True)

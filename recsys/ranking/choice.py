@@ -1,7 +1,7 @@
 """The choice of how each band's lists are ordered: what stands, or what is clearly better."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -145,11 +145,14 @@ def _ways_of_all(
         ways[name] = _Measured("single", alone[place], found.ndcg(found.scores[place]))
     if len(found) < config.least_users or not found.labels.any():
         return start, ways, [], None
-    ways["tuned"] = _tuned(sums, start, seed)
     plain = start / max(float(weighted_sum(found.scores, start).std()), 1e-9)
-    if config.method not in ("best", LEARNED):
-        return plain, ways, [], None
-    rankers, values, later = _rankers(found, plain, seed)
+    with ThreadPoolExecutor() as threads:
+        tuned = threads.submit(_tuned, sums, start, seed)
+        if config.method not in ("best", LEARNED):
+            ways["tuned"] = tuned.result()
+            return plain, ways, [], None
+        rankers, values, later = _rankers(found, plain, seed, threads)
+        ways["tuned"] = tuned.result()
     ways[LEARNED] = _Measured(LEARNED, start, values)
     return plain, ways, rankers, later
 
@@ -283,7 +286,7 @@ def _tuned(sums: WeightedSums, start: Floats, seed: int) -> _Measured:
 
 
 def _rankers(
-    found: HoldoutCandidates, base: Floats, seed: int
+    found: HoldoutCandidates, base: Floats, seed: int, threads: Executor
 ) -> tuple[list[str], Floats, "_LaterHalf | None"]:
     """The rankers of all folds, each fold's NDCG by the ranker that the others taught, and the same
     on later days than those of what was taught; None where times lack."""
@@ -298,8 +301,7 @@ def _rankers(
             later.measure(leading.of(own), other, base, seed)
         return ranker
 
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(fold, _folds(len(found), seed))), values, later
+    return list(threads.map(fold, _folds(len(found), seed))), values, later
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,24 @@
 """Candidates of users for whom the later is known: what the choice of a blend is measured on."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from itertools import chain
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from recsys.arrays import Floats, Ints, Mask, Ragged, offsets_of, ranges
 from recsys.generators.contract import Scores
+from recsys.generators.factors import CHUNK
 from recsys.ranking.blend import opinionated, votes
 from recsys.ranking.candidates import candidates, leaders
 from recsys.ranking.features import Features, ItemUserFeatures, columns_among
 from recsys.ranking.hit_table import HitTable
-from recsys.ranking.scoring import Scorer
+from recsys.ranking.scoring import Scored, Scorer, blas_on_one_thread
+
+_USERS_A_TASK: Final = 2 * CHUNK
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,28 @@ class HoldoutCandidates:
         return HitTable.of(self.offsets, self.labels, self.relevant)
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What `HoldoutCandidates` holds of a chunk of users."""
+
+    counts: Ints
+    columns: Ints
+    scores: Scores
+    votes: Scores
+    features: Features
+
+    @classmethod
+    def of(cls, scorer: Scorer, facts: ItemUserFeatures, scored: Scored, most: int) -> Self:
+        found = candidates(scored, most)
+        return cls(
+            np.bincount(found.lines, minlength=len(scored.users)),
+            found.columns,
+            np.stack([scores[found.lines, found.columns] for scores in scored.scores]),
+            votes(found.ranks, opinionated(scored)[:, found.lines]),
+            facts.of_candidates(scorer, scored, found),
+        )
+
+
 def holdout_candidates(
     scorer: Scorer,
     facts: ItemUserFeatures,
@@ -123,32 +150,26 @@ def holdout_candidates(
     earlier: (relevant,) whether the user turned to the item in the earlier half of the holdout;
     nowhere where times lack. most: candidates of each generator.
     """
-    parts, lines = [], []
-    start = 0
-    for scored in scorer.chunks(users, excluded):
-        found = candidates(scored, most)
-        parts.append(
-            (
-                found.columns,
-                np.stack([scores[found.lines, found.columns] for scores in scored.scores]),
-                votes(found.ranks, opinionated(scored)[:, found.lines]),
-                facts.of_candidates(scorer, scored, found),
-            )
-        )
-        lines.append(found.lines + start)
-        start += len(scored.users)
-    columns, scores, given, features = zip(*parts, strict=True)
-    rows, places = np.concatenate(lines), np.concatenate(columns)
+
+    def look(start: int) -> list[_Part]:
+        some = np.arange(start, min(start + _USERS_A_TASK, len(users)))
+        scored = scorer.chunks(users[some], excluded.take(some))
+        return [_Part.of(scorer, facts, chunk, most) for chunk in scored]
+
+    with blas_on_one_thread(), ThreadPoolExecutor() as threads:
+        parts = list(chain(*threads.map(look, range(0, len(users), _USERS_A_TASK))))
+    rows = np.repeat(np.arange(len(users)), np.concatenate([part.counts for part in parts]))
+    places = np.concatenate([part.columns for part in parts])
     return HoldoutCandidates(
-        offsets=offsets_of(np.bincount(rows, minlength=start)),
+        offsets=offsets_of(np.bincount(rows, minlength=len(users))),
         columns=places,
-        scores=np.concatenate(scores, axis=1),
-        votes=np.concatenate(given, axis=1),
-        features=np.concatenate(features),
+        scores=np.concatenate([part.scores for part in parts], axis=1),
+        votes=np.concatenate([part.votes for part in parts], axis=1),
+        features=np.concatenate([part.features for part in parts]),
         labels=_labels(rows, places, relevant, np.ones(len(earlier), dtype=bool), scorer),
         relevant=relevant.lengths,
         earlier=_labels(rows, places, relevant, earlier, scorer),
-        later=np.bincount(relevant.lines()[~earlier], minlength=start),
+        later=np.bincount(relevant.lines()[~earlier], minlength=len(users)),
     )
 
 

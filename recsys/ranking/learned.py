@@ -18,7 +18,7 @@ from recsys.sections.base import READ_PLACES
 if TYPE_CHECKING:
     from lightgbm import Booster
 
-RERANK_DEPTH: Final = 150
+RERANK_DEPTH: Final = 100
 """Candidates of a user that are ranked anew, the best of the sum; the others keep their order."""
 DEMOTION: Final = np.float32(1000.0)
 """What the others' scores are lowered by: more than any of them is wide."""

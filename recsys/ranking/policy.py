@@ -6,6 +6,7 @@ from typing import Final, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from recsys.arrays import Ints
 from recsys.as_of import AsOf
 from recsys.dataset.bands import BANDS, bands_of
 from recsys.dataset.training import Training
@@ -101,12 +102,13 @@ class RankingPolicy(BaseModel):
     def blend(self, scorer: Scorer, training: Training, most: int) -> Blend:
         """The blend itself.
 
+        scorer: of all generators, or of those alone that are not left out.
         training: what is known of users and items. most: candidates of each generator.
         """
-        heard = np.flatnonzero([name not in self.left_out for name in self.generators])
+        heard = np.flatnonzero([name not in self.left_out for name in scorer.names])
 
         def of_heard(weights: Sequence[float]) -> tuple[float, ...]:
-            return tuple(weights[place] for place in heard.tolist())
+            return tuple(weights[place] for place in self.heard.tolist())
 
         ways: dict[Method, Blend] = {"fusion": RankFusion(most)}
         if self.rankers:
@@ -117,7 +119,12 @@ class RankingPolicy(BaseModel):
         blends = [ways.get(each.method, WeightedSum(of_heard(each.weights))) for each in orders]
         one = len({(order.method, order.weights) for order in orders}) == 1
         blend = blends[0] if one else ByBand(blends, bands)
-        return Among(blend, heard) if self.left_out else blend
+        return Among(blend, heard) if len(heard) < len(scorer.names) else blend
+
+    @property
+    def heard(self) -> Ints:
+        """Ascending places of the generators that are not left out."""
+        return np.flatnonzero([name not in self.left_out for name in self.generators])
 
     @property
     def measured(self) -> float | None:

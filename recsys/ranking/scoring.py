@@ -1,6 +1,7 @@
 """Every generator's scores of a chunk of users, on one scale."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from typing import Self
@@ -122,7 +123,7 @@ class Scorer:
         """
         offsets, rows = excluded
         cuts = np.flatnonzero(np.diff(users // CHUNK)) + 1
-        with _threadpools().limit(limits=1, user_api="blas"):
+        with blas_on_one_thread():
             for start, end in zip([0, *cuts], [*cuts, len(users)], strict=True):
                 chunk = users[start:end]
                 bounds = offsets[start : end + 1]
@@ -137,6 +138,15 @@ class Scorer:
                     scores=[scores for scores, _, _ in parts],
                     moments=[(mean, deviation) for _, mean, deviation in parts],
                 )
+
+
+def blas_on_one_thread() -> AbstractContextManager[object]:
+    """Holds BLAS to one thread, so that products do not depend on the number of cores.
+
+    That is of the whole process: around threads that score, one more of these must stand.
+    """
+    held: AbstractContextManager[object] = _threadpools().limit(limits=1, user_api="blas")
+    return held
 
 
 @cache

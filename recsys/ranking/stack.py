@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from recsys.arrays import Ints, Ragged, ranges
+from recsys.arrays import Ints, Ragged
 from recsys.dataset.bands import bands_of
 from recsys.dataset.training import Holdout, Training
 from recsys.generators.contract import Model, Rows
@@ -32,27 +32,17 @@ def choose_policy(
 ) -> RankingPolicy:
     """Measures every way to order the candidates on the holdout; see `choose`.
 
-    models: fitted on `holdout.training`. available: ascending item rows. Of more than
-    `ranking.most_users` users so many are drawn.
+    models: fitted on `holdout.training`, of `holdout.users` alone (`Model.of_users`).
+    available: ascending item rows.
     """
-    most = ranking.most_users
-    places = np.arange(len(holdout.users))
-    if len(places) > most:
-        draw = np.random.default_rng(seed).choice(len(places), most, replace=False)
-        places = np.sort(draw)
-    users = holdout.users[places]
-    # Scores of users by themselves: drawn ones are spread over chunks, and each is scored whole.
-    relevant = holdout.relevant.take(places)
-    _, cells = ranges(holdout.relevant.offsets[places], relevant.lengths)
-    ages = holdout.ages[cells]
-    own = {name: model.of_users(users) for name, model in models.items()}
-    scorer = Scorer.of(own, available, holdout.training.history.shape[1])
+    users, ages = holdout.users, holdout.ages
+    scorer = Scorer.of(models, available, holdout.training.history.shape[1])
     found = holdout_candidates(
         scorer,
         ItemUserFeatures.of(holdout.training).of_users(users),
         np.arange(len(users)),
         seen(holdout.training, users),
-        relevant,
+        holdout.relevant,
         # Where times lack, all ages are equal, and none is above the median.
         ages > np.median(ages) if len(ages) else np.empty(0, dtype=bool),
         ranking.candidates,

@@ -66,6 +66,8 @@ CANDIDATES: Final[Mapping[str, Sequence[Fields]]] = {
         },
         {"from_exponent": 0.5, "to_exponent": 0.4, "user_exponent": 0.4, "half_life_days": "never"},
         {"from_exponent": 0.5, "to_exponent": 0.4, "user_exponent": 0.4},
+        {"from_exponent": 0.5, "to_exponent": 0.4, "user_exponent": 0.4, "neighbours": 1000},
+        {"from_exponent": 0.5, "to_exponent": 0.4, "user_exponent": 0.4, "neighbours": 200},
         {"from_exponent": 0.5, "to_exponent": 0.3, "user_exponent": 0.3},
         {"from_exponent": 0.5, "to_exponent": 0.4, "user_exponent": 0.4, "power": 0.8},
         {"from_exponent": 0.5, "to_exponent": 0.4, "user_exponent": 0.4, "power": 1.2},

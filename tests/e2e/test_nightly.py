@@ -13,19 +13,17 @@ from jobs.listing import Listing
 from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.seed import DIRTY, make_market, planted_groups
 from jobs.sinks.postgres import lookup, switching
-from jobs.steps import train_generators
-from jobs.stores.models import TrainingData, histories, model_partition, read_model, read_policy
-from jobs.stores.warm_start import warm_start
+from jobs.stores.models import HOLDOUT_MODEL, TrainingData, histories, read_model, read_policy
 from recsys import columns as c
 from recsys.arrays import Ragged
 from recsys.as_of import AsOf
 from recsys.errors import HeldError
 from recsys.evaluation.metrics import as_ranked, find_hits, recall
+from recsys.generators import als
 from recsys.generators.factors import FactorModel
 from recsys.schemas import ITEMS, LISTS, QUARANTINE
 from recsys.sections.contracts import Contracts
 from recsys.sections.gates import Gates
-from recsys.sections.nights import Nights
 from recsys.sections.ranking import Ranking
 from recsys.window import Window
 from tests.e2e.conftest import OBSERVED_AT, OPEN_GATES, Pipeline, only
@@ -112,27 +110,21 @@ def test_a_night_end_to_end(market_run: Pipeline, capsys: pytest.CaptureFixture[
     assert market_run.query("SELECT count(*) FROM recs.top_n(%s, 20)", (everything,)) == [(0,)]
     check_only_the_new_days_were_read(market_run)
     check_rejects_are_kept(market_run)
-    check_a_fit_can_begin_where_the_last_ended(market_run)
+    check_a_fit_goes_on_from_the_one_without_the_last_days(market_run)
 
 
-def check_a_fit_can_begin_where_the_last_ended(pipeline: Pipeline) -> None:
-    config = pipeline.config.model_copy(update={"nights": Nights(warm_iterations=3)})
-    arguments = RunArguments(END, config, pipeline.settings, OBSERVED_AT)
-    start = warm_start(arguments, TrainingData(arguments))
-    assert start is not None
-    earlier = read_model(arguments.lake, "als", SPLIT)
+def check_a_fit_goes_on_from_the_one_without_the_last_days(pipeline: Pipeline) -> None:
+    arguments = RunArguments(END, pipeline.config, pipeline.settings, OBSERVED_AT)
+    config, training = pipeline.config, TrainingData(arguments).training
+    section = config.generators.used()["als"]
+    earlier = read_model(arguments.lake, "als", END, HOLDOUT_MODEL)
     assert isinstance(earlier, FactorModel)
-    ids = [
-        arguments.lake.as_of(ITEMS.name, day).read(ITEMS, config.ids)[c.ITEM_ID].to_pylist()
-        for day in (END, SPLIT)
-    ]
-    places = {item: row for row, item in enumerate(ids[1])}
-    nothing = np.zeros(earlier.item_factors.shape[1], np.float32)
-    expected = [earlier.item_factors[places[i]] if i in places else nothing for i in ids[0]]
-    assert np.array_equal(start.item_factors, np.stack(expected))
-    train_generators.main(arguments)
-    manifest = model_partition(arguments.lake, "als", END).manifest()
-    assert manifest.stats["started_from"] == f"{SPLIT}"
+    assert isinstance(section, als.Config)
+    expected = als.refit(training, section, config.seed, earlier).arrays()
+    anew = als.fit(training, section, config.seed).arrays()
+    kept = read_model(arguments.lake, "als", END).arrays()
+    assert np.array_equal(kept["item_factors"], expected["item_factors"])
+    assert not np.array_equal(kept["item_factors"], anew["item_factors"])
 
 
 def check_nothing_unwanted_is_listed(pipeline: Pipeline, lists: dict[Any, list[Any]]) -> None:

@@ -149,6 +149,7 @@ def test_als_is_implicits_own_for_users_with_enough_items() -> None:
         own = AlternatingLeastSquares(
             factors=4, alpha=1.0, regularization=0.1, iterations=5, random_state=7
         )
+        own.cg_steps = 2
         own.fit(confidence, show_progress=False)
     model = als.fit(training(weights), als.Config(**SMALL["als"]), seed=7)
     warm = np.diff(weights.indptr) >= WARM_FROM
