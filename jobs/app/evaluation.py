@@ -12,7 +12,7 @@ import numpy as np
 
 from jobs.fitting import fit_generator, is_start
 from jobs.tuning.tuner import Budget, Tuned, tune, with_sections
-from recsys.arrays import Ints, Mask
+from recsys.arrays import Floats, Ints, Mask
 from recsys.config import Config
 from recsys.dataset.bands import bands_of, members_of
 from recsys.dataset.training import Training
@@ -104,6 +104,8 @@ class Trial:
     tuned: Mapping[str, str]
     """What the search for better parameters came to by generator; empty without one."""
     steps: Steps
+    ndcg: Mapping[str, Floats]
+    """(u,) NDCG of each user's list by model."""
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
@@ -181,7 +183,8 @@ def try_stack(
         }
         bands = members_of(bands_of(split.train.item_lists(users).lengths))
         quality = _quality(evaluations, touched, bands, label, config.seed)
-    return Trial(config, choice, quality, tuned, steps)
+    values = {name: found.per_user["ndcg"] for name, found in evaluations.items()}
+    return Trial(config, choice, quality, tuned, steps, values)
 
 
 def _quality(

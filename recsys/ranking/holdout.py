@@ -157,7 +157,7 @@ def holdout_candidates(
         return [_Part.of(scorer, facts, chunk, most) for chunk in scored]
 
     with blas_on_one_thread(), ThreadPoolExecutor() as threads:
-        parts = list(chain(*threads.map(look, range(0, len(users), _USERS_A_TASK))))
+        parts = list(chain(*threads.map(look, range(0, max(len(users), 1), _USERS_A_TASK))))
     rows = np.repeat(np.arange(len(users)), np.concatenate([part.counts for part in parts]))
     places = np.concatenate([part.columns for part in parts])
     return HoldoutCandidates(
