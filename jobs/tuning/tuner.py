@@ -63,17 +63,24 @@ class Tuned:
     """Whether the best section found is used."""
     refusal: str = ""
     """Why nothing that was found for any generator is used, where that is so."""
+    rival: str = ""
+    """Of a generator that takes no part: the best of those that do, which `before` is of."""
 
     @property
     def setting(self) -> Mapping[str, Value]:
         """The values in the section of what may be tuned."""
         generator = GENERATORS[self.name]
         search = generator.SEARCH if isinstance(generator, Tunable) else {}
-        return {key: getattr(self.section, key) for key in search}
+        keys = ["weight", *search] if self.rival else search
+        return {key: getattr(self.section, key) for key in keys}
 
     @property
     def outcome(self) -> str:
         """The decision and its evidence, in one line."""
+        if self.rival:
+            verdict = "switched on" if self.taken else "stays off"
+            figures = f"NDCG@{READ_PLACES} {self.after:.4f} alone, {self.rival} {self.before:.4f}"
+            return f"{verdict}: {figures}, gain {self.gain} on {self.users} users"
         verdict = "taken" if self.taken else "kept as it was"
         figures = f"NDCG@{READ_PLACES} {self.before:.4f} before, {self.after:.4f} after"
         trials = f"{self.trials} trials"
@@ -121,7 +128,8 @@ def tune(
     search on the same data broke off. fixed: parameters to be left as they are, by generator.
     The search sees the earlier half of the holdout; what it finds is taken if it gains more than a
     standard error on the later half, over at least `ranking.least_users` users, and if all
-    generators together do.
+    generators together do. A generator of which the configuration does not say that it is off is
+    tried once as it is, and switched on where it is clearly better than each of the others.
     The trials of a generator are the same wherever they are made; how many there are depends on
     the time. Raises DataError, before any trial, where either half is empty.
     """
@@ -137,16 +145,20 @@ def tune(
         return []
     journal = journal or NoJournal()
     grounds = Grounds.of(holdout, available, config.seed)
-    searches = [
-        Search(name, section, grounds, config.seed, journal.made(name), fixed.get(name, ()))
-        for name, section in used.items()
-    ]
+    searches, idle = (
+        [
+            Search(name, section, grounds, config.seed, journal.made(name), fixed.get(name, ()))
+            for name, section in sections.items()
+        ]
+        for sections in (used, _idle(config))
+    )
     # Held to one thread once for all: a limit that a search ends would end that of the others.
     with threadpool_limits(limits=1, user_api="blas"):
-        for search, trial in _trials(searches, budget.trials, end):
-            journal.keep(search.name, search.trials)
-            heard(_line(search, trial))
-    return _judged(searches, config)
+        for each, most in ((idle, 1), (searches, budget.trials)):
+            for search, trial in _trials(each, most, end):
+                journal.keep(search.name, search.trials)
+                heard(_line(search, trial))
+    return [*_judged(searches, config), *(_tried(each, searches, config) for each in idle)]
 
 
 def with_sections(config: Config, tuned: Mapping[str, GeneratorConfig]) -> Config:
@@ -183,6 +195,37 @@ def _trials(searches: Sequence[Search], most: int, end: float) -> Iterator[tuple
                 yield search, trial
     finally:
         threads.shutdown(cancel_futures=True)
+
+
+def _idle(config: Config) -> Mapping[str, GeneratorConfig]:
+    """The tunable generators that are off by default."""
+    sections = {name: config.generators.section(name) for name in GENERATORS}
+    return {
+        name: section
+        for name, section in sections.items()
+        if isinstance(GENERATORS[name], Tunable)
+        and not section.weight
+        and "weight" not in section.model_fields_set
+    }
+
+
+def _tried(search: Search, used: Sequence[Search], config: Config) -> Tuned:
+    """A generator that takes no part, as it is, beside the best of those that do."""
+    (alone, _), others = search.checked(), {each.name: each.checked()[1] for each in used}
+    rival = max(others, key=lambda name: float(others[name].mean()))
+    gain = Gain.of(alone, others[rival])
+    on = gain.beyond() and len(alone) >= config.ranking.least_users
+    return Tuned(
+        name=search.name,
+        section=search.present.model_copy(update={"weight": 1.0}) if on else search.present,
+        before=float(others[rival].mean()),
+        after=float(alone.mean()),
+        gain=gain,
+        users=len(alone),
+        trials=1,
+        taken=on,
+        rival=rival,
+    )
 
 
 def _turn(search: Search) -> float:

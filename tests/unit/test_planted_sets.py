@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.fitting import fit_generator
 from jobs.run.settings import load_config
-from jobs.tuning.measure import Grounds
 from jobs.tuning.tuner import Budget, Tuned, tune
 from recsys.config import Config
 from recsys.dataset.trial import DataSet
@@ -54,15 +52,17 @@ def test_an_exponent_goes_towards_the_tail_or_the_head_as_it_was_planted() -> No
     assert float(to_tail.setting["to_exponent"]) > configured
 
 
-def test_where_order_was_planted_the_model_of_order_is_best() -> None:
-    data, config = order(1), load_config(SHIPPED)
-    held = data.holdout(data.pairs, config.seed)
-    grounds = Grounds.of(held, np.arange(data.shape[1]), config.seed)
-
-    def ndcg(name: str) -> float:
-        section = config.generators.section(name)
-        model = fit_generator(name, held.training, section, config.seed)
-        return float(grounds.check.ndcg(model).mean())
-
-    others = [ndcg(name) for name in config.generators.used() if name != NEXT_ITEM]
-    assert ndcg(NEXT_ITEM) > 1.2 * max(others)
+@pytest.mark.parametrize(("data", "on"), [(order(1), True), (tail(3, 1.0), False)])
+def test_the_model_of_order_is_switched_on_where_order_was_planted(
+    data: DataSet, *, on: bool
+) -> None:
+    config = load_config(SHIPPED)
+    held, items = data.holdout(data.pairs, config.seed), np.arange(data.shape[1])
+    found = tune(held, items, config, Budget(trials=1), lambda _: None)
+    (own,) = (each for each in found if each.name == NEXT_ITEM)
+    assert own.taken == on
+    assert float(own.section.weight) == float(on)
+    assert own.outcome.startswith("switched on" if on else "stays off")
+    if on:
+        assert own.after > 1.2 * own.before
+        assert own.setting["weight"] == 1.0
