@@ -106,7 +106,7 @@ def test_what_a_run_published_can_be_looked_at(
     shown = runner.invoke(app, ["top", str(user), "-n", "3"], env=environment)
     assert shown.exit_code == 0
     assert all(str(item) in shown.stdout for item in live[user][:3])
-    assert "●" in runner.invoke(app, ["runs"], env=environment).stdout
+    assert " live " in runner.invoke(app, ["runs"], env=environment).stdout
     uri = environment["RECSYS_POSTGRES_URI"].replace("recsys@", "recsys:pa55word@")
     secret = environment | {"RECSYS_POSTGRES_URI": uri}
     report = runner.invoke(app, ["demo-report"], env=secret).stdout

@@ -34,6 +34,17 @@ class Run:
     list_hash: str | None
     published_at: datetime | None
     stats: Mapping[str, Any]
+    audit: Mapping[str, Any] | None
+
+    @property
+    def violations(self) -> tuple[str, ...]:
+        """The gates that it did not pass, in words."""
+        return tuple((self.audit or {}).get("violations", ()))
+
+    @property
+    def tuned_as_of(self) -> str | None:
+        """As-of of the tuned parameters that it used."""
+        return (self.stats.get("tuning") or {}).get("as_of")
 
 
 def top_n(uri: SecretStr, user_id: str, n: int, segment: str | None = None) -> list[ListItem]:
