@@ -23,6 +23,11 @@ _COMMANDS: Final = (
         "jobs.cli.check:check",
         "List everything that is wrong with sources, rights, settings and the published side.",
     ),
+    Deferred(
+        "status",
+        "jobs.cli.status:show_status",
+        "Show what is live, what became of the last nights, what waits, and what comes next.",
+    ),
     Deferred("top", "jobs.cli.top:top", "Show a user's list, as an app gets it.", lenient=True),
     Deferred("runs", "jobs.cli.runs:runs", "List the newest runs."),
     Deferred(

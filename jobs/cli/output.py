@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -85,3 +85,20 @@ def figure(value: float | None) -> str:
 def minute(instant: datetime | None) -> str:
     """An instant to the minute, in UTC."""
     return "" if instant is None else f"{instant.astimezone(UTC):%F %H:%M}"
+
+
+def span(time: timedelta) -> str:
+    """A span of time in its greatest unit: minutes, hours up to two days, days."""
+    hours, days = time / timedelta(hours=1), time / timedelta(days=1)
+    if hours < 1:
+        return f"{time / timedelta(minutes=1):.0f} min"
+    return f"{hours:.0f} h" if days < 2 else f"{days:.0f} days"
+
+
+def size(count: int) -> str:
+    """A number of bytes in its greatest unit, from KiB on."""
+    value, units = count / 1024, ["KiB", "MiB", "GiB", "TiB"]
+    while value >= 1024 and units[1:]:
+        value /= 1024
+        units.pop(0)
+    return f"{value:,.1f} {units[0]}"
