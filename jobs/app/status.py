@@ -184,6 +184,6 @@ def _reached(lake: Lake, night: AsOf) -> str:
 def _lake_state(lake: Lake) -> LakeState:
     if not is_local(lake.root):
         return LakeState(str(lake.root))
-    folder = Path(lake.root)
+    folder = Path(lake.root.path)
     there = disk.room(folder)
     return LakeState(str(folder), disk.size(folder), there.free, there.total)

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
@@ -96,7 +96,7 @@ def _as_dict(
         **{name: run.stats[name] for name in ("read", "rejected", "matrix", "lists")},
         "models": policy.generators,
         "order": policy.summary(),
-        "users": [asdict(person) for person in people],
+        "users": people,
     }
 
 

@@ -1,7 +1,6 @@
 """`recsys diff`: what one run's lists change for users, against another's."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Annotated, Any, Final
 
 import typer
@@ -116,7 +115,7 @@ def _as_dict(
         "before": {"run": before.run_id, "as_of": before.as_of},
         "after": {"run": after.run_id, "as_of": after.as_of},
         **verdict.as_dict(),
-        "bands": {name: asdict(change) for name, change in groups.items()},
+        "bands": groups,
         "items": [
             {
                 "item": mover.item_id,

@@ -24,6 +24,11 @@ _COMMANDS: Final = (
         "List everything that is wrong with sources, rights, settings and the published side.",
     ),
     Deferred(
+        "doctor",
+        "jobs.cli.doctor:doctor",
+        "Examine everything a night rests on, and say what to do about what is not well.",
+    ),
+    Deferred(
         "status",
         "jobs.cli.status:show_status",
         "Show what is live, what became of the last nights, what waits, and what comes next.",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -63,16 +64,16 @@ def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], title: 
 
 
 def show_json(value: Any) -> None:
-    """Prints data as JSON: instants in UTC, what is not known as null."""
+    """Prints data as JSON: dataclasses as objects, instants in UTC, what is not known as null."""
     typer.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=_plain))
 
 
-def _plain(value: object) -> str:
+def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     if isinstance(value, AsOf | Path | UUID):
         return str(value)
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def figure(value: float | None) -> str:

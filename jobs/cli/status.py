@@ -1,7 +1,6 @@
 """`recsys status`: how things are, on one screen."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 import typer
@@ -33,7 +32,7 @@ def show_status(*, as_json: Json = False) -> None:
     settings = load_settings()
     found = status(settings.require_postgres(), lake_of(settings), datetime.now(UTC))
     if as_json:
-        show_json(asdict(found))
+        show_json(found)
         return
     show_table((word(""), words("")), _facts(found))
     if found.nights:
