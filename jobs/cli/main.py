@@ -80,6 +80,11 @@ _COMMANDS: Final = (
         lenient=True,
     ),
     Deferred(
+        "init",
+        "jobs.cli.init:init",
+        "Propose a recsys.toml from what the databases hold, write it, and try it.",
+    ),
+    Deferred(
         "migrate",
         "jobs.cli.migrate:migrate",
         "Bring the published side of the database to the present schema.",
