@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from jobs.sources import mongo_catalog, postgres_catalog
+from recsys.proposal.links import believed
 from recsys.proposal.relations import ID_FAMILIES, Family, Key, Links, Relation
 
 VALUES: Final = 50
@@ -52,12 +53,16 @@ def read_catalog(postgres: SecretStr | None, mongo: SecretStr | None) -> Catalog
                 found = mongo_catalog.found(mongo, relation, key, wanted)
             for column, count in found.items():
                 links[column][Key(relation.place, key)] = count / len(wanted[column])
-    if postgres:
-        keys = {(relation.place, key) for relation in relations for key in relation.keys}
-        for column, target in postgres_catalog.references(postgres):
-            if target in keys:
-                links[column][Key(*target)] = 1.0
-    return Catalog(tuple(relations), links)
+    by_place = {relation.place: relation for relation in relations}
+    declared = {
+        (place, column): Key(*target)
+        for (place, column), target in (postgres_catalog.references(postgres) if postgres else ())
+        # Others may not be read.
+        if {place, target[0]} <= {*by_place}
+        and column in by_place[place].families
+        and target[1] in by_place[target[0]].keys
+    }
+    return Catalog(tuple(relations), believed(links, declared, by_place))
 
 
 def _some(values: Sequence[str]) -> list[str]:

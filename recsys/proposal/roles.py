@@ -18,7 +18,7 @@ from recsys.proposal.relations import Key, Links, Relation
 _LINKED: Final = 0.5
 """Share of a column's values that a key must have for the one to refer to the other."""
 _SAME: Final = 0.9
-"""Share of the values of each of two keys that the other must have for them to be the same."""
+"""Share of the values of a key that another must have for the two to be the same."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,15 @@ def find_roles(relations: Sequence[Relation], links: Links) -> Roles:
         return _without_users(relations, targets)
     chosen = max(votes, key=lambda keys: (votes[keys], sorted(keys)))
     user, item, guessed = _sides(sorted(chosen), by_place, links)
+    linking = _largest_first(_linking(relations, targets, user, item))
+    taken = {each.relation.place for each in linking}
+    others = [relation for relation in relations if relation.place not in taken]
     return Roles(
         users=Side(by_place[user.place], user.column),
         items=Side(by_place[item.place], item.column),
         guessed_sides=guessed,
-        linking=_largest_first(_linking(relations, targets, user, item)),
-        profiles=tuple(_profiles(relations, targets, user, item)),
+        linking=linking,
+        profiles=tuple(_profiles(others, targets, user, item)),
     )
 
 
@@ -100,13 +103,12 @@ class _Targets:
         A list has flags and times, and rather is a table.
         """
 
-        def shared(one: Key, other: Key) -> float:
-            return self.links.get((one.place, one.column), {}).get(other, 0.0)
-
+        rows = self.by_place[key.place].rows
         same = [
             other
-            for other in self.links.get((key.place, key.column), {})
-            if min(shared(key, other), shared(other, key)) >= _SAME
+            for other, share in self.links.get((key.place, key.column), {}).items()
+            if share >= _SAME
+            and rows / 2 <= self.by_place[other.place].rows <= 2 * rows
             and self._burden(other) <= self._burden(key)
         ]
 
@@ -207,14 +209,15 @@ def _profiles(
 
 
 def _without_users(relations: Sequence[Relation], targets: _Targets) -> Roles:
-    """The roles where no relation lists users: a column named after them is their id."""
+    """The roles where no relation lists users: they are whoever events on items name."""
     found = [
         (worth, key, Linked(relation, user, column))
         for relation in relations
-        if relation.of_family("instant") and (user := _named_user(relation))
+        if relation.of_family("instant")
         for column in relation.ids
+        if (user := _unlisted_user(relation, column))
         for key in targets.links.get((relation.place, column), {})
-        if column != user and (worth := targets.worth(relation, column, key))
+        if (worth := targets.worth(relation, column, key))
     ]
     if not found:
         seen = ", ".join(relation.place for relation in relations) or "nothing"
@@ -224,24 +227,26 @@ def _without_users(relations: Sequence[Relation], targets: _Targets) -> Roles:
         )
     _, key, _ = max(found, key=lambda each: (each[0], each[1]))
     linking = {each.relation.place: each for _, other, each in found if other == key}
-    items = Side(targets.by_place[key.place], key.column)
-    profiles = [
-        each
-        for each in _profiles(relations, targets, key, key)
-        if each.relation.place not in linking
-    ]
+    others = [relation for relation in relations if relation.place not in linking]
     return Roles(
         users=Side(None),
-        items=items,
+        items=Side(targets.by_place[key.place], key.column),
         guessed_sides=False,
         linking=_largest_first(linking.values()),
-        profiles=tuple(Linked(each.relation, "", each.user) for each in profiles),
+        profiles=tuple(
+            Linked(each.relation, "", each.user) for each in _profiles(others, targets, key, key)
+        ),
     )
 
 
-def _named_user(relation: Relation) -> str:
-    """A column that is named after users; empty for none."""
-    return next((name for name in relation.ids if names.hints(name, names.USER)), "")
+def _unlisted_user(relation: Relation, item: str) -> str:
+    """The column named after users, else that of the most different values; empty for none."""
+    others = [name for name in relation.ids if name != item]
+
+    def likely(name: str) -> tuple[bool, int]:
+        return names.hints(name, names.USER), len(set(relation.values(name)))
+
+    return max(others, key=likely, default="")
 
 
 def _largest_first(linking: Iterable[Linked]) -> tuple[Linked, ...]:
