@@ -181,6 +181,98 @@ def test_ids_of_other_types_and_names_that_say_nothing(settings: Settings, folde
     assert "users and items were told apart by their numbers alone" in done.stdout
 
 
+SHOP = """CREATE SCHEMA shop; SET search_path = shop;
+CREATE TABLE customers (id serial PRIMARY KEY, email text UNIQUE, first_name text, opted_in boolean,
+    created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now());
+CREATE TABLE categories (id serial PRIMARY KEY, name text);
+CREATE TABLE products (id serial PRIMARY KEY, name text, description text, price numeric(10, 2),
+    category_id int REFERENCES categories, in_stock boolean, created_at timestamptz DEFAULT now());
+CREATE TABLE page_views (id bigserial PRIMARY KEY, customer_id int REFERENCES customers,
+    product_id int REFERENCES products, action text, created_at timestamptz);
+CREATE TABLE orders (id serial PRIMARY KEY, customer_id int REFERENCES customers, status text,
+    total numeric, created_at timestamptz DEFAULT now());
+CREATE TABLE order_items (id serial PRIMARY KEY, order_id int REFERENCES orders,
+    product_id int REFERENCES products);
+INSERT INTO customers (email, first_name, opted_in)
+SELECT i || '@example.org', 'n' || i % 30, i % 3 = 0 FROM generate_series(1, 200) AS i;
+INSERT INTO categories (name) SELECT 'c' || i FROM generate_series(1, 12) AS i;
+INSERT INTO products (name, description, price, category_id, in_stock)
+SELECT 'Thing ' || i, 'a fine thing of size ' || i, i, 1 + i % 12, i % 5 > 0
+FROM generate_series(1, 300) AS i;
+INSERT INTO page_views (customer_id, product_id, action, created_at)
+SELECT 1 + i * 7 % 200, 1 + i * 13 % 300, (ARRAY['view', 'buy'])[1 + i % 2], now()
+FROM generate_series(1, 900) AS i;
+INSERT INTO orders (customer_id, status, total)
+SELECT 1 + i * 3 % 200, 'paid', i FROM generate_series(1, 400) AS i;
+INSERT INTO order_items (order_id, product_id)
+SELECT i, 1 + i % 300 FROM generate_series(1, 400) AS i"""
+READERS = """CREATE TABLE public.books (isbn text PRIMARY KEY, title text, lang text);
+CREATE TABLE public.readings (who text, isbn text, what text, seen timestamptz, stored timestamptz);
+INSERT INTO public.books
+SELECT md5(i::text), 'Book of ' || i, (ARRAY['de', 'en'])[1 + i % 2]
+FROM generate_series(1, 90) AS i;
+INSERT INTO public.readings
+SELECT 'reader' || i % 40, md5((1 + i * 7 % 90)::text), 'open', now(), now() + interval '3 min'
+FROM generate_series(1, 400) AS i"""
+
+
+@pytest.mark.parametrize(
+    ("tables", "expected"),
+    [
+        pytest.param(
+            SHOP,
+            {
+                "users": {"user_id": "id", "created_at": "created_at"},
+                "items": {
+                    "item_id": "id",
+                    "title": "name",
+                    "available": "in_stock",
+                    "created_at": "created_at",
+                },
+                "interactions": {
+                    "user_id": "customer_id",
+                    "item_id": "product_id",
+                    "event_type": "action",
+                    "occurred_at": "created_at",
+                },
+                "item_profiles": {"item_id": "id", "text": ["name", "description"]},
+            },
+            id="small numbers everywhere",
+        ),
+        pytest.param(
+            READERS,
+            {
+                "items": {"item_id": "isbn", "title": "title"},
+                "interactions": {
+                    "user_id": "who",
+                    "item_id": "isbn",
+                    "event_type": "what",
+                    "occurred_at": "seen",
+                    "arrived_at": "stored",
+                },
+                "item_profiles": {"item_id": "isbn", "text": ["title"], "tags": ["lang"]},
+            },
+            id="nothing lists users",
+        ),
+    ],
+)
+def test_tables_of_another_shop_without_mongodb(
+    tables: str,
+    expected: Mapping[str, Mapping[str, Any]],
+    settings: Settings,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(environment.MONGO_URI)
+    with connect(settings.require_postgres()) as connection:
+        connection.cursor().execute(tables)
+    done = init(folder, "--yes")
+    assert done.exit_code == 0, done.output
+    found = proposed(folder)["sources"]
+    assert {name: source["columns"] for name, source in found.items()} == expected
+    assert found["interactions"]["table"] in {"shop.page_views", "public.readings"}
+
+
 def test_typed_uris_are_used_and_never_written_and_a_file_is_never_replaced(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
