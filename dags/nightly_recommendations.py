@@ -7,15 +7,13 @@ from typing import Final
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, chain
-from recsys_as_of import as_of
 from recsys_tasks import AS_OF, COMMON, REPOSITORY, process_task
 
 from jobs.steps import STEPS, Step
+from jobs.steps.schedule import SCHEDULE, as_of
 
 LIVE_LISTS: Final = Asset(name="recs.live_lists", uri="x-recsys://postgres/recs/user_list")
 
-#: Cron, in UTC. To run every six hours, `0 2-23/6 * * *` is all that changes.
-SCHEDULE: Final = "0 2 * * *"
 # Without it, each job sends executors the code that it runs itself.
 PACKAGE: Final = "{{ var.value.get('recsys_package', '') }}"
 # A backfill publishes history, and the live run stays live. Its dates run in any order, so none may
@@ -34,7 +32,7 @@ Every job gets the same `--as-of D`: only what was known before `D` counts, a da
 00:00 UTC. `D` is the `as_of` parameter, else it follows from the run's logical date, or without one
 from when the run was due: the day, or with several runs a day the part of the day, that it lies in
 begins at `D`. The run of 02:00 on the 2nd thus uses everything up to the end of the 1st, and with
-`SCHEDULE` set to `0 2-23/6 * * *` the run of 08:00 everything up to 06:00.
+`SCHEDULE` (jobs/steps/schedule.py) set to `0 2-23/6 * * *` the run of 08:00 everything up to 06:00.
 
 ### Run a date again
 Trigger the DAG with `as_of` set (`{"as_of": "2026-01-01"}`), or clear the failed task to go on from

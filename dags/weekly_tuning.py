@@ -5,8 +5,9 @@ from functools import partial
 from typing import Final
 
 from airflow.sdk import DAG, CronTriggerTimetable
-from recsys_as_of import as_of
 from recsys_tasks import COMMON, process_task
+
+from jobs.steps.schedule import as_of
 
 #: Cron, in UTC: after the night of the same day, whose matrix it searches on.
 SCHEDULE: Final = "0 5 * * 0"

@@ -37,7 +37,7 @@ LEAST_ROWS: Final = 10
 """Of so many rows that are all unusable, the mapping is to blame."""
 PUBLISHED: Final = "published side"
 #: Errors of a server as a whole, of which one is enough.
-_OF_SERVER: Final = (OutageError, SettingsError, SourceEncodingError)
+OF_SERVER: Final = (OutageError, SettingsError, SourceEncodingError)
 
 
 @dataclass(frozen=True)
@@ -61,19 +61,35 @@ def require_ready(config: Config, settings: Settings) -> None:
 
 def problems(config: Config, settings: Settings) -> list[Problem]:
     """Everything that would stop a night, in the order of the sources."""
-    found = [
-        *_of_server(config, settings.require_postgres, "table", _table_errors),
-        *_of_server(config, settings.require_mongo, "collection", _collection_errors),
-    ]
+    found = [*of_tables(config, settings), *of_collections(config, settings)]
     order = [*config.sources.configured()]
     found.sort(key=lambda problem: order.index(problem.place))
     if not any(isinstance(problem.error, OutageError) for problem in found):
-        found += [Problem(PUBLISHED, error) for error in _publishing_errors(config, settings)]
-        found += _of_sinks(config, settings)
+        found += of_published_side(config.ids, settings)
+        found += of_sinks(config, settings)
     return found
 
 
-def _of_sinks(config: Config, settings: Settings) -> list[Problem]:
+def of_tables(config: Config, settings: Settings) -> list[Problem]:
+    """The problems of sources in Postgres."""
+    return _of_server(config, settings.require_postgres, "table", _table_errors)
+
+
+def of_collections(config: Config, settings: Settings) -> list[Problem]:
+    """The problems of sources in MongoDB."""
+    return _of_server(config, settings.require_mongo, "collection", _collection_errors)
+
+
+def of_published_side(ids: Ids, settings: Settings) -> list[Problem]:
+    """Reasons why a run could not be published."""
+    try:
+        uri = settings.require_postgres()
+    except SettingsError as error:
+        return [Problem(PUBLISHED, error)]
+    return [Problem(PUBLISHED, PublishedSideError(text)) for text in published_problems(uri, ids)]
+
+
+def of_sinks(config: Config, settings: Settings) -> list[Problem]:
     """Sinks that are not configured well, or do not answer."""
     found = []
     for name, section in config.sinks.items():
@@ -83,14 +99,6 @@ def _of_sinks(config: Config, settings: Settings) -> list[Problem]:
         except RecsysError as error:
             found.append(Problem(f"sink {name}", error))
     return found
-
-
-def _publishing_errors(config: Config, settings: Settings) -> list[RecsysError]:
-    try:
-        uri = settings.require_postgres()
-    except SettingsError as error:
-        return [error]
-    return [PublishedSideError(text) for text in published_problems(uri, config.ids)]
 
 
 Errors = Iterator[RecsysError]
@@ -112,7 +120,7 @@ def _of_server(
             found.extend(Problem(name, error) for error in wrong)
         except RecsysError as error:
             found.append(Problem(name, error))
-            if isinstance(error, _OF_SERVER):
+            if isinstance(error, OF_SERVER):
                 break
     return found
 

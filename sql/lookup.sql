@@ -1,5 +1,17 @@
 -- Lookups and the list of runs, as apps and operators ask.
 
+-- name: live
+-- The live run: its number, as-of, users, when it went live, and the length of its lists, which the
+-- first thousand tell.
+SELECT
+    r.run_id, r.as_of, r.users, l.switched_at,
+    (
+        SELECT max(cardinality(u.item_ids))
+        FROM (SELECT o.item_ids FROM recs.user_list AS o WHERE o.run_id = r.run_id LIMIT 1000) AS u
+    ) AS places
+FROM recs.live AS l
+JOIN recs.run AS r USING (run_id)
+
 -- name: mentions
 -- Rows of the published side that hold something of a user. Parameter: user_id.
 SELECT
@@ -22,7 +34,7 @@ ORDER BY r.as_of
 WITH newest AS (SELECT r.run_id FROM recs.run AS r ORDER BY r.run_id DESC LIMIT %(n)s)
 SELECT
     r.run_id, r.as_of, r.status, l.run_id IS NOT NULL AS live,
-    r.users, r.list_hash, r.published_at, r.stats
+    r.users, r.list_hash, r.published_at, r.stats, r.audit
 FROM recs.run AS r
 LEFT JOIN recs.live AS l USING (run_id)
 WHERE l.run_id IS NOT NULL OR r.run_id IN (SELECT n.run_id FROM newest AS n)
@@ -35,6 +47,17 @@ FROM recs.fallback_list AS f
 INNER JOIN recs.live AS l ON f.run_id = l.run_id
 WHERE f.segment <> 'all'
 ORDER BY f.segment COLLATE "C"
+
+-- name: sizes
+-- Bytes of the published side on disk, and of the whole database.
+SELECT
+    (
+        SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint
+        FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'recs' AND c.relkind = 'r'
+    ) AS published,
+    pg_database_size(current_database()) AS database
 
 -- name: top_n
 -- A user's list as an app gets it. Parameters: user_id, n, segment.

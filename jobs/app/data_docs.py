@@ -16,7 +16,8 @@ from jobs.lake.partitions import Lake
 from jobs.run.entrypoint import lake_of
 from jobs.run.reporting import report
 from jobs.run.settings import load_settings
-from jobs.stores.checks import CONTRACTS, STAGES, results, stage_partition
+from jobs.stores.checks import results
+from jobs.stores.stages import CONTRACTS, STAGES, stage_partition
 from recsys.errors import MissingPartitionError, RecsysError
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 from jobs.app.backfill import (
     PlannedRun,
@@ -24,6 +22,7 @@ from jobs.app.backfill import (
     remaining,
 )
 from jobs.cli.as_of import as_of_option
+from jobs.cli.output import number, show_table, table, word, words
 from jobs.readiness import require_ready
 from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import load_config, load_settings
@@ -32,13 +31,13 @@ from recsys.as_of import AsOf
 
 _SPAN: Final = re.compile(r"([1-9]\d{0,3})(m|h|d)", re.ASCII)
 _UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
-_STYLES: Final = {
-    State.REMAINING: "dim",
-    State.RUNNING: "cyan",
-    State.DONE: "green",
-    State.SKIPPED: "dim",
-    State.FAILED: "red",
-}
+_COLUMNS: Final = (
+    word("as of"),
+    word("state"),
+    number("seconds"),
+    number("exit code"),
+    words("error"),
+)
 
 
 def _span(text: str) -> timedelta:
@@ -101,33 +100,36 @@ def _follow(
         for run in backfill(arguments, planned, parallel, make):
             known[run.as_of] = run
             live.update(_progress(list(known.values())), refresh=True)
-    console.print(_progress(list(known.values())))
+    show_table(_COLUMNS, map(_row, known.values()))
+    typer.echo(_counts(known.values()))
     return list(known.values())
 
 
-def _progress(runs: Sequence[PlannedRun]) -> Table:
+def _progress(runs: Sequence[PlannedRun]) -> Group:
+    return Group(table(_COLUMNS, map(_row, runs)), _counts(runs))
+
+
+def _row(run: PlannedRun) -> tuple[str, ...]:
+    seconds = f"{run.seconds:.0f}" if run.seconds else ""
+    return str(run.as_of), str(run.state), seconds, str(run.exit_code or ""), run.error
+
+
+def _counts(runs: Iterable[PlannedRun]) -> str:
     counts = Counter(run.state for run in runs)
-    caption = ", ".join(f"{counts[state]} {state}" for state in State)
-    table = Table("as of", "state", "seconds", "exit code", "error", caption=caption)
-    for run in runs:
-        seconds = f"{run.seconds:.0f}" if run.seconds else ""
-        code = str(run.exit_code or "")
-        state = f"[{_STYLES[run.state]}]{run.state}[/]"
-        table.add_row(str(run.as_of), state, seconds, code, Text(run.error))
-    return table
+    return ", ".join(f"{counts[state]} {state}" for state in State)
 
 
 def _say_what_would_be_done(arguments: RunArguments, planned: Sequence[PlannedRun]) -> None:
-    console, instants = Console(), [run.as_of for run in remaining(planned)]
+    instants = [run.as_of for run in remaining(planned)]
     for read in missing_events(arguments, instants):
-        console.print(f"read {read.partition.label} from {read.source.place}", highlight=False)
-    table = Table("as of", "would be", "sources read as they are now")
+        typer.echo(f"read {read.partition.label} from {read.source.place}")
+    rows = []
     for run in planned:
         what = f"run{' and go live' if run.promote else ''}"
         skipped = run.state is State.SKIPPED
         now = "" if skipped else _read_now(arguments, run.as_of)
-        table.add_row(str(run.as_of), "skipped" if skipped else what, now)
-    console.print(table)
+        rows.append((str(run.as_of), "skipped" if skipped else what, now))
+    show_table((word("as of"), word("would be"), words("sources read as they are now")), rows)
 
 
 def _read_now(arguments: RunArguments, as_of: AsOf) -> str:

@@ -1,11 +1,11 @@
 """`recsys check`: what would stop a night, before it begins."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from jobs.cli.output import Json, show_json
 from jobs.readiness import problems
 from jobs.run.settings import load_config, load_settings
 
@@ -13,7 +13,7 @@ from jobs.run.settings import load_config, load_settings
 def check(
     config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the problems as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List everything that is wrong with sources, rights, settings and the published side.
 
@@ -34,7 +34,7 @@ def check(
             }
             for problem in found
         ]
-        typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
+        show_json(told)
     else:
         for problem in found:
             typer.echo(f"{problem.place}: {problem.error}")

@@ -1,17 +1,17 @@
 """`recsys demo-report`: what the last run did, for a person who has just run the demo."""
 
 import shlex
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import typer
 from psycopg2.extensions import make_dsn, parse_dsn
 from pydantic import SecretStr
-from rich.console import Console
-from rich.table import Table
 
+from jobs.cli.output import Json, show_json, show_table, word, words
 from jobs.run.entrypoint import lake_of
 from jobs.run.settings import load_config, load_settings
 from jobs.sandbox import servers
@@ -27,22 +27,40 @@ _ITEMS_SHOWN: Final = 5
 _UNKNOWN: Final = {"bigint": "-1", "uuid": "00000000-0000-0000-0000-000000000000", "text": "?"}
 
 
-def demo_report() -> None:
+@dataclass(frozen=True)
+class _Person:
+    """One user with a list."""
+
+    user: str
+    touched: Sequence[str]
+    """Titles of the items that the user had touched most."""
+    listed: Sequence[str]
+    """Titles of the first items of the list, each with its source."""
+
+
+def demo_report(*, as_json: Json = False) -> None:
     """Print what the live run read, trained and published, and some of its lists.
 
     Example: recsys demo-report
     """
-    settings, ids, console = load_settings(), load_config().ids, Console()
+    settings, ids = load_settings(), load_config().ids
     uri, lake = settings.require_postgres(), lake_of(settings)
     live = [run for run in lookup.runs(uri, 100) if run.live]
     if not live:
         raise DataError("no run is live; run `recsys nightly --as-of DATE` first")
     (run,) = live
-    console.print(_facts(run, read_policy(lake, run.as_of)))
+    policy = read_policy(lake, run.as_of)
     items = lake.as_of(ITEMS.name, run.as_of).read(ITEMS, ids)
     users = histories(lake, run.as_of, ids)
     lists = lake.as_of(LISTS.name, run.as_of).read(LISTS, ids)
-    console.print(_people(uri, users, items, _active_users(lists)))
+    people = list(_people(uri, users, items, _active_users(lists)))
+    if as_json:
+        show_json(_as_dict(run, policy, people))
+        return
+    show_table((word(""), words("")), _facts(run, policy), f"run {run.run_id} as of {run.as_of}")
+    typer.echo()
+    _show_people(people)
+    typer.echo()
     empty = lists.filter(pc.equal(pc.list_value_length(lists[c.ITEM_IDS]), 0))[c.USER_ID]
     for who, user in (
         ("a known user", _active_users(lists)[0]),
@@ -50,7 +68,7 @@ def demo_report() -> None:
         ("a user with everything blocked", str(empty[0]) if len(empty) else None),
     ):
         if user is not None:
-            console.print(_answer(uri, who, user), highlight=False)
+            typer.echo(_answer(uri, who, user))
     typer.echo(f"look further: {shlex.join([str(servers.psql_path()), _without_password(uri)])}")
 
 
@@ -60,16 +78,26 @@ def _without_password(uri: SecretStr) -> str:
     return str(make_dsn(**{key: value for key, value in parts.items() if "password" not in key}))
 
 
-def _facts(run: lookup.Run, choice: RankingPolicy) -> Table:
-    table = Table(title=f"run {run.run_id} as of {run.as_of}", show_header=False)
-    stats = run.stats
+def _facts(run: lookup.Run, policy: RankingPolicy) -> Iterator[tuple[str, str]]:
     for group in ("read", "rejected", "matrix"):
-        facts = "\n".join(f"{name}  {value:,}" for name, value in stats[group].items())
-        table.add_row(group, facts or "none")
-    table.add_row("models", ", ".join(choice.generators))
-    table.add_row("order", choice.summary())
-    table.add_row("lists", f"{stats['lists']:,}")
-    return table
+        facts = "\n".join(f"{name}  {value:,}" for name, value in run.stats[group].items())
+        yield group, facts or "none"
+    yield "models", ", ".join(policy.generators)
+    yield "order", policy.summary()
+    yield "lists", f"{run.stats['lists']:,}"
+
+
+def _as_dict(
+    run: lookup.Run, policy: RankingPolicy, people: Sequence[_Person]
+) -> Mapping[str, Any]:
+    return {
+        "run": run.run_id,
+        "as_of": run.as_of,
+        **{name: run.stats[name] for name in ("read", "rejected", "matrix", "lists")},
+        "models": policy.generators,
+        "order": policy.summary(),
+        "users": people,
+    }
 
 
 def _active_users(lists: pa.Table) -> list[str]:
@@ -79,8 +107,9 @@ def _active_users(lists: pa.Table) -> list[str]:
     return [str(user) for user in full[::step][:_USERS_SHOWN].to_pylist()]
 
 
-def _people(uri: SecretStr, users: pa.Table, items: pa.Table, shown: Sequence[str]) -> Table:
-    table = Table("user", "had touched most", "is recommended", show_lines=True)
+def _people(
+    uri: SecretStr, users: pa.Table, items: pa.Table, shown: Sequence[str]
+) -> Iterator[_Person]:
     ids, titles = items[c.ITEM_ID].to_pylist(), items[c.TITLE].to_pylist()
     names = [title or str(item) for item, title in zip(ids, titles, strict=True)]
     name_of = dict(zip(map(str, ids), names, strict=True))
@@ -90,8 +119,12 @@ def _people(uri: SecretStr, users: pa.Table, items: pa.Table, shown: Sequence[st
             touched = [names[row] for _, row in weighed[:_ITEMS_SHOWN]]
             entries = lookup.top_n(uri, str(user[c.USER_ID]), _ITEMS_SHOWN)
             listed = [f"{name_of[entry.item_id]} ({entry.source})" for entry in entries]
-            table.add_row(str(user[c.USER_ID]), "\n".join(touched), "\n".join(listed))
-    return table
+            yield _Person(str(user[c.USER_ID]), touched, listed)
+
+
+def _show_people(people: Sequence[_Person]) -> None:
+    rows = [(p.user, "\n".join(p.touched), "\n".join([*p.listed, ""])) for p in people]
+    show_table((words("user"), words("had touched most"), words("is recommended")), rows)
 
 
 def _answer(uri: SecretStr, who: str, user: str) -> str:

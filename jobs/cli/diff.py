@@ -1,12 +1,11 @@
 """`recsys diff`: what one run's lists change for users, against another's."""
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Final
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from jobs.cli.output import Json, figure, number, show_json, show_table, words
 from jobs.cli.titles import titles_of
 from jobs.lake.partitions import Lake
 from jobs.run.entrypoint import lake_of
@@ -25,7 +24,8 @@ _OUTCOMES: Final[Mapping[Outcome, str]] = {
     Outcome.HELD: "held back",
     Outcome.HISTORY: "history, since its as-of is before",
 }
-_COLUMNS: Final = ("before", "after", "lost", "new", "overlap", "rbo", "churn")
+_SIDES: Final = ("before", "after", "lost", "new")
+_SHARES: Final = ("overlap", "rbo", "churn")
 
 
 def diff(
@@ -36,21 +36,31 @@ def diff(
     n: Annotated[
         int, typer.Option("--n", "-n", min=1, max=10_000, help="Items of each kind.")
     ] = _MOVERS,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Show what a run changes against another: users, lists by band, items.
 
     Example: recsys diff 3 4
     """
-    settings, config, console = load_settings(), load_config(), Console()
+    settings, config = load_settings(), load_config()
     uri, lake = settings.require_postgres(), lake_of(settings)
     earlier, later = (
         run_facts(uri, run, config.ids, config.gates.depth) for run in (before, after)
     )
     verdict = audit(later, earlier, config.gates)
-    console.print(_totals(earlier, later, verdict))
     groups = _by_group(verdict.difference, lake, later.as_of, config)
-    console.print(_groups(groups, verdict.figures))
-    console.print(_items(*verdict.difference.movers(n)))
+    gained, lost = verdict.difference.movers(n)
+    movers = [*gained, *reversed(lost)]
+    titles = titles_of([str(mover.item_id) for mover in movers])
+    if as_json:
+        show_json(_as_dict(earlier, later, verdict, groups, movers, titles))
+        return
+    _show_totals(earlier, later, verdict)
+    typer.echo()
+    _show_groups(groups, verdict.figures)
+    typer.echo()
+    _show_items(movers, titles)
 
 
 def _by_group(
@@ -63,37 +73,56 @@ def _by_group(
         return difference.by_group(difference.by_length())
 
 
-def _totals(before: RunFacts, after: RunFacts, verdict: AuditVerdict) -> Table:
+def _show_totals(before: RunFacts, after: RunFacts, verdict: AuditVerdict) -> None:
+    figures = {**verdict.figures.as_dict(), "ndcg": verdict.ndcg}
+    rows = [(name.replace("_", " "), figure(value)) for name, value in figures.items()]
+    rows.append(("gates not passed", "\n".join(map(str, verdict.violations)) or "none"))
+    rows.append(("published over it", _OUTCOMES[verdict.outcome]))
     title = f"run {after.run_id} ({after.as_of}) against run {before.run_id} ({before.as_of})"
-    table = Table("figure", "value", title=title)
-    for name, value in {**verdict.figures.as_dict(), "ndcg": verdict.ndcg}.items():
-        table.add_row(name.replace("_", " "), _figure(value))
-    table.add_row("gates not passed", "\n".join(map(str, verdict.violations)) or "none")
-    table.add_row("published over it", _OUTCOMES[verdict.outcome])
-    return table
+    show_table((words(""), words("")), rows, title)
 
 
-def _groups(groups: Mapping[str, Change], everybody: Change) -> Table:
-    table = Table("band", *_COLUMNS, title="users and their lists")
+def _show_groups(groups: Mapping[str, Change], everybody: Change) -> None:
+    rows = []
     for name, change in (*groups.items(), ("all users", everybody)):
-        counts = (change.users_before, change.users_after, change.users_lost, change.users_new)
-        shares = (change.overlap, change.rbo, change.churn)
-        table.add_row(name, *map(_figure, (*counts, *shares)))
-    return table
+        counts = (getattr(change, f"users_{side}") for side in _SIDES)
+        shares = (getattr(change, share) for share in _SHARES)
+        rows.append((name, *map(figure, (*counts, *shares))))
+    columns = (words("band"), *map(number, (*_SIDES, *_SHARES)))
+    show_table(columns, rows, "users and their lists")
 
 
-def _items(gained: Iterable[Mover], lost: Iterable[Mover]) -> Table:
-    movers = [*gained, *reversed(tuple(lost))]
-    titles = titles_of([str(mover.item_id) for mover in movers])
-    table = Table("item", "title", "before", "after", "change", title="share of all exposure")
+def _show_items(movers: Sequence[Mover], titles: Mapping[str, str]) -> None:
+    rows = []
     for mover in movers:
         item = str(mover.item_id)
         shares = (f"{mover.before:.3%}", f"{mover.after:.3%}", f"{mover.gain:+.3%}")
-        table.add_row(item, titles.get(item, ""), *shares)
-    return table
+        rows.append((item, titles.get(item, ""), *shares))
+    columns = (words("item"), words("title"), *map(number, ("before", "after", "change")))
+    show_table(columns, rows, "share of all exposure")
 
 
-def _figure(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+def _as_dict(
+    before: RunFacts,
+    after: RunFacts,
+    verdict: AuditVerdict,
+    groups: Mapping[str, Change],
+    movers: Sequence[Mover],
+    titles: Mapping[str, str],
+) -> dict[str, Any]:
+    """The figures as JSON has them; those of the verdict as they are kept with a run."""
+    return {
+        "before": {"run": before.run_id, "as_of": before.as_of},
+        "after": {"run": after.run_id, "as_of": after.as_of},
+        **verdict.as_dict(),
+        "bands": groups,
+        "items": [
+            {
+                "item": mover.item_id,
+                "title": titles.get(str(mover.item_id)),
+                "before": mover.before,
+                "after": mover.after,
+            }
+            for mover in movers
+        ],
+    }

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import numpy as np
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from jobs.app.evaluation import BLEND, PUBLISHED, Quality, Steps, Trial, try_stack
+from jobs.cli.output import number, show_table, words
 from jobs.run.settings import load_config
 from jobs.sources.pair_files import read_descriptions, read_ids, read_numbered
 from recsys.arrays import Ints
@@ -28,8 +28,10 @@ from recsys.evaluation.significance import ERRORS, Interval
 from recsys.evaluation.splits import Pairs, Split, at_quantile, given, random_per_user
 from recsys.sections.base import READ_PLACES
 
-_NARROW = 80
-"""Columns that the table may always take: a terminal below that breaks its lines itself."""
+_COLUMNS: Final = (
+    words("model"),
+    *map(number, ("NDCG", "95 % interval", "recall", "coverage", "Gini", "reach")),
+)
 _READABLE = 100
 """Columns that lines of text take at most."""
 
@@ -157,15 +159,14 @@ def show(trial: Trial, *, bands: bool = False) -> None:
 
     bands: whether each band of users gets a table of its own.
     """
-    console = Console()
-    wide = Console(width=max(console.width, _NARROW))
     whole = trial.quality.reports[BLEND]
     for name, total in whole.segments.items():
         if name == ALL or (bands and total.users):
-            typer.echo(f"{name} users: {total.users:,}, lists of {whole.k}")
-            wide.print(_table(trial.quality, name), "", highlight=False)
+            title = f"{name} users: {total.users:,}, lists of {whole.k}"
+            show_table(_COLUMNS, _rows(trial.quality, name), title)
+            typer.echo()
     for line in _texts(trial, bands=bands):
-        typer.echo(_wrapped(line, min(console.width, _READABLE)))
+        typer.echo(_wrapped(line, min(Console().width, _READABLE)))
 
 
 def _texts(trial: Trial, *, bands: bool) -> Iterator[str]:
@@ -217,21 +218,17 @@ def _times(steps: Steps) -> str:
     return f"seconds: {listed}; {sum(sums.values()):.1f} in all; peak memory {peak:.2f} GiB"
 
 
-def _table(quality: Quality, group: str) -> Table:
+def _rows(quality: Quality, group: str) -> Iterator[tuple[str, ...]]:
     """The blend, what list steps make of it, and the generators from the best down.
 
     A generator that reaches nothing lists items by chance, and has no row.
     """
-    table = Table(box=None, pad_edge=False)
-    for name in ("model", "NDCG", "95 % interval", "recall", "coverage", "Gini", "reach"):
-        table.add_column(name, no_wrap=True, justify="left" if name == "model" else "right")
-    rows = {name: report.segments[group] for name, report in quality.reports.items()}
-    first = [name for name in (BLEND, PUBLISHED) if name in rows]
-    others = [name for name in rows if name not in first and rows[name].reach]
-    for name in [*first, *sorted(others, key=lambda n: (-_ndcg(rows[n]), n))]:
+    found = {name: report.segments[group] for name, report in quality.reports.items()}
+    first = [name for name in (BLEND, PUBLISHED) if name in found]
+    others = [name for name in found if name not in first and found[name].reach]
+    for name in [*first, *sorted(others, key=lambda n: (-_ndcg(found[n]), n))]:
         mark = " *" if name == quality.clear_best.get(group) else ""
-        table.add_row(f"{name}{mark}", *_row(rows[name]))
-    return table
+        yield (f"{name}{mark}", *_row(found[name]))
 
 
 def _ndcg(figures: Figures) -> float:

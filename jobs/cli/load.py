@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
-from rich.table import Table
 
+from jobs.cli.output import number, show_table, word, words
 from jobs.db.postgres import connect
 from jobs.run.entrypoint import lake_of
 from jobs.run.settings import load_config, load_settings
@@ -151,7 +151,7 @@ def seed(
     market = make_market(users, items, days, events, seed, AsOf.midnight(end.date()), ids)
     _load(market, replace_published=replace_published)
     planted = ", ".join(f"{count} {what}" for what, count in DIRTY.items())
-    Console().print(f"planted rows that cannot be used: {planted}")
+    typer.echo(f"planted rows that cannot be used: {planted}")
 
 
 def _load(market: Market, *, replace_published: bool) -> None:
@@ -169,9 +169,8 @@ def _load(market: Market, *, replace_published: bool) -> None:
         lake.clear()
         migrate(uri, config.ids, recreate=True)
         mark_demo(uri, lake)
-    console = Console()
-    console.print(_summary(market))
-    console.print(f"next: recsys nightly --as-of {market.as_of}", highlight=False)
+    show_table((word("loaded"), number("rows"), words("of"), word("days (UTC)")), _summary(market))
+    typer.echo(f"next: recsys nightly --as-of {market.as_of}")
 
 
 @contextmanager
@@ -189,13 +188,13 @@ def _bars() -> Iterator[demo.Progress]:
         yield show
 
 
-def _summary(market: Market) -> Table:
-    table = Table("loaded", "rows", "of", "days (UTC)")
+def _summary(market: Market) -> Iterator[tuple[str, ...]]:
     kinds = {"interactions": ("kind", "created_at"), "events": ("type", "ts")}
     for name, rows in market.sizes().items():
-        details = _details(getattr(market, name), *kinds[name], market) if name in kinds else ()
-        table.add_row(name, f"{rows:,}", *details)
-    return table
+        details = (
+            _details(getattr(market, name), *kinds[name], market) if name in kinds else ("", "")
+        )
+        yield name, f"{rows:,}", *details
 
 
 def _details(table: pa.Table, kind: str, time: str, market: Market) -> tuple[str, str]:
@@ -203,4 +202,4 @@ def _details(table: pa.Table, kind: str, time: str, market: Market) -> tuple[str
     counts = sorted(table[kind].value_counts().to_pylist(), key=lambda entry: -entry["counts"])
     times = table[time].filter(pc.less(table[time], pa.scalar(market.as_of.instant)))
     days = [f"{bound.as_py():%F}" for bound in pc.min_max(times).values() if bound.is_valid]
-    return "\n".join(f"{each['counts']:,} {each['values']}" for each in counts), " … ".join(days)
+    return "\n".join(f"{each['counts']:,} {each['values']}" for each in counts), " to ".join(days)

@@ -23,6 +23,16 @@ _COMMANDS: Final = (
         "jobs.cli.check:check",
         "List everything that is wrong with sources, rights, settings and the published side.",
     ),
+    Deferred(
+        "doctor",
+        "jobs.cli.doctor:doctor",
+        "Examine everything a night rests on, and say what to do about what is not well.",
+    ),
+    Deferred(
+        "status",
+        "jobs.cli.status:show_status",
+        "Show what is live, what became of the last nights, what waits, and what comes next.",
+    ),
     Deferred("top", "jobs.cli.top:top", "Show a user's list, as an app gets it.", lenient=True),
     Deferred("runs", "jobs.cli.runs:runs", "List the newest runs."),
     Deferred(
@@ -68,6 +78,11 @@ _COMMANDS: Final = (
         "jobs.cli.forget:forget_user",
         "Erase a person from the lake, the models, the quarantine and every kept run.",
         lenient=True,
+    ),
+    Deferred(
+        "init",
+        "jobs.cli.init:init",
+        "Propose a recsys.toml from what the databases hold, write it, and try it.",
     ),
     Deferred(
         "migrate",

@@ -1,51 +1,92 @@
 """`recsys runs`: which runs there are, and which is live."""
 
-from collections.abc import Sequence
-from datetime import UTC
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Final
 
 import typer
 from pydantic import SecretStr
-from rich.console import Console
-from rich.table import Column, Table
 
+from jobs.cli.output import Json, minute, number, show_json, show_table, word
 from jobs.run.settings import Settings, configured_sinks, load_settings
 from jobs.sinks.postgres import lookup
+
+_COLUMNS: Final = (
+    number("run"),
+    word("as of"),
+    word("status"),
+    number("users"),
+    word("checksum"),
+    word("published (UTC)"),
+)
 
 
 def runs(
     n: Annotated[
         int, typer.Option("--n", "-n", min=1, max=10_000, help="How many, newest first.")
     ] = 10,
+    *,
+    as_json: Json = False,
 ) -> None:
     """List the newest runs.
 
     Example: recsys runs -n 3
     """
-    settings, checksum = load_settings(), Column("checksum", overflow="fold")
-    table = Table("run", "as of", "status", "live", "users", checksum, "published (UTC)")
+    settings = load_settings()
     uri = settings.require_postgres()
     listed = lookup.runs(uri, n)
-    late = _behind(settings, uri, listed)
+    late = list(_behind(settings, uri, listed))
+    if as_json:
+        show_json([_facts(run, late) for run in listed])
+        return
+    show_table(_COLUMNS, map(_row, listed))
     for run in listed:
-        published = f"{run.published_at.astimezone(UTC):%F %T}" if run.published_at else ""
-        users, found = str(run.users or ""), run.list_hash or ""
-        live, status = ("●", f"{run.status}{late}") if run.live else ("", run.status)
-        table.add_row(str(run.run_id), str(run.as_of), status, live, users, found, published)
-    Console().print(table)
-    for run in listed:
-        if tuning := (run.stats.get("tuning") or {}).get("as_of"):
-            typer.echo(f"run {run.run_id} used the parameters tuned as of {tuning}")
+        for remark in _remarks(run):
+            typer.echo(f"run {run.run_id} {remark}")
+    for sink in late:
+        typer.echo(f"behind the live run: {sink}")
 
 
-def _behind(settings: Settings, uri: SecretStr, runs: Sequence[lookup.Run]) -> str:
-    """Sinks that do not have the live run yet, to be added to its status."""
+def _row(run: lookup.Run) -> tuple[str, ...]:
+    return (
+        str(run.run_id),
+        str(run.as_of),
+        "live" if run.live else run.status,
+        "" if run.users is None else f"{run.users:,}",
+        run.list_hash or "",
+        minute(run.published_at),
+    )
+
+
+def _remarks(run: lookup.Run) -> Iterator[str]:
+    if run.status == "held":
+        yield f"is held back: {'; '.join(run.violations)}"
+    if run.tuned_as_of:
+        yield f"used the parameters tuned as of {run.tuned_as_of}"
+
+
+def _facts(run: lookup.Run, late: Sequence[str]) -> dict[str, Any]:
+    return {
+        "run": run.run_id,
+        "as_of": run.as_of,
+        "status": run.status,
+        "live": run.live,
+        "users": run.users,
+        "checksum": run.list_hash,
+        "published_at": run.published_at,
+        "gates_not_passed": run.violations,
+        "tuned_as_of": run.tuned_as_of,
+        "sinks_behind": late if run.live else [],
+    }
+
+
+def _behind(settings: Settings, uri: SecretStr, runs: Sequence[lookup.Run]) -> Iterator[str]:
+    """Sinks that do not have the live run yet, each in words."""
     configured = configured_sinks(settings.config)
     if not configured:
-        return ""
+        return
     # What sinks need to be opened takes a second to load.
     from jobs.sinks.following import behind  # noqa: PLC0415
     from jobs.sinks.registry import open_sinks  # noqa: PLC0415
 
     live = next((run.run_id for run in runs if run.live), None)
-    return "".join(f"; behind: {each}" for each in behind(open_sinks(configured, uri), live))
+    yield from behind(open_sinks(configured, uri), live)

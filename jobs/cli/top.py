@@ -1,13 +1,13 @@
 """`recsys top`: a user's list."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Final
 
 import pyarrow as pa
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from jobs.cli.output import Json, number, show_json, show_table, words
 from jobs.cli.titles import titles_of
 from jobs.run.settings import load_config, load_settings
 from jobs.sinks.postgres import lookup
@@ -28,6 +28,8 @@ def top(
         str | None,
         typer.Option(help="Segment, as path=value, whose list answers for a user without one."),
     ] = None,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Show a user's list, as an app gets it.
 
@@ -42,11 +44,19 @@ def top(
     if segment is not None and segment not in (there := lookup.segments(uri)):
         typer.echo(_no_segment(segment, there), err=True)
     titles = titles_of([item.item_id for item in items])
-    table = Table("rank", "item", "title", "score", "source")
-    for item in items:
-        title = titles.get(item.item_id, "")
-        table.add_row(str(item.rank), item.item_id, title, f"{item.score:.3f}", item.source)
-    Console().print(table if items else f"nothing to recommend to {user}")
+    if as_json:
+        show_json([{**asdict(item), "title": titles.get(item.item_id)} for item in items])
+    elif items:
+        columns = (number("rank"), words("item"), words("title"), number("score"), words("source"))
+        show_table(
+            columns,
+            (
+                (str(i.rank), i.item_id, titles.get(i.item_id, ""), f"{i.score:.3f}", i.source)
+                for i in items
+            ),
+        )
+    else:
+        typer.echo(f"nothing to recommend to {user}")
 
 
 def _no_segment(segment: str, there: Sequence[str]) -> str:

@@ -2,18 +2,19 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 from rich.console import Console
 
 from jobs.cli.as_of import as_of_option
+from jobs.cli.output import Json, show_json
 from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import load_config, load_settings
 from jobs.stores.tunings import tuning_partition
 from jobs.tuning.kept import tune_as_of
-from jobs.tuning.tuner import Budget
+from jobs.tuning.tuner import Budget, Tuned
 from recsys.as_of import AsOf
 
 
@@ -30,6 +31,8 @@ def tune_command(
         ),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Search for better parameters of each generator, by NDCG on the holdout.
 
@@ -55,6 +58,9 @@ def tune_command(
                 console.print(line, soft_wrap=True, highlight=False)
 
         found = tune_as_of(run, budget, heard)
+    if as_json:
+        show_json([_as_dict(each) for each in found])
+        return
     for each in found:
         typer.echo(f"{each.name} {each.outcome}")
         typer.echo("  " + ", ".join(f"{name} {value}" for name, value in each.setting.items()))
@@ -63,3 +69,18 @@ def tune_command(
         typer.echo(f"nights after {as_of} use {file.path}")
     else:
         typer.echo("nothing gained enough to be taken, so the parameters stay")
+
+
+def _as_dict(tuned: Tuned) -> dict[str, Any]:
+    return {
+        "generator": tuned.name,
+        "taken": tuned.taken,
+        "refusal": tuned.refusal or None,
+        "ndcg_before": tuned.before,
+        "ndcg_after": tuned.after,
+        "gain": tuned.gain.mean,
+        "standard_error": tuned.gain.error if np.isfinite(tuned.gain.error) else None,
+        "users": tuned.users,
+        "trials": tuned.trials,
+        "setting": dict(tuned.setting),
+    }

@@ -68,17 +68,7 @@ def claim(root: UPath, locks: Locks) -> None:
         if marker.layout < _LAYOUT:
             _upgrade(root, locks)
         return
-    entries = _entries(root)
-    foreign = entries - _TABLES
-    if entries and not foreign and not any(fresh(root).glob(f"**/{MANIFEST}")):
-        foreign = entries
-    if foreign:
-        if read_marker(root) is not None:  # somebody else has just made it
-            return
-        raise SettingsError(
-            f"RECSYS_LAKE: {root} is no lake, it holds {', '.join(sorted(foreign)[:5])}; "
-            "name a folder that is a lake, that is empty, or that is not there yet"
-        )
+    entries = _claimable(root)
     make_root(root)
     with locks(root):
         if read_marker(root) is None:
@@ -86,6 +76,39 @@ def claim(root: UPath, locks: Locks) -> None:
                 _adopt(root)
                 _rename_tables(root)
             mark(root, Marker())
+
+
+def look(root: UPath) -> str:
+    """What a folder is to the jobs, in words; nothing of it is changed.
+
+    Raises SettingsError for a folder that holds anything but a lake, LakeFileError where it is a
+    lake that cannot be used.
+    """
+    if (marker := read_marker(root)) is None:
+        kept = "a lake of an earlier version" if _claimable(root) else "no lake yet"
+        return f"{root} is {kept}; the first job makes it one"
+    if marker.layout > _LAYOUT:
+        raise LakeFileError(
+            f"{root} has layout {marker.layout}, and this code knows {_LAYOUT}; install the code "
+            "that made it"
+        )
+    if marker.layout < _LAYOUT:
+        return f"{root} has layout {marker.layout}; the next job brings it to {_LAYOUT}"
+    return f"{root} is a lake of this layout"
+
+
+def _claimable(root: UPath) -> set[str]:
+    """Tables in a folder without a marker; raises SettingsError where it holds anything else."""
+    entries = _entries(root)
+    foreign = entries - _TABLES
+    if entries and not foreign and not any(fresh(root).glob(f"**/{MANIFEST}")):
+        foreign = entries
+    if foreign and read_marker(root) is None:  # somebody else may just have made it
+        raise SettingsError(
+            f"RECSYS_LAKE: {root} is no lake, it holds {', '.join(sorted(foreign)[:5])}; "
+            "name a folder that is a lake, that is empty, or that is not there yet"
+        )
+    return entries
 
 
 def _upgrade(root: UPath, locks: Locks) -> None:

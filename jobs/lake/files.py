@@ -203,6 +203,14 @@ def create(file: UPath) -> Iterator[CountingWriter]:
         os.fsync(out.fileno())
 
 
+def try_writing(folder: UPath) -> None:
+    """Writes a file into a folder and removes it; raises what the file system raises."""
+    probe = folder / f".probe-{uuid4().hex}"
+    with create(probe) as out:
+        out.write(b"recsys")
+    probe.unlink()
+
+
 def open_closed(path: Path) -> IO[bytes]:
     """Opens a file of this machine to be written, which none but those of its folder may read."""
     opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -155,8 +155,11 @@ def _send_code(context: SparkContext) -> None:
         context.addPyFile(str(package.pack(folder / package.ARCHIVE)))
 
 
-def check_java() -> None:
-    """Raises JavaMissingError unless the Java that Spark would start is new enough."""
+def check_java() -> int:
+    """Version of the Java that Spark would start.
+
+    Raises JavaMissingError unless it is new enough.
+    """
     found = _java_version(java_command())
     if found < JAVA:
         seen = f"Java {found}" if found else "no Java"
@@ -164,6 +167,7 @@ def check_java() -> None:
             f"Spark needs Java {JAVA} or newer, found {seen}; "
             f"install a package like openjdk-{JAVA}-jre-headless, or set JAVA_HOME"
         )
+    return found
 
 
 @cache

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -12,6 +12,7 @@ from data_contracts.rules import CheckResult, RuleViolation
 from jobs.lake.facts import CheckFacts, EventCheck, ViolationFacts
 from jobs.lake.files import content, parquet
 from jobs.lake.partitions import Lake, Partition
+from jobs.stores.stages import CONTRACTS, Stage, stage_partition
 from recsys.as_of import AsOf
 from recsys.errors import ContractError
 from recsys.schemas import RAW, Table
@@ -19,16 +20,7 @@ from recsys.sections.ids import Ids
 
 log = logging.getLogger(__name__)
 
-CONTRACTS: Final = "contracts"
 RESULTS: Final = "results.json"
-#: When a table is checked: as it was read; before models are trained; before lists are published.
-Stage = Literal["sources", "matrix", "lists"]
-STAGES: Final[tuple[Stage, ...]] = ("sources", "matrix", "lists")
-
-
-def stage_partition(lake: Lake, stage: Stage, as_of: AsOf) -> Partition:
-    """Partition of the results of one stage of an as-of."""
-    return lake.as_of(f"{CONTRACTS}/{stage}", as_of)
 
 
 def earlier_rows(lake: Lake, table: str, as_of: AsOf, runs: int) -> list[int]:

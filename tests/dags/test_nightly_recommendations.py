@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobs.steps import STEPS
+from jobs.steps import STEPS, schedule
 from tests.dags.conftest import rendering
 
 if TYPE_CHECKING:
@@ -52,10 +51,10 @@ def test_orchestration_imports_the_list_of_steps_and_nothing_else_of_the_house()
     modules |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
     assert "airflow.sdk" in modules
     ours = {name for name in modules if name.partition(".")[0] in {"recsys", "jobs"}}
-    assert ours == {"jobs.steps"}
-    assert not re.search(
-        r"^(from|import) (recsys|jobs|data_contracts)", STEPS_FILE.read_text(), re.M
-    )
+    assert ours == {"jobs.steps", "jobs.steps.schedule"}
+    for file in (STEPS_FILE, STEPS_FILE.with_name("schedule.py")):
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r"^(from|import) (recsys|jobs|data_contracts)", text, re.M)
 
 
 def test_tasks_run_in_the_order_of_the_data(dag: DAG) -> None:
@@ -134,15 +133,14 @@ def test_the_jobs_understand_their_arguments(
     assert str(parsed.as_of) == expected
 
 
-def test_the_schedule_alone_makes_four_runs_a_day(airflow: None, tmp_path: Path) -> None:  # noqa: ARG001
+def test_the_schedule_alone_makes_four_runs_a_day(
+    airflow: None,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415
 
-    shutil.copytree(DAGS, tmp_path / "dags")
-    (tmp_path / "jobs").symlink_to(REPOSITORY / "jobs")
-    file = tmp_path / "dags" / "nightly_recommendations.py"
-    text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace('"0 2 * * *"', '"0 2-23/6 * * *"'), encoding="utf-8")
-    bag = DagBag(dag_folder=tmp_path / "dags", bundle_path=tmp_path / "dags")
+    monkeypatch.setattr(schedule, "SCHEDULE", "0 2-23/6 * * *")
+    bag = DagBag(dag_folder=DAGS, bundle_path=DAGS)
     render = rendering(bag.dags["nightly_recommendations"])
     found = []
     for hour in (2, 8, 14, 20):

@@ -18,8 +18,9 @@ from jobs.lake.partitions import Partition
 from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import Settings
 from jobs.steps import check_lists, check_matrix, check_sources, choose_ranking, train_generators
-from jobs.stores.checks import event_checks, results, stage_partition
+from jobs.stores.checks import event_checks, results
 from jobs.stores.models import model_partition
+from jobs.stores.stages import stage_partition
 from recsys import columns as c
 from recsys.as_of import AsOf
 from recsys.config import Config

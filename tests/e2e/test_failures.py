@@ -1,6 +1,7 @@
 """What can go wrong in a night: each ends with its own exit code and one clear message, and the
 lists that were live stay live."""
 
+import json
 import os
 import re
 import subprocess
@@ -106,7 +107,11 @@ def test_what_a_run_published_can_be_looked_at(
     shown = runner.invoke(app, ["top", str(user), "-n", "3"], env=environment)
     assert shown.exit_code == 0
     assert all(str(item) in shown.stdout for item in live[user][:3])
-    assert "●" in runner.invoke(app, ["runs"], env=environment).stdout
+    as_json = json.loads(runner.invoke(app, ["top", str(user), "--json"], env=environment).stdout)
+    assert [place["item_id"] for place in as_json] == [str(item) for item in live[user][:20]]
+    told = json.loads(runner.invoke(app, ["demo-report", "--json"], env=environment).stdout)
+    assert told["lists"] == len(live)
+    assert " live " in runner.invoke(app, ["runs"], env=environment).stdout
     uri = environment["RECSYS_POSTGRES_URI"].replace("recsys@", "recsys:pa55word@")
     secret = environment | {"RECSYS_POSTGRES_URI": uri}
     report = runner.invoke(app, ["demo-report"], env=secret).stdout

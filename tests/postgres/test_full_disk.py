@@ -1,10 +1,7 @@
 """A Postgres whose disk is full: one clear error, nothing half visible, a right run after it."""
 
 import shutil
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg2
@@ -17,31 +14,10 @@ from recsys.errors import PostgresUnavailableError
 from recsys.sections.ids import Ids
 from tests.logins import as_admin
 from tests.postgres.publications import TABLES, go, items_of, query
+from tests.small_disks import fill, small_disk
 
 USERS = 30_000
 LENGTH = 100
-
-
-@contextmanager
-def small_disk(megabytes: int) -> Iterator[Path]:
-    """A folder on a disk of its own."""
-    with tempfile.TemporaryDirectory(prefix="recsys-disk-") as folder:
-        command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder]
-        try:
-            subprocess.run(command, check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError):
-            pytest.skip("only root may mount a small disk here")
-        try:
-            yield Path(folder)
-        finally:
-            subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def fill(disk: Path, left: int) -> Path:
-    """Leaves so many megabytes of a disk."""
-    ballast = disk / "ballast"
-    ballast.write_bytes(bytes(shutil.disk_usage(disk).free - left * 2**20))
-    return ballast
 
 
 def publish_many(uri: SecretStr, first_item: int) -> None:

@@ -1,5 +1,7 @@
 """Published lists and runs as commands show them, and what they say is missing."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,9 +10,11 @@ from typer.testing import CliRunner
 
 from jobs.cli.main import app
 from jobs.run import settings
-from jobs.sinks.postgres import lookup
 from jobs.sinks.postgres.sink import PostgresSink
 from jobs.sinks.publishing import publish
+from recsys.as_of import AsOf
+from recsys.errors import HeldError
+from tests.finished_nights import FinishedNight, Publisher
 from tests.postgres.publications import BIGINT, DAY, RECORD, go, lists, passed, popular, tables
 
 
@@ -51,14 +55,30 @@ def test_a_run_without_segments_says_so(
     assert "no list of segment 'c=de', nor of another; segments.attribute" in shown.stderr
 
 
-def test_the_table_of_runs_is_whole_at_80_columns(
-    postgres_uri: SecretStr, monkeypatch: pytest.MonkeyPatch
+def test_tables_of_runs_are_whole_and_plain_at_80_columns(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(settings.POSTGRES_URI, postgres_uri.get_secret_value())
+    uri = publisher.settings.require_postgres()
+    monkeypatch.setenv(settings.POSTGRES_URI, uri.get_secret_value())
+    monkeypatch.setenv(settings.LAKE, str(publisher.settings.lake))
     monkeypatch.setenv("COLUMNS", "80")
-    go(postgres_uri, (1, [10, 11]))
-    shown = CliRunner().invoke(app, ["runs"]).stdout
-    (run,) = lookup.runs(postgres_uri, 1)
-    assert "…" not in shown
-    cells = [line.split("│")[6].strip() for line in shown.splitlines() if line.startswith("│")]
-    assert "".join(cells) == run.list_hash
+    before = {user: [10, 11, 12] for user in range(2_000)}
+    noon = AsOf.parse("2026-01-02T12:00Z")
+    publisher.publish(FinishedNight(lists=before))
+    with pytest.raises(HeldError):
+        publisher.publish(FinishedNight(lists={user: [20] for user in before}, as_of=noon))
+    first, held = recsys("runs"), json.loads(recsys("runs", "--json"))[0]
+    # Run, as-of, status, users and checksum.
+    assert re.search(r"^ +2 +2026-01-02T12:00Z +held +2,000 +\w{16}$", first, re.MULTILINE)
+    assert "run 2 is held back: 0 is below gates.min_overlap = 0.2" in first
+    assert held["gates_not_passed"] == ["0 is below gates.min_overlap = 0.2"]
+    assert (held["as_of"], held["live"], len(held["checksum"])) == (str(noon), False, 16)
+    for shown in (first, recsys("diff", "1", "2"), recsys("top", "1")):
+        assert [line for line in shown.splitlines() if len(line) > 80] == []
+        assert not set(shown) & set("\x1b…│┃━")
+
+
+def recsys(*words: str) -> str:
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    return done.stdout

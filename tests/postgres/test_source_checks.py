@@ -15,6 +15,7 @@ from jobs.db.postgres import connect
 from jobs.readiness import Problem, problems, require_ready
 from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import MONGO_URI, POSTGRES_URI, Settings
+from jobs.sources import mongo
 from jobs.sources.mongo import database
 from jobs.steps import extract_sources
 from jobs.steps.extract_sources import first
@@ -70,9 +71,9 @@ def config_of(**changes: object) -> Config:
 @pytest.fixture
 def filled(settings: Settings) -> Settings:
     execute(settings, TABLES)
-    with database(settings.require_mongo()) as mongo:
+    with database(settings.require_mongo()) as documents:
         row = {"who": Int64(1), "item": Int64(1), "kind": "like"}
-        mongo["events"].insert_many([row | {"at": NOW} for _ in range(20)])
+        documents["events"].insert_many([row | {"at": NOW} for _ in range(20)])
     return settings
 
 
@@ -157,7 +158,10 @@ def test_rights_and_the_published_side_are_checked(filled: Settings) -> None:
     assert not any(place == "users" for place, _ in kinds)
 
 
-def test_a_server_that_is_not_there_is_told_once(filled: Settings) -> None:
+def test_a_server_that_is_not_there_is_told_once(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mongo, "_TIMEOUT_MS", 300)
     away = filled.model_copy(
         update={"postgres_uri": None, "mongo_uri": SecretStr("mongodb://127.0.0.1:9/x")}
     )

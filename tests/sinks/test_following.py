@@ -115,10 +115,10 @@ def test_a_sink_that_is_away_is_named_and_catches_up(
     assert "sink files is behind" in caplog.text
     assert "`recsys publish 2 --sink files`" in caplog.text
     assert Case("postgres", files.record).read() == night(10).lists
-    assert "published; behind: files does not answer" in recsys("runs").stdout
+    assert "behind the live run: files does not answer" in recsys("runs").stdout
     place.unlink()
     away.rename(place)
-    assert "published; behind: files has run 1" in recsys("runs").stdout
+    assert "behind the live run: files has run 1" in recsys("runs").stdout
     assert files.read() == LISTS
     done = recsys("publish", "2", "--sink", "files")
     assert done.output == "sink files holds run 2, and readers get run 2\n"

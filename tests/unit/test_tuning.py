@@ -1,5 +1,6 @@
 """Tuned parameters are better on days that no search saw, or refused; searches can be resumed."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jobs.cli import output
+from jobs.cli import tune as command
 from jobs.run.settings import load_config
 from jobs.tuning.search import Trial
 from jobs.tuning.tuner import Budget, Tuned, tune, with_sections
@@ -16,6 +19,7 @@ from recsys.config import Config
 from recsys.dataset.training import Descriptions, Holdout
 from recsys.dataset.trial import DataSet
 from recsys.errors import DataError
+from recsys.evaluation.significance import Gain
 from recsys.evaluation.splits import Pairs
 from recsys.generators import trending
 from recsys.generators.registry import GENERATORS, Generators
@@ -201,3 +205,12 @@ def test_halves_without_times_are_dealt_at_random() -> None:
     assert 0.4 < share < 0.6
     assert np.array_equal(later.relevant[1], timeless.halves(1)[1].relevant[1])
     assert len(earlier.ages) + len(later.ages) == len(held.ages)
+
+
+def test_a_gain_of_one_user_has_no_error_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    section = load_config(SHIPPED).generators.section("als")
+    gain = Gain.of(np.array([0.5]), np.array([0.4]))
+    output.show_json([command._as_dict(Tuned("als", section, 0.4, 0.5, gain, 1, 3, taken=False))])
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["generator"], told["standard_error"], told["trials"]) == ("als", None, 3)
+    assert told["setting"]["factors"] == 128

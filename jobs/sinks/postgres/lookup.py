@@ -34,6 +34,38 @@ class Run:
     list_hash: str | None
     published_at: datetime | None
     stats: Mapping[str, Any]
+    audit: Mapping[str, Any] | None
+
+    @property
+    def violations(self) -> tuple[str, ...]:
+        """The gates that it did not pass, in words."""
+        return tuple((self.audit or {}).get("violations", ()))
+
+    @property
+    def tuned_as_of(self) -> str | None:
+        """As-of of the tuned parameters that it used."""
+        return (self.stats.get("tuning") or {}).get("as_of")
+
+
+@dataclass(frozen=True)
+class LiveRun:
+    """The run that lookups answer from."""
+
+    run_id: int
+    as_of: AsOf
+    users: int
+    since: datetime
+    """When it went live."""
+    places: int | None
+    """Length of its lists; None where it has none."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes on the disk of the server."""
+
+    published: int
+    database: int
 
 
 def top_n(uri: SecretStr, user_id: str, n: int, segment: str | None = None) -> list[ListItem]:
@@ -49,6 +81,19 @@ def runs(uri: SecretStr, n: int) -> list[Run]:
     """The newest runs, newest first."""
     rows = _rows(uri, "lookup/runs", {"n": n})
     return [Run(run_id, AsOf(as_of), *more) for run_id, as_of, *more in rows]
+
+
+def live_run(uri: SecretStr) -> LiveRun | None:
+    """The live run; None before the first."""
+    for run_id, as_of, *more in _rows(uri, "lookup/live", {}):
+        return LiveRun(run_id, AsOf(as_of), *more)
+    return None
+
+
+def sizes(uri: SecretStr) -> Sizes:
+    """Room that the published side takes, and the database that it is in."""
+    (row,) = _rows(uri, "lookup/sizes", {})
+    return Sizes(*row)
 
 
 def segments(uri: SecretStr) -> list[str]:

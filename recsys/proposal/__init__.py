@@ -1,0 +1,1 @@
+"""Proposal of a configuration from what source databases look like."""
