@@ -4,17 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from jobs.run.entrypoint import RunArguments
 from jobs.stores.models import TrainingData, read_model
 from jobs.stores.step_facts import read_facts
 from jobs.tasks.lists import ListMaker, PoolMaker, PoolSource
 from recsys import columns as c
-from recsys.arrays import Mask
+from recsys.arrays import Mask, Ragged
+from recsys.dataset.matrices import list_arrays
 from recsys.generators.contract import Arrays, Model
 from recsys.ids import IdIndex
 from recsys.lists.chain import Chain, plan_chain
 from recsys.lists.contract import StepContext
 from recsys.lists.ranker import Ranker
+from recsys.lists.reasons import Reasoner
 from recsys.nights import night_seed
 from recsys.ranking.policy import RankingPolicy
 
@@ -56,15 +60,35 @@ class Listing:
 
         return plan_chain(self.arguments.config.list_steps, self.context, read)
 
+    @cached_property
+    def ranker(self) -> Ranker:
+        """The two stages of the ranking."""
+        return Ranker.of(
+            self.models,
+            self.policy,
+            self.known.available,
+            self.known.training,
+            self.arguments.config.ranking.candidates,
+            opinions=self._with_reasons,
+        )
+
     def pools(self, due: Mask) -> PoolMaker:
         """Ranks users. due: (all users,) which of them."""
-        config, known = self.arguments.config, self.known
-        ranker = Ranker.of(
-            self.models, self.policy, known.available, known.training, config.ranking.candidates
-        )
-        return PoolMaker(ranker, config.lists.depth, due, config.ids)
+        config = self.arguments.config
+        return PoolMaker(self.ranker, config.lists.depth, due, config.ids)
 
     def lists(self, source: PoolSource) -> ListMaker:
         """Makes lists of pools."""
         items = IdIndex(self.known.items[c.ITEM_ID].combine_chunks())
-        return ListMaker(source, self.chain, items, self.arguments.config.ids)
+        reasoner = Reasoner.of(self.models, self._blocked) if self._with_reasons else None
+        return ListMaker(source, self.chain, items, self.arguments.config.ids, reasoner)
+
+    @property
+    def _with_reasons(self) -> bool:
+        return self.arguments.config.lists.reasons != "off"
+
+    @property
+    def _blocked(self) -> Ragged:
+        """The items that each user has blocked."""
+        offsets, rows = list_arrays(self.known.histories[c.BLOCKED_ROWS])
+        return Ragged(offsets, rows.astype(np.int64))

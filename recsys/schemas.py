@@ -228,6 +228,12 @@ POOLS: Final = Table(
         Column(c.SCORES, pa.list_(pa.float32()), "blended score of each, in standard deviations"),
         Column(c.SOURCES, pa.list_(pa.int16()), "number of the generator that speaks most for it"),
         Column(c.EXCLUDED_ROWS, pa.list_(pa.int32()), "rows of the items touched or blocked"),
+        Column(
+            c.OPINIONS,
+            pa.binary(),
+            "one byte an item and generator; null where no reasons are kept",
+            True,
+        ),
     ),
 )
 LISTS: Final = Table(
@@ -243,6 +249,18 @@ LISTS: Final = Table(
             c.PROPENSITIES,
             pa.list_(pa.float32()),
             "chance with which the policy placed each there; 1 where it does not draw",
+        ),
+        Column(
+            c.BECAUSE_IDS,
+            IdOf("item", listed=True),
+            "the user's own items that speak most for some place; null where no reasons are kept",
+            True,
+        ),
+        Column(
+            c.REASONS,
+            pa.binary(),
+            "5 bytes and one for each generator a place, see `recsys.lists.reasons`",
+            True,
         ),
     ),
 )

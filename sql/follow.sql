@@ -15,7 +15,9 @@ WHERE r.run_id = %(run_id)s
 SELECT
     l.user_id::{user} AS user_id,
     l.item_ids::{item}[] AS item_ids,
-    l.scores, l.sources, l.propensities
+    l.scores, l.sources, l.propensities,
+    l.because_ids::{item}[] AS because_ids,
+    l.reasons
 FROM recs.user_list AS l
 WHERE l.run_id = {run_id}
 ORDER BY l.user_id

@@ -42,7 +42,7 @@ RETURNING run_id
 
 -- name: create_partition
 -- A table for one run's lists, beside the published ones. Identifier: partition; literal: run_id.
-CREATE TABLE recs.{partition} (LIKE recs.user_list, CHECK (run_id = {run_id}));
+CREATE TABLE recs.{partition} (LIKE recs.user_list INCLUDING STORAGE, CHECK (run_id = {run_id}));
 ALTER TABLE recs.{partition} ALTER COLUMN run_id SET DEFAULT {run_id}
 
 -- name: load_ids_as_text
@@ -50,7 +50,8 @@ ALTER TABLE recs.{partition} ALTER COLUMN run_id SET DEFAULT {run_id}
 -- load into, then to keep.
 ALTER TABLE recs.{partition}
     ALTER COLUMN user_id TYPE {user_id} USING user_id::{user_id},
-    ALTER COLUMN item_ids TYPE {item_id}[] USING item_ids::{item_id}[]
+    ALTER COLUMN item_ids TYPE {item_id}[] USING item_ids::{item_id}[],
+    ALTER COLUMN because_ids TYPE {item_id}[] USING because_ids::{item_id}[]
 
 -- name: add_key
 -- The key of one run's lists; fails if a user has two. Identifier: partition.

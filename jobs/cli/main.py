@@ -34,6 +34,12 @@ _COMMANDS: Final = (
         "Show what is live, what became of the last nights, what waits, and what comes next.",
     ),
     Deferred("top", "jobs.cli.top:top", "Show a user's list, as an app gets it.", lenient=True),
+    Deferred(
+        "why",
+        "jobs.cli.why:why",
+        "Say why an item is on a user's list, or what dropped it.",
+        lenient=True,
+    ),
     Deferred("runs", "jobs.cli.runs:runs", "List the newest runs."),
     Deferred(
         "diff",

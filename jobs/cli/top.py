@@ -8,9 +8,11 @@ import pyarrow as pa
 import typer
 
 from jobs.cli.output import Json, number, show_json, show_table, words
+from jobs.cli.reasons import in_words
 from jobs.cli.titles import titles_of
 from jobs.run.settings import load_config, load_settings
 from jobs.sinks.postgres import lookup
+from jobs.sinks.postgres.reasons import ListedReason, listed_reasons
 from recsys.errors import DataError
 from recsys.ids import canonical_ids
 from recsys.sections.base import READ_PLACES
@@ -30,6 +32,9 @@ def top(
     ] = None,
     *,
     as_json: Json = False,
+    why: Annotated[
+        bool, typer.Option("--why", help="Say in one line why each item is there.")
+    ] = False,
 ) -> None:
     """Show a user's list, as an app gets it.
 
@@ -43,6 +48,10 @@ def top(
     items = lookup.top_n(uri, str(known), n, segment)
     if segment is not None and segment not in (there := lookup.segments(uri)):
         typer.echo(_no_segment(segment, there), err=True)
+    if why:
+        reasons = listed_reasons(uri, str(known), n, segment)
+        _show_reasons(user, reasons, as_json=as_json)
+        return
     titles = titles_of([item.item_id for item in items])
     if as_json:
         show_json([{**asdict(item), "title": titles.get(item.item_id)} for item in items])
@@ -53,6 +62,31 @@ def top(
             (
                 (str(i.rank), i.item_id, titles.get(i.item_id, ""), f"{i.score:.3f}", i.source)
                 for i in items
+            ),
+        )
+    else:
+        typer.echo(f"nothing to recommend to {user}")
+
+
+def _show_reasons(user: str, listed: Sequence[ListedReason], *, as_json: bool) -> None:
+    because = [place.reason.because for place in listed if place.reason.because]
+    titles = titles_of([*(place.item_id for place in listed), *because])
+    lines = [in_words(place.reason, titles) for place in listed]
+    if as_json:
+        pairs = zip(listed, lines, strict=True)
+        show_json(
+            [
+                {**asdict(place), "title": titles.get(place.item_id), "why": line}
+                for place, line in pairs
+            ]
+        )
+    elif listed:
+        columns = (number("rank"), words("item"), words("title"), words("why"))
+        show_table(
+            columns,
+            (
+                (str(place.place), place.item_id, titles.get(place.item_id, ""), line)
+                for place, line in zip(listed, lines, strict=True)
             ),
         )
     else:

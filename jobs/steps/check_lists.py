@@ -22,7 +22,8 @@ def arg_parser() -> argparse.ArgumentParser:
 def main(arguments: RunArguments) -> None:
     config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
     limits, ids = config.contracts, config.ids
-    rows, found = read_present([lake.as_of(LISTS.name, as_of)], LISTS, ids)
+    partition = lake.as_of(LISTS.name, as_of)
+    rows, found = read_present([partition], LISTS, ids, without=(c.BECAUSE_IDS, c.REASONS))
     context = CheckContext(
         as_of=as_of,
         limits=limits,

@@ -26,6 +26,7 @@ from jobs.sinks.registry import open_sinks
 from jobs.stores.models import read_policy
 from jobs.stores.population import active_users, available_items
 from jobs.stores.run_stats import run_stats
+from recsys import columns as c
 from recsys.as_of import AsOf
 from recsys.errors import IncompleteReadError
 from recsys.evaluation.audit import AuditVerdict, RunFacts, audit
@@ -103,7 +104,9 @@ def _audit(arguments: RunArguments, uri: SecretStr, live_run: int | None) -> Aud
     choice = read_policy(lake, as_of)
     new = RunFacts(
         as_of=as_of,
-        lists=lake.as_of(LISTS.name, as_of).read(LISTS, config.ids),
+        lists=lists_of(lake.as_of(LISTS.name, as_of), config.ids).to_table(
+            [c.USER_ID, c.ITEM_IDS, c.SCORES]
+        ),
         methods=choice.methods,
         ndcg=choice.measured,
         available_items=available_items(lake, as_of),

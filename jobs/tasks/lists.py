@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import ClassVar, Final, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from upath import UPath
@@ -23,6 +24,7 @@ from recsys.lists.contract import Recipients
 from recsys.lists.pools import ranked_chunks
 from recsys.lists.ranked import RankedLists
 from recsys.lists.ranker import Ranker
+from recsys.lists.reasons import Reasoner, Reasons
 from recsys.schemas import LISTS, POOLS
 from recsys.sections.ids import Ids
 
@@ -71,7 +73,7 @@ class PoolMaker:
         rows, user_ids = batch[c.USER_ROW].to_numpy().astype(np.int64), batch[c.USER_ID]
         if not len(rows):
             return
-        everybody, start = Recipients(rows, lasting_keys(user_ids), _excluded(batch)), 0
+        everybody, start = Recipients(rows, lasting_keys(user_ids), excluded_of(batch)), 0
         for lists, users in ranked_chunks(self.ranker, everybody, self.depth):
             yield Chunk(user_ids.slice(start, len(users.rows)), users, lists)
             start += len(users.rows)
@@ -91,6 +93,7 @@ class PoolMaker:
             pa.ListArray.from_arrays(offsets, pa.array(chunk.lists.scores)),
             pa.ListArray.from_arrays(offsets, pa.array(chunk.lists.sources)),
             _int_lists(chunk.users.excluded),
+            _bytes(chunk.lists.offsets, chunk.lists.opinions),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=POOLS.arrow(self.ids))
 
@@ -117,6 +120,7 @@ def _read_chunk(batch: pa.RecordBatch) -> Chunk:
     _, scores = list_arrays(batch[c.SCORES])
     _, sources = list_arrays(batch[c.SOURCES])
     bounds, excluded = list_arrays(batch[c.EXCLUDED_ROWS])
+    opinions = batch[c.OPINIONS]
     return Chunk(
         batch[c.USER_ID],
         Recipients(
@@ -130,6 +134,7 @@ def _read_chunk(batch: pa.RecordBatch) -> Chunk:
             scores.astype(np.float32),
             sources.astype(np.int16),
             np.ones(len(items), np.float32),
+            None if opinions.null_count else _records(opinions, len(items)),
         ),
     )
 
@@ -138,6 +143,24 @@ def _int_lists(lists: Ragged) -> pa.ListArray:
     return pa.ListArray.from_arrays(
         pa.array(lists.offsets, pa.int32()), pa.array(lists.values, pa.int32())
     )
+
+
+def _bytes(offsets: Ints, records: npt.NDArray[np.uint8] | None) -> pa.Array:
+    """The records of each list as one binary value; nulls without records.
+
+    offsets: (lists + 1,) of entries. records: (entries, bytes).
+    """
+    if records is None:
+        return pa.nulls(len(offsets) - 1, pa.binary())
+    bounds = pa.py_buffer((offsets * records.shape[1]).astype(np.int32).tobytes())
+    buffers = [None, bounds, pa.py_buffer(records.tobytes())]
+    return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, buffers)
+
+
+def _records(values: pa.Array, entries: int) -> npt.NDArray[np.uint8]:
+    """(entries, bytes) what `_bytes` was made of."""
+    content = np.frombuffer(b"".join(values.to_pylist()), np.uint8)
+    return content.reshape(entries, len(content) // max(entries, 1))
 
 
 def _grouped(
@@ -156,6 +179,8 @@ class ListMaker:
     chain: Chain
     items: IdIndex
     ids: Ids
+    reasoner: Reasoner | None = None
+    """Finds why each entry is there; None where that is not kept."""
 
     def write(self, file: StoredFile, folder: UPath) -> DataFile:
         """Writes the lists of the users of one file of the source."""
@@ -166,9 +191,14 @@ class ListMaker:
     def lists(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """Rows of the `lists` table for rows of the source."""
         for chunk in self.source.chunks(batch):
-            yield self._rows(chunk.user_ids, self.chain.published(chunk.lists, chunk.users))
+            lists, reasons = self.chain.published(chunk.lists, chunk.users), None
+            if self.reasoner is not None:
+                reasons = self.reasoner.reasons(chunk.lists, lists, chunk.users)
+            yield self._rows(chunk.user_ids, lists, reasons)
 
-    def _rows(self, user_ids: pa.Array, lists: RankedLists) -> pa.RecordBatch:
+    def _rows(
+        self, user_ids: pa.Array, lists: RankedLists, reasons: Reasons | None
+    ) -> pa.RecordBatch:
         offsets = pa.array(lists.offsets, pa.int32())
         columns = [
             user_ids,
@@ -176,8 +206,17 @@ class ListMaker:
             pa.ListArray.from_arrays(offsets, pa.array(lists.scores)),
             pa.ListArray.from_arrays(offsets, pa.array(lists.sources)),
             pa.ListArray.from_arrays(offsets, pa.array(lists.propensities)),
+            *self._reasons(lists.offsets, reasons),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=LISTS.arrow(self.ids))
+
+    def _reasons(self, offsets: Ints, reasons: Reasons | None) -> list[pa.Array]:
+        if reasons is None:
+            kinds = [LISTS.arrow(self.ids).field(name).type for name in (c.BECAUSE_IDS, c.REASONS)]
+            return [pa.nulls(len(offsets) - 1, kind) for kind in kinds]
+        bounds = pa.array(reasons.offsets, pa.int32())
+        because = pa.ListArray.from_arrays(bounds, self.items.ids(reasons.own))
+        return [because, _bytes(offsets, reasons.records)]
 
 
 @dataclass(frozen=True)
@@ -221,7 +260,7 @@ class ListKeeper:
         return np.asarray(good)
 
 
-def _excluded(users: pa.RecordBatch) -> Ragged:
+def excluded_of(users: pa.RecordBatch) -> Ragged:
     """The items that each user has touched or blocked."""
     parts = [list_arrays(users[name]) for name in (c.ITEM_ROWS, c.BLOCKED_ROWS)]
     lines = [np.repeat(np.arange(users.num_rows), np.diff(offsets)) for offsets, _ in parts]

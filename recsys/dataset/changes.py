@@ -95,7 +95,19 @@ def aligned_square(matrix: sparse.csr_matrix, earlier: Ints) -> sparse.csr_matri
 
     matrix: (m, m) in the earlier order. earlier: (n,) ascending earlier rows, -1 in between.
     """
-    if np.array_equal(earlier, np.arange(matrix.shape[0])):
+    return aligned_cells(matrix, earlier, earlier)
+
+
+def aligned_cells(matrix: sparse.csr_matrix, rows: Ints, earlier: Ints) -> sparse.csr_matrix:
+    """(u, n) cells in today's order; empty where a row or a column is new.
+
+    matrix: in the earlier order. rows: (u,) the earlier row of each, or -1. earlier: (n,) ascending
+    earlier columns, -1 in between.
+    """
+    if all(
+        np.array_equal(old, np.arange(n))
+        for old, n in zip((rows, earlier), matrix.shape, strict=True)
+    ):
         return matrix
     columns = np.full(matrix.shape[1], -1, np.int64)
     columns[earlier[earlier >= 0]] = np.flatnonzero(earlier >= 0)
@@ -108,4 +120,4 @@ def aligned_square(matrix: sparse.csr_matrix, earlier: Ints) -> sparse.csr_matri
     offsets = offsets_of(np.append(counts, 0))
     shape = (matrix.shape[0] + 1, len(earlier))
     padded = sparse.csr_matrix((matrix.data[kept], new[kept], offsets), shape=shape)
-    return padded[np.where(earlier >= 0, earlier, matrix.shape[0])]
+    return padded[np.where(rows >= 0, rows, matrix.shape[0])]

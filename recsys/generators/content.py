@@ -12,12 +12,13 @@ from threadpoolctl import threadpool_limits
 
 from recsys.dataset.training import Descriptions, Training
 from recsys.generators import aging
+from recsys.generators.content_model import ContentModel
 from recsys.generators.contract import Search, Span
 from recsys.generators.factors import Factors
-from recsys.generators.neighbours import NeighbourModel, strongest
+from recsys.generators.neighbours import strongest
 from recsys.sections.base import Count, NonNegative
 
-MODEL: Final = NeighbourModel
+MODEL: Final = ContentModel
 SEARCH: Final[Search] = {
     "word_weight": Span(0.0, 1.0),
     "attribute_weight": Span(0.0, 1.0),
@@ -63,7 +64,7 @@ class Profiles:
     """(users, d) of length 1."""
 
 
-def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noqa: ARG001
+def fit(training: Training, config: Config, seed: int) -> ContentModel:  # noqa: ARG001
     """The score is the cosine between what users touched and what items say of themselves.
 
     A user's own description is mixed in with `profile_weight`. Terms are compared as they are: a
@@ -72,10 +73,11 @@ def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noq
     items, profiles = described(training.items, training.users, config)
     items = _unit_rows(items)
     weights = aging.faded(training, training.history.data * aging.fading(training, config))
-    touched = _unit_rows(weights @ items)
-    users = touched + _unit_rows(profiles) * np.float32(config.profile_weight)
+    touched = weights @ items
+    users = _unit_rows(touched) + _unit_rows(profiles) * np.float32(config.profile_weight)
     users = strongest(users.tocsr(), config.terms)
-    return NeighbourModel(_unit_rows(users), items.T.tocsr())
+    terms, scale = items.T.tocsr(), _inverse_lengths(touched) * _inverse_lengths(users)
+    return ContentModel(_unit_rows(users), terms, terms, weights, scale)
 
 
 def vectors(items: Descriptions, users: Descriptions, config: Config, seed: int) -> Profiles:
@@ -149,6 +151,10 @@ def _unit(rows: npt.NDArray[np.floating]) -> Factors:
 
 
 def _unit_rows(rows: sparse.csr_matrix) -> sparse.csr_matrix:
+    return (sparse.diags(_inverse_lengths(rows)) @ rows).tocsr().astype(np.float32)
+
+
+def _inverse_lengths(rows: sparse.csr_matrix) -> npt.NDArray[np.floating]:
+    """(n,) 0 for a row of zeros."""
     lengths = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
-    scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-    return (sparse.diags(scale) @ rows).tocsr().astype(np.float32)
+    return np.asarray(np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0))

@@ -6,11 +6,12 @@ module's.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from recsys.arrays import Floats, ItemRows, Ragged
 from recsys.dataset.changes import IndexAlignment
 from recsys.dataset.training import Training
 from recsys.sections.base import NonNegative, Section
@@ -41,6 +42,50 @@ class Model(Protocol):
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         """The model that `arrays()` came from."""
+
+
+class Contributions(NamedTuple):
+    """Parts of a user's raw scores that come from each of the user's own items."""
+
+    own: ItemRows
+    """(m,) ascending rows of the user's items."""
+    parts: Floats
+    """(n, m) what each of them adds to the score of each of n items."""
+
+
+class Strongest(NamedTuple):
+    """The user's own item that speaks most for each entry of some lists."""
+
+    own: ItemRows
+    """(entries,) its row; -1 where none speaks for the entry."""
+    shares: Scores
+    """(entries,) its part of all that speaks for the entry, from 0 to 1."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A model whose scores come from the items that a user liked, wholly or in part."""
+
+    def contributions(self, user: int, items: Rows) -> Contributions:
+        """Split the raw scores of some items for one user, exactly.
+
+        user: row of the user index. items: (n,) rows of the item index. What the parts of an item
+        lack of its score does not come from own items, but from a profile, say.
+        """
+
+
+@runtime_checkable
+class ExplainsLists(Explains, Protocol):
+    """A model that says quickly what speaks most for each entry of all users' lists."""
+
+    def without(self, items: Ragged) -> Self:
+        """The model to which some items of each user say nothing: a list a user."""
+
+    def strongest(self, users: Rows, lists: Ragged) -> Strongest:
+        """Find what speaks most for each entry: not always the greatest contribution.
+
+        users: (u,) rows. lists: u lists of item rows.
+        """
 
 
 class GeneratorConfig(Section):

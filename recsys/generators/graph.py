@@ -18,10 +18,10 @@ from recsys.generators import aging
 from recsys.generators.contract import Search, Span
 from recsys.generators.factors import Factors
 from recsys.generators.gram import Gram
-from recsys.generators.neighbours import NeighbourModel
+from recsys.generators.neighbours import ItemNeighbours
 from recsys.sections.base import Count, NonNegative, Positive
 
-MODEL: Final = NeighbourModel
+MODEL: Final = ItemNeighbours
 SEARCH: Final[Search] = {
     "from_exponent": Span(0.2, 0.8),
     "to_exponent": Span(0.1, 0.7),
@@ -54,7 +54,7 @@ class Config(aging.Aging):
     """Items kept beside each."""
 
 
-def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noqa: ARG001
+def fit(training: Training, config: Config, seed: int) -> ItemNeighbours:  # noqa: ARG001
     """R is 1 where a user liked an item and fades with age; evidence is log2(1 + weight)."""
     cells = aging.faded(training, aging.fading(training, config))
     users, items = (np.asarray(cells.sum(axis=axis)).ravel() for axis in (1, 0))
@@ -65,17 +65,17 @@ def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noq
         _discount(items, config.to_exponent),
         config.power,
     )
-    return NeighbourModel(_evidence(training.liked()), similarity)
+    return ItemNeighbours(_evidence(training.liked()), similarity)
 
 
 def updated(
-    model: NeighbourModel,
+    model: ItemNeighbours,
     training: Training,
     config: Config,  # noqa: ARG001
     alignment: IndexAlignment,
-) -> NeighbourModel:
+) -> ItemNeighbours:
     """Similarities as they were, evidence as it is."""
-    return NeighbourModel(
+    return ItemNeighbours(
         _evidence(training.liked()), aligned_square(model.similarity, alignment.items)
     )
 

@@ -17,10 +17,10 @@ from recsys.dataset.training import Training
 from recsys.generators import aging
 from recsys.generators.contract import Search, Span
 from recsys.generators.gram import Gram, blocks, in_threads
-from recsys.generators.neighbours import NeighbourModel, strongest
+from recsys.generators.neighbours import ItemNeighbours, strongest
 from recsys.sections.base import Count, NonNegative, Positive
 
-MODEL: Final = NeighbourModel
+MODEL: Final = ItemNeighbours
 SEARCH: Final[Search] = {
     "regularization": Span(5.0, 1000.0, log=True),
     "user_exponent": Span(0.0, 0.8),
@@ -51,7 +51,7 @@ class Config(aging.Aging):
     """Weights kept of each item, where all were solved at once."""
 
 
-def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noqa: ARG001
+def fit(training: Training, config: Config, seed: int) -> ItemNeighbours:  # noqa: ARG001
     """R is 1 where a user liked an item and fades; items that nobody liked get no weights."""
     # Products of two cells fade as one, hence the root.
     cells = aging.faded(training, np.sqrt(aging.fading(training, config)))
@@ -66,17 +66,17 @@ def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noq
     data = weights.data * np.power(sums, -config.to_exponent)[weights.col]
     shape = (cells.shape[1], cells.shape[1])
     similarity = sparse.csr_matrix((data, (items[weights.row], items[weights.col])), shape=shape)
-    return NeighbourModel(_ones(training), similarity.astype(np.float32))
+    return ItemNeighbours(_ones(training), similarity.astype(np.float32))
 
 
 def updated(
-    model: NeighbourModel,
+    model: ItemNeighbours,
     training: Training,
     config: Config,  # noqa: ARG001
     alignment: IndexAlignment,
-) -> NeighbourModel:
+) -> ItemNeighbours:
     """Weights as they were, what users liked as it is."""
-    return NeighbourModel(_ones(training), aligned_square(model.similarity, alignment.items))
+    return ItemNeighbours(_ones(training), aligned_square(model.similarity, alignment.items))
 
 
 def _ones(training: Training) -> sparse.csr_matrix:

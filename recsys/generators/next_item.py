@@ -15,10 +15,10 @@ from recsys.dataset.changes import IndexAlignment, aligned_square
 from recsys.dataset.training import Training
 from recsys.generators import aging
 from recsys.generators.contract import Search, Span
-from recsys.generators.neighbours import NeighbourModel, strongest
+from recsys.generators.neighbours import ItemNeighbours, strongest
 from recsys.sections.base import Count, NonNegative, Positive
 
-MODEL: Final = NeighbourModel
+MODEL: Final = ItemNeighbours
 SEARCH: Final[Search] = {
     "distance": Span(0.5, 30.0, log=True),
     "recency": Span(0.5, 100.0, log=True),
@@ -50,7 +50,7 @@ class Config(aging.Aging):
     """Followers kept of each item."""
 
 
-def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noqa: ARG001
+def fit(training: Training, config: Config, seed: int) -> ItemNeighbours:  # noqa: ARG001
     """Rules of what follows what, and each user's last items."""
     rules = _followers(training, config)
     before, after = (np.asarray(rules.sum(axis=axis)).ravel() for axis in (1, 0))
@@ -59,14 +59,14 @@ def fit(training: Training, config: Config, seed: int) -> NeighbourModel:  # noq
     )
     discount = np.power(after, -config.to_exponent, out=np.zeros_like(after), where=after > 0)
     weights = (sparse.diags(doubtful) @ rules @ sparse.diags(discount)).tocsr().astype(np.float32)
-    return NeighbourModel(_recent(training, config), strongest(weights, config.neighbours))
+    return ItemNeighbours(_recent(training, config), strongest(weights, config.neighbours))
 
 
 def updated(
-    model: NeighbourModel, training: Training, config: Config, alignment: IndexAlignment
-) -> NeighbourModel:
+    model: ItemNeighbours, training: Training, config: Config, alignment: IndexAlignment
+) -> ItemNeighbours:
     """Rules as they were, last items as they are."""
-    return NeighbourModel(
+    return ItemNeighbours(
         _recent(training, config), aligned_square(model.similarity, alignment.items)
     )
 

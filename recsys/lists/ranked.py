@@ -9,6 +9,8 @@ import numpy.typing as npt
 from recsys.arrays import Ints, ItemRows, Mask, Ragged, offsets_of, ranges
 from recsys.generators.contract import Scores
 
+Opinions = npt.NDArray[np.uint8]
+
 
 @dataclass(frozen=True)
 class RankedLists:
@@ -24,6 +26,9 @@ class RankedLists:
     """(entries,) number of the generator, or of the list step, that speaks most for each."""
     propensities: npt.NDArray[np.float32]
     """(entries,) chance with which a step that draws put the item there; 1 of every other entry."""
+    opinions: Opinions | None = None
+    """(entries, generators) what each adds to the score, as `recsys.lists.reasons.coded`; of pools
+    where reasons are kept, and no concern of list steps."""
 
     @classmethod
     def none(cls) -> Self:
@@ -56,6 +61,7 @@ class RankedLists:
             self.scores[places],
             self.sources[places],
             self.propensities[places],
+            None if self.opinions is None else self.opinions[places],
         )
 
     def where(self, chosen: Mask) -> Self:

@@ -10,30 +10,36 @@ from recsys.arrays import Ints, Ragged, offsets_of
 from recsys.dataset.training import Training
 from recsys.generators.contract import Model, Rows
 from recsys.lists.ranked import RankedLists
+from recsys.lists.reasons import coded
 from recsys.ranking.blend import Blend
 from recsys.ranking.candidates import best_columns
 from recsys.ranking.policy import RankingPolicy
 from recsys.ranking.scoring import Scored, Scorer
 
 
-def select(scored: Scored, blend: Blend, available: Rows, n: int) -> RankedLists:
+def select(
+    scored: Scored, blend: Blend, available: Rows, n: int, *, opinions: bool = False
+) -> RankedLists:
     """The n best items of each user of a chunk by a blend; fewer where fewer are left.
 
-    available: (a,) ascending item rows.
+    available: (a,) ascending item rows. opinions: whether to keep what each generator says.
     """
     totals = blend.totals(scored)
     columns = best_columns(totals, min(n, totals.shape[1]))
     values = np.take_along_axis(totals, columns, axis=1)
     kept = values > -np.inf
-    sources = np.zeros(columns.shape, np.int16)
-    if len(scored.scores) > 1:
-        sources = blend.shares(scored, columns).argmax(axis=0).astype(np.int16)
+    sources, said = np.zeros(columns.shape, np.int16), None
+    if len(scored.scores) > 1 or opinions:
+        shares = blend.shares(scored, columns)
+        sources = shares.argmax(axis=0).astype(np.int16)
+        said = coded(shares[:, kept].T) if opinions else None
     return RankedLists(
         offsets=offsets_of(kept.sum(axis=1)),
         item_rows=available[columns[kept]],
         scores=values[kept],
         sources=sources[kept],
         propensities=np.ones(int(kept.sum()), np.float32),
+        opinions=said,
     )
 
 
@@ -45,6 +51,8 @@ class Ranker:
     blend: Blend
     generators: Ints | None = None
     """(scored,) what `RankedLists.sources` call each generator of the scorer; None: its place."""
+    opinions: int = 0
+    """Of how many generators, those left out among them, lists keep what each says; 0: of none."""
 
     @classmethod
     def of(
@@ -54,23 +62,33 @@ class Ranker:
         available: Rows,
         training: Training,
         most: int,
+        *,
+        opinions: bool = False,
     ) -> Self:
         """The two stages of an as-of. most: candidates of each generator."""
         heard = {name: model for name, model in models.items() if name not in choice.left_out}
         scorer = Scorer.of(heard, available, training.history.shape[1])
-        return cls(scorer, choice.blend(scorer, training, most), choice.heard)
+        blend = choice.blend(scorer, training, most)
+        return cls(scorer, blend, choice.heard, len(models) if opinions else 0)
 
     def top_n(self, users: Ints, excluded: Ragged, n: int) -> Iterator[RankedLists]:
         """The n best available items of each user, chunk by chunk.
 
         users: (u,) ascending rows. excluded: what each must not get, besides what is unavailable.
         """
+        available = self.scorer.available
         for scored in self.scorer.chunks(users, excluded):
-            lists = select(scored, self.blend, self.scorer.available, n)
-            if self.generators is not None:
-                sources = self.generators[lists.sources].astype(np.int16)
-                lists = replace(lists, sources=sources)
-            yield lists
+            lists = select(scored, self.blend, available, n, opinions=self.opinions > 0)
+            yield lists if self.generators is None else self._renamed(lists, self.generators)
+
+    def _renamed(self, lists: RankedLists, generators: Ints) -> RankedLists:
+        """The lists with generators by their numbers among all."""
+        sources, said = generators[lists.sources].astype(np.int16), lists.opinions
+        if said is not None:
+            of_all = np.zeros((len(said), self.opinions), np.uint8)
+            of_all[:, generators] = said
+            said = of_all
+        return replace(lists, sources=sources, opinions=said)
 
 
 def ranked_lists(

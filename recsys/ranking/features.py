@@ -1,5 +1,6 @@
 """Features of the second stage: the generators' scores, the item, the user."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -17,6 +18,7 @@ Features = npt.NDArray[np.float32]
 OF_GENERATOR: Final = ("score", "standardised score", "log rank")
 OF_ITEM: Final = ("log users", "log users, 7 days", "log users, 30 days", "age", "days since last")
 OF_USER: Final = ("log items", "days since last", "mean log users of items", "segment")
+_FACTS: Final = ((OF_ITEM, "item"), (OF_USER, "user"))
 _NEVER: Final = 1e4
 """Days since something that has not happened."""
 
@@ -29,6 +31,13 @@ def columns_among(generators: Ints, all_of: int, width: int) -> Ints:
     each = np.arange(len(OF_GENERATOR))
     own = (generators[:, np.newaxis] * len(each) + each).ravel()
     return np.concatenate([own, np.arange(all_of * len(each), width)])
+
+
+def feature_names(generators: Sequence[str]) -> list[str]:
+    """Names of the features, in order, of some generators."""
+    own = [f"{kind} of {name}" for name in generators for kind in OF_GENERATOR]
+    items, users = ([f"{kind} ({whose})" for kind in kinds] for kinds, whose in _FACTS)
+    return [*own, *items, *users]
 
 
 @dataclass(frozen=True)

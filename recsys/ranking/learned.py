@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from recsys.arrays import Ints, offsets_of, ranges
+from recsys.arrays import Floats, Ints, Mask, offsets_of, ranges
 from recsys.generators.contract import Scores
-from recsys.ranking.candidates import candidates, leaders
+from recsys.ranking.candidates import Candidates, candidates, leaders
 from recsys.ranking.features import Features, ItemUserFeatures
 from recsys.ranking.scoring import Scored, Scorer
 from recsys.sections.base import READ_PLACES
@@ -122,18 +122,39 @@ class Learned:
 
     def totals(self, scored: Scored) -> Scores:
         """(b, a) the rankers' score of each candidate; -inf for other items."""
-        found = candidates(scored, self.candidates)
+        found, scores, first = self._found(scored)
         totals = np.full(scored.scores[0].shape, -np.inf, np.float32)
-        scores = np.zeros(len(found.lines), np.float32)
-        for weight, part in zip(self.base, scored.scores, strict=True):
-            scores += np.float32(weight) * part[found.lines, found.columns]
-        first = leaders(found.lines, found.columns, scores, RERANK_DEPTH)
         if first.any():
             features = self.facts.of_candidates(self.scorer, scored, found.of(first))
             scores[first] += _mean(self._loaded, features)
         scores[~first] -= DEMOTION
         totals[found.lines, found.columns] = scores
         return totals
+
+    def moved(self, scored: Scored, column: int) -> Floats | None:
+        """(features + 1,) what each adds to the rankers' score of an item for the chunk's one user,
+        then what all scores have in common; None where the item is not ranked anew.
+
+        SHAP values of trees (Lundberg et al. 2020), averaged over the rankers as their scores are.
+        """
+        found, _, first = self._found(scored)
+        wanted = first & (found.columns == column)
+        if not wanted.any():
+            return None
+        features = self.facts.of_candidates(self.scorer, scored, found.of(wanted))
+        parts = [
+            np.asarray(booster.predict(features, pred_contrib=True, num_threads=1), np.float64)
+            for booster in self._loaded
+        ]
+        return np.asarray(np.mean(parts, axis=0)[0])
+
+    def _found(self, scored: Scored) -> tuple[Candidates, Scores, Mask]:
+        """The candidates, (p,) their sums, and (p,) which of them are ranked anew."""
+        found = candidates(scored, self.candidates)
+        scores = np.zeros(len(found.lines), np.float32)
+        for weight, part in zip(self.base, scored.scores, strict=True):
+            scores += np.float32(weight) * part[found.lines, found.columns]
+        return found, scores, leaders(found.lines, found.columns, scores, RERANK_DEPTH)
 
     def shares(self, scored: Scored, columns: Ints) -> Scores:
         """See `Blend`: who places an item highest is who speaks for it."""

@@ -1,6 +1,6 @@
 """Published lists."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 from pydantic import model_validator as validator
@@ -19,6 +19,9 @@ class Lists(Section):
     """What happens to the ranked items before they are published, in this order."""
     fallback_length: Annotated[int, Field(gt=0, le=10_000)] = 200
     """Items of the popular list that answers for users without a list."""
+    reasons: Literal["strongest", "off"] = "strongest"
+    """Whether why each item is on a list is kept with it: the user's own item that speaks most for
+    it, what each generator says, and the place before the list steps."""
     keep_runs: Annotated[int, Field(gt=0)] = 7
     """Published runs that stay in Postgres, the live one among them."""
 

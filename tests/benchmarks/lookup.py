@@ -215,7 +215,16 @@ def made_up_lists(users: int, seed: int) -> ds.Dataset:
         name: pa.ListArray.from_arrays(offsets, pa.array(values.ravel()))
         for name, values in columns.items()
     }
-    table = pa.table({"user_id": np.arange(1, users + 1), **arrays})
+    because = pa.array([[1, 2, 3]] * users, pa.list_(pa.int64()))
+    reasons = pa.array([bytes(12 * LENGTH)] * users)
+    table = pa.table(
+        {
+            "user_id": np.arange(1, users + 1),
+            **arrays,
+            "because_ids": because,
+            "reasons": reasons,
+        }
+    )
     return ds.dataset(table.cast(LISTS.arrow(Ids())))
 
 

@@ -227,6 +227,7 @@ def test_postgres_killed_during_the_load_hurts_nothing(victim: Victim) -> None:
     scores = pa.array([[0.5] * 10] * users, pa.list_(pa.float32()))
     sources = pa.array([[0] * 10] * users, pa.list_(pa.int16()))
     columns = [pa.array(range(users), pa.int64()), items, scores, sources, scores]
+    columns += [pa.nulls(users, items.type), pa.nulls(users, pa.binary())]
     lists = ds.dataset(pa.Table.from_arrays(columns, schema=LISTS.arrow(Ids())))
     made = tables(Ids(), lists, popular(Ids(), 1))
     done = threading.Event()

@@ -31,6 +31,7 @@ def rows_of(table: Table, count: int = 200) -> pa.Table:
         pa.string(): lambda n: f"text {n}",
         TIMESTAMP: lambda _: DAY.instant,
         pa.bool_(): lambda n: n % 2 == 0,
+        pa.binary(): lambda n: bytes([n % 256, 7]),
         pa.float32(): lambda _: chance.random(),
         pa.float64(): lambda _: chance.random(),
     }

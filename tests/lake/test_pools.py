@@ -63,7 +63,8 @@ def test_pools_are_read_as_they_were_made(tmp_path: Path, share: float) -> None:
     model = FactorModel(draw[:USERS], draw[USERS:])
     scorer = Scorer.of({"a": model, "b": model}, np.arange(5, ITEMS), ITEMS)
     due = rng.random(USERS) < share
-    maker = PoolMaker(Ranker(scorer, WeightedSum((1.0, 0.5))), DEPTH, due, IDS)
+    ranker = Ranker(scorer, WeightedSum((1.0, 0.5)), opinions=2)
+    maker = PoolMaker(ranker, DEPTH, due, IDS)
     folder, table = UPath(tmp_path), histories(rng)
     file = write_part(folder, "histories", table.schema, table.to_batches()).below(folder)
     made = by_user(chunk for batch in maker.batches(file) for chunk in maker.chunks(batch))

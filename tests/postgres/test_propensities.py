@@ -42,8 +42,10 @@ def drawn_lists() -> pa.Table:
     made = explored(ordinary, POOL, preferences, nothing, keys, policy)
     arrays = (made.item_rows, made.scores, made.sources, made.propensities)
     lists = [pa.ListArray.from_arrays(pa.array(made.offsets, pa.int32()), x) for x in arrays]
+    without_reasons = [pa.nulls(USERS, lists[0].type), pa.nulls(USERS, pa.binary())]
     return pa.Table.from_arrays(
-        [pa.array(range(USERS), pa.int64()), *lists], schema=LISTS.arrow(BIGINT)
+        [pa.array(range(USERS), pa.int64()), *lists, *without_reasons],
+        schema=LISTS.arrow(BIGINT),
     )
 
 

@@ -64,13 +64,19 @@ def test_only_the_best_of_the_sum_are_ranked_anew() -> None:
     base = found.scores[0]
     ranker = fit_ranker(found.features, found.labels, np.diff(found.offsets), base, 1)
     (block,) = scorer.chunks(everybody, nothing)
-    totals = Learned((ranker,), (1.0,), 300, scorer, facts).totals(block)
+    learned = Learned((ranker,), (1.0,), 300, scorer, facts)
+    totals = learned.totals(block)
     first = found.leaders(base, RERANK_DEPTH)
     expected = np.where(first, base + predicted([ranker], found.features), base - DEMOTION)
     assert first.sum() == users * RERANK_DEPTH < len(base)
     lines = np.repeat(everybody, np.diff(found.offsets))
     assert np.allclose(totals[lines, found.columns], expected, atol=1e-4)
     assert (totals > -np.inf).sum() == len(base)
+    own, alone = slice(found.offsets[7], found.offsets[8]), block.of(np.array([7]))
+    moves = [learned.moved(alone, column) for column in found.columns[own].tolist()]
+    assert [move is not None for move in moves] == first[own].tolist()
+    added = [move.sum() for move in moves if move is not None]
+    assert added == pytest.approx(predicted([ranker], found.features[own][first[own]]), abs=1e-5)
 
 
 def test_idle_threads_sleep_unless_the_environment_says_otherwise(

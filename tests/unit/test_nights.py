@@ -16,6 +16,7 @@ from recsys.as_of import AsOf
 from recsys.dataset.changes import IndexAlignment, aligned_rows, aligned_square, changed
 from recsys.dataset.training import Descriptions, Training
 from recsys.generators import als
+from recsys.generators.als_model import folded_in
 from recsys.generators.contract import Updatable
 from recsys.generators.registry import GENERATORS
 from recsys.nights import Night, decide
@@ -186,8 +187,8 @@ def test_als_folds_in_who_changed_and_leaves_the_others() -> None:
     alignment = IndexAlignment(np.array([0, -1, 2]), np.arange(30), np.array([False, True, False]))
     found = als.updated(model, training(now), config, alignment)
     np.testing.assert_array_equal(found.user_factors[[0, 2]], model.user_factors[[0, 2]])
-    alone = als.folded_in(
-        model.item_factors, als._confidence(now, config)[[1]], config.regularization
+    alone = folded_in(
+        model.item_factors, als._confidence(now, config)[[1]], model.equations.everybody
     )
     np.testing.assert_array_equal(found.user_factors[[1]], alone)
     assert alone.any()
