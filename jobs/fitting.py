@@ -22,15 +22,20 @@ def fit_generators(
     config: Config,
     settings: Settings | None = None,
     earlier: Mapping[str, Model] | None = None,
+    *,
+    explained: bool = True,
 ) -> Iterator[tuple[str, Model]]:
     """Fits every generator that the configuration uses; gives each with its name.
 
-    earlier: fitted to less of the same data, which a fit may go on from; by name.
+    earlier: fitted to less of the same data, which a fit may go on from; by name. explained: see
+    `fit_generator`.
     """
     for name, section in config.generators.used().items():
         begin = time.monotonic()
         begun = (earlier or {}).get(name)
-        model = fit_generator(name, training, section, config.seed, settings, begun)
+        model = fit_generator(
+            name, training, section, config.seed, settings, begun, explained=explained
+        )
         log.info("%s fitted in %.1f s", name, time.monotonic() - begin)
         yield name, model
 
@@ -66,10 +71,13 @@ def fit_generator(
     seed: int,
     settings: Settings | None = None,
     earlier: Model | None = None,
+    *,
+    explained: bool = True,
 ) -> Model:
     """Fits one generator. settings: for engines that need them; None reads the environment.
 
-    earlier: what the generator came to on less of the same data, if that is known.
+    earlier: what the generator came to on less of the same data, if that is known. explained: False
+    for a model that is only measured, which may do without what makes its scores explicable.
     """
     if isinstance(section, als.Config) and section.engine == "spark":
         # Spark takes seconds to load, and most runs do not need it here.
@@ -79,4 +87,6 @@ def fit_generator(
         return als.fit(training, section, seed, by_spark)
     if isinstance(section, als.Config) and isinstance(earlier, FactorModel):
         return als.refit(training, section, seed, earlier)
+    if isinstance(section, als.Config) and not explained:
+        return als.fit(training, section, seed, partial(als.by_implicit, exact=False))
     return GENERATORS[name].fit(training, section, seed)

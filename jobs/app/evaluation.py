@@ -271,10 +271,12 @@ def fitted(
 ) -> Iterator[tuple[str, Model]]:
     """The generators by name, each fit a step of its own; mark: what its name begins with.
 
-    earlier: see `fit_generators`.
+    earlier: see `fit_generators`; None of those that are only measured.
     """
     for name, section in config.generators.used().items():
         with steps.step(f"{mark}fit {name}"):
-            begun = (earlier or {}).get(name)
-            model = fit_generator(name, training, section, config.seed, earlier=begun)
+            begun, explained = (earlier or {}).get(name), earlier is not None
+            model = fit_generator(
+                name, training, section, config.seed, earlier=begun, explained=explained
+            )
         yield name, model

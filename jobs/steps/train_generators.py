@@ -93,7 +93,8 @@ def _without_the_last_days(
     holdout = known.holdout()
     log.info("first without the last %d days, to measure on them", config.ranking.holdout_days)
     fitted = {}
-    for name, model in fit_generators(holdout.training, config, arguments.settings):
+    measured = fit_generators(holdout.training, config, arguments.settings, explained=False)
+    for name, model in measured:
         fitted[name] = model.of_users(holdout.users)
         facts = ModelFacts(night=night)
         write_model(lake, name, arguments.as_of, fitted[name], facts, HOLDOUT_MODEL)

@@ -106,7 +106,9 @@ class Search:
             begin = time.monotonic()
             if not first and begin + self._expected(seconds) > end:
                 raise OutOfTimeError
-            model = fit_generator(self.name, rung.training, rung.section(section), self.seed)
+            model = fit_generator(
+                self.name, rung.training, rung.section(section), self.seed, explained=False
+            )
             measured.append(float(rung.measure.ndcg(model).mean()))
             seconds.append(time.monotonic() - begin)
             others = [each.measured[place] for each in self.trials if len(each.measured) > place]

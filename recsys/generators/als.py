@@ -33,7 +33,7 @@ GUESSES: Final[Sequence[Mapping[str, Value]]] = (
 )
 """Long vectors go with a penalty that short ones do badly with. Between what Rendle et al. (2022)
 publish for ML-20M and MSD, where an unobserved cell weighs 0.1 and 0.02 and an observed one 1."""
-_LAST_STEPS: Final = 12
+_LAST_STEPS: Final = 10
 """Steps after which the users' vectors solve their equations to 1e-5 of a score."""
 
 _STEPS: Final = 2
@@ -155,10 +155,17 @@ def _confidence(weights: sparse.csr_matrix, config: Config) -> sparse.csr_matrix
 
 
 def by_implicit(
-    confidence: sparse.csr_matrix, config: Config, seed: int, start: Factors | None = None
+    confidence: sparse.csr_matrix,
+    config: Config,
+    seed: int,
+    start: Factors | None = None,
+    *,
+    exact: bool = True,
 ) -> FactorModel:
     """See `Factorise`. start: (items, k) item vectors to begin with, zeros for new items.
 
+    exact: whether users' vectors are to solve their equations, which the last pass leaves behind
+    as it moves the items; without, scores are as good and cannot be split exactly.
     The first step solves the users for given items, so nothing of users need be kept.
     """
     from recsys.generators.gathering_als import GatheringALS  # noqa: PLC0415 - a second, for fits alone
@@ -174,9 +181,9 @@ def by_implicit(
     if start is not None:
         model.item_factors = start.copy()
     model.fit(confidence, show_progress=False)
-    # The last pass has moved the items, and users are explained by what they are now.
-    model.cg_steps = _LAST_STEPS
-    model.solver(confidence, model.user_factors, model.item_factors, model.regularization)
+    if exact:
+        model.cg_steps = _LAST_STEPS
+        model.solver(confidence, model.user_factors, model.item_factors, model.regularization)
     return FactorModel(model.user_factors, model.item_factors)
 
 
