@@ -6,8 +6,11 @@ One process streams the Parquet files through binary COPY: it is faster than sta
 
 import argparse
 import logging
+import time
+from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import version
+from typing import Any, Final
 
 import pyarrow.dataset as ds
 from pydantic import SecretStr
@@ -15,22 +18,32 @@ from pydantic import SecretStr
 from jobs.lake.facts import ListsFacts
 from jobs.lake.files import parquet
 from jobs.lake.partitions import Partition
+from jobs.night_log import night_step
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.sinks.base import RunRecord, RunTables
 from jobs.sinks.following import follow_all
+from jobs.sinks.postgres.analysis import RunAnalysis
 from jobs.sinks.postgres.published import run_facts
 from jobs.sinks.postgres.published_side import require_publishable
 from jobs.sinks.postgres.sink import PostgresSink
 from jobs.sinks.publishing import Published, publish
 from jobs.sinks.registry import open_sinks
+from jobs.steps import NAMES
+from jobs.stores.checks import STAGES, rule_results
 from jobs.stores.models import read_policy
-from jobs.stores.population import active_users, available_items
+from jobs.stores.population import active_users, available_items, population
+from jobs.stores.run_items import run_items
+from jobs.stores.run_metrics import run_metrics, step_seconds
 from jobs.stores.run_stats import run_stats
+from recsys import columns as c
 from recsys.as_of import AsOf
 from recsys.errors import IncompleteReadError
 from recsys.evaluation.audit import AuditVerdict, RunFacts, audit
+from recsys.evaluation.run_metrics import of_audit
 from recsys.schemas import FALLBACK, LISTS, QUARANTINE
 from recsys.sections.ids import Ids
+
+_NAME: Final = "publish_lists"
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +52,9 @@ def arg_parser() -> argparse.ArgumentParser:
     return job_parser(__doc__, "promote")
 
 
+@night_step(_NAME)
 def main(arguments: RunArguments) -> None:
+    begin = time.monotonic()
     config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
     uri = arguments.settings.require_postgres()
     partition = lake.as_of(LISTS.name, as_of)
@@ -60,9 +75,10 @@ def main(arguments: RunArguments) -> None:
     )
     require_publishable(uri, config.ids)
     auditor = partial(_audit, arguments, uri)
+    analyst = partial(_analyse, arguments, run_record.stats, begin)
     record = PostgresSink(uri, config.ids)
     sinks = open_sinks(config.sinks, uri)
-    published = publish(record, run_record, tables, auditor, config.lists.keep_runs)
+    published = publish(record, run_record, tables, auditor, config.lists.keep_runs, analyst)
     _say(published, as_of)
     follow_all(record, sinks, config.lists.keep_runs, published.run_id)
 
@@ -116,6 +132,26 @@ def _audit(arguments: RunArguments, uri: SecretStr, live_run: int | None) -> Aud
     if live is not None and live.methods != new.methods:
         log.info("ordered by other methods than run %d, so scores are not compared", live_run)
     return audit(new, live, config.gates, promote=arguments.promote)
+
+
+def _analyse(
+    arguments: RunArguments, stats: Mapping[str, Any], begin: float, verdict: AuditVerdict
+) -> RunAnalysis:
+    """What analysts read of the run. begin: when the step began, by the monotonic clock."""
+    config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
+    lists = lake.as_of(LISTS.name, as_of).dataset(LISTS, config.ids)
+    lengths = lists.to_table([c.USER_ID, c.ITEM_IDS])
+    available = available_items(lake, as_of)
+    rules = rule_results(lake, as_of, *STAGES)
+    items = run_items(lake, as_of, config, verdict.difference.exposure())
+    served = population(lake, as_of, config, lengths, stats["active_users"])
+    seconds = step_seconds(lake, NAMES, as_of) | {_NAME: round(time.monotonic() - begin, 3)}
+    metrics = [
+        *read_policy(lake, as_of).metrics(),
+        *of_audit(verdict, config.gates, available),
+        *run_metrics(lake, as_of, config, stats, seconds),
+    ]
+    return RunAnalysis(items, served, metrics, rules)
 
 
 if __name__ == "__main__":

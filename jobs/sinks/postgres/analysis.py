@@ -1,0 +1,96 @@
+"""What analysts read of a run beside its lists, and of nights that never had any."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any, Final
+
+import pyarrow as pa
+from psycopg2 import sql
+from pydantic import SecretStr
+
+from jobs.db.postgres import Connection, connect
+from jobs.db.statements import statement
+from jobs.lake.facts import RuleFacts
+from recsys.as_of import AsOf
+from recsys.errors import RecsysError
+from recsys.evaluation.run_metrics import RunMetric
+from recsys.sections.ids import Ids
+
+_ROWS_AT_ONCE: Final = 8_192
+
+
+@dataclass(frozen=True)
+class RunAnalysis:
+    """Items, figures and rules of a run."""
+
+    items: pa.Table
+    """Columns of `recs.item` but for the run."""
+    population: Sequence[Mapping[str, Any]]
+    """Rows of `recs.population` but for the run."""
+    metrics: Sequence[RunMetric]
+    rules: Sequence[RuleFacts]
+
+
+@dataclass(frozen=True)
+class StoppedNight:
+    """A night that ended before it had lists."""
+
+    as_of: AsOf
+    step: str
+    error: RecsysError
+    reason: str
+    """The error's message, fit to be shown."""
+    config_hash: str
+    rules: Sequence[RuleFacts]
+    """What the check that stopped it found."""
+
+
+def add_analysis(connection: Connection, run_id: int, ids: Ids, analysis: RunAnalysis) -> None:
+    """Adds what is known of a run, in the transaction that is open."""
+    items = sql.SQL(statement("publish/add_items")).format(item_id=sql.SQL(ids.item))
+    rules = [each.model_dump() for each in analysis.rules]
+    with connection.cursor() as cursor:
+        for rows in _chunks(analysis.items):
+            cursor.execute(items, {"run_id": run_id, "rows": rows})
+        metrics = _as_json(list(map(asdict, analysis.metrics)))
+        cursor.execute(statement("publish/add_metrics"), {"run_id": run_id, "rows": metrics})
+        population = _as_json(analysis.population)
+        cursor.execute(statement("publish/add_population"), {"run_id": run_id, "rows": population})
+        values = {"run_id": run_id, "stop_id": None, "rows": _as_json(rules)}
+        cursor.execute(statement("publish/add_rules"), values)
+
+
+def add_stopped_night(uri: SecretStr, night: StoppedNight) -> None:
+    """Notes a night that ended before it had lists, and why."""
+    values = {
+        "as_of": night.as_of.instant,
+        "step": night.step,
+        "error": type(night.error).__name__,
+        "exit_code": night.error.exit_code,
+        "reason": _storable(night.reason),
+        "config_hash": night.config_hash,
+        "code_version": version("recsys"),
+    }
+    rules = [each.model_dump() for each in night.rules]
+    with connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute(statement("publish/become_writer"))
+        cursor.execute(statement("publish/add_stopped"), values)
+        (stop_id,) = cursor.fetchone() or (0,)
+        values = {"run_id": None, "stop_id": stop_id, "rows": _as_json(rules)}
+        cursor.execute(statement("publish/add_rules"), values)
+
+
+def _storable(text: str) -> str:
+    """A text that Postgres takes: a message may quote anything that a source holds."""
+    return text.encode(errors="replace").decode().replace("\x00", "\ufffd")
+
+
+def _chunks(rows: pa.Table) -> Iterator[str]:
+    for batch in rows.to_batches(_ROWS_AT_ONCE):
+        yield _as_json(batch.to_pylist())
+
+
+def _as_json(rows: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps(rows, allow_nan=False)
