@@ -11,8 +11,8 @@ from jobs.lake.facts import RuleFacts, StepFacts
 from jobs.run.entrypoint import Job, RunArguments
 from jobs.run.settings import printable
 from jobs.sinks.postgres.analysis import StoppedNight, add_stopped_night
-from jobs.stores.checks import Stage, rule_results
 from jobs.stores.run_metrics import step_partition
+from jobs.stores.stages import Stage, rule_results
 from recsys.errors import (
     ContractError,
     HeldError,

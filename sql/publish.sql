@@ -89,14 +89,9 @@ INSERT INTO recs.fallback_list (run_id, segment, item_ids, scores)
 VALUES (%(run_id)s, %(segment)s, %(item_ids)s::text[]::{item_id}[], %(scores)s::real[])
 
 -- name: add_items
--- The items of a run. Type: item_id. Parameters: run_id, rows (JSON).
-INSERT INTO recs.item (run_id, item_id, title, available, tags, attributes, lists, exposure)
-SELECT
-    %(run_id)s, x.item_id::{item_id}, x.title, x.available, x.tags, x.attributes, x.lists, x.exposure
-FROM json_to_recordset(%(rows)s) AS x (
-    item_id text, title text, available boolean, tags text[], attributes text[],
-    lists bigint, exposure double precision
-)
+-- The items of a run, as CSV; labels as array literals.
+COPY recs.item (run_id, item_id, title, available, tags, attributes, lists, exposure)
+FROM STDIN WITH (FORMAT csv)
 
 -- name: add_metrics
 -- The figures of a run. Parameters: run_id, rows (JSON).

@@ -8,7 +8,6 @@ import pyarrow as pa
 import typer
 
 from jobs.cli.output import Json, number, show_json, show_table, words
-from jobs.cli.titles import titles_of
 from jobs.run.settings import load_config, load_settings
 from jobs.sinks.postgres import lookup
 from recsys.errors import DataError
@@ -43,7 +42,7 @@ def top(
     items = lookup.top_n(uri, str(known), n, segment)
     if segment is not None and segment not in (there := lookup.segments(uri)):
         typer.echo(_no_segment(segment, there), err=True)
-    titles = titles_of([item.item_id for item in items])
+    titles = lookup.titles(uri, ids, [item.item_id for item in items])
     if as_json:
         show_json([{**asdict(item), "title": titles.get(item.item_id)} for item in items])
     elif items:

@@ -29,12 +29,12 @@ from jobs.sinks.postgres.sink import PostgresSink
 from jobs.sinks.publishing import Published, publish
 from jobs.sinks.registry import open_sinks
 from jobs.steps import NAMES
-from jobs.stores.checks import STAGES, rule_results
 from jobs.stores.models import read_policy
 from jobs.stores.population import active_users, available_items, population
 from jobs.stores.run_items import run_items
 from jobs.stores.run_metrics import run_metrics, step_seconds
 from jobs.stores.run_stats import run_stats
+from jobs.stores.stages import STAGES, rule_results
 from recsys import columns as c
 from recsys.as_of import AsOf
 from recsys.errors import IncompleteReadError

@@ -104,12 +104,6 @@ def results(partition: Partition) -> list[dict[str, Any]]:
     return kept
 
 
-def rule_results(lake: Lake, as_of: AsOf, *stages: Stage) -> list[RuleFacts]:
-    """The rules that an as-of was held to at some stages, as far as it was."""
-    partitions = [stage_partition(lake, stage, as_of) for stage in stages]
-    return [rule for p in partitions if p.exists() for rule in CheckFacts.of(p).rules]
-
-
 def event_checks(lake: Lake, name: str, as_of: AsOf) -> Mapping[AsOf, EventCheck]:
     """Checks of an event source on other dates, by date, in order.
 

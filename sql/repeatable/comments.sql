@@ -178,6 +178,7 @@ COMMENT ON COLUMN recs.night.run_id IS 'The run; null where the night was stoppe
 COMMENT ON COLUMN recs.night.step IS 'Step that stopped it; null where there is a run.';
 COMMENT ON COLUMN recs.night.reason IS 'Gates that were not passed, or the error; null where there is nothing to tell.';
 COMMENT ON COLUMN recs.night.ended_at IS 'When its lists were complete, or it was stopped; of a held run, when its publication began.';
+COMMENT ON COLUMN recs.night.stop_id IS 'Row of recs.stopped_night; null where there is a run.';
 
 COMMENT ON VIEW recs.gate_result IS 'One row a gate and run: the figure, its limit, and whether it was kept.';
 COMMENT ON COLUMN recs.gate_result.run_id IS 'The run.';

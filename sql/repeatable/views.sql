@@ -77,7 +77,8 @@ SELECT
     r.run_id,
     NULL::text AS step,
     v.reason,
-    coalesce(r.published_at, r.created_at) AS ended_at
+    coalesce(r.published_at, r.created_at) AS ended_at,
+    NULL::bigint AS stop_id
 FROM recs.run AS r
 CROSS JOIN LATERAL (
     SELECT string_agg(b.gate, '; ' ORDER BY b.place) AS reason
@@ -85,7 +86,7 @@ CROSS JOIN LATERAL (
 ) AS v
 WHERE r.status <> 'staged'
 UNION ALL
-SELECT s.as_of, 'stopped', NULL, s.step, s.reason, s.stopped_at
+SELECT s.as_of, 'stopped', NULL, s.step, s.reason, s.stopped_at, s.stop_id
 FROM recs.stopped_night AS s;
 
 CREATE OR REPLACE VIEW recs.gate_result AS
@@ -191,15 +192,21 @@ FROM (
     FROM recs.run AS k
 ) AS r
 JOIN recs.user_list AS n ON n.run_id = r.run_id
-JOIN recs.user_list AS b ON b.run_id = r.compared_with AND b.user_id = n.user_id
+-- The limit has the other list looked for in its own run's table alone, and cut once.
+CROSS JOIN LATERAL (
+    SELECT n.item_ids[1:r.depth] AS new, b.item_ids[1:r.depth] AS old
+    FROM recs.user_list AS b
+    WHERE b.run_id = r.compared_with AND b.user_id = n.user_id
+    LIMIT 1
+) AS s
 CROSS JOIN LATERAL (
     SELECT
         count(*) AS places,
         count(*) FILTER (WHERE e.new = e.old) AS same,
-        count(*) FILTER (WHERE e.new = ANY (b.item_ids[1:r.depth])) AS shared
-    FROM unnest(n.item_ids[1:r.depth], b.item_ids[1:r.depth]) AS e (new, old)
+        count(*) FILTER (WHERE e.new = ANY (s.old)) AS shared
+    FROM unnest(s.new, s.old) AS e (new, old)
 ) AS c
-WHERE n.item_ids <> '{}' AND b.item_ids <> '{}';
+WHERE s.new <> '{}' AND s.old <> '{}';
 
 CREATE OR REPLACE VIEW recs.user_without_list AS
 SELECT l.run_id, r.as_of, l.user_id, 'everything was seen, blocked or not available' AS reason

@@ -1,13 +1,16 @@
 """What analysts read of a run beside its lists, and of nights that never had any."""
 
+import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
-from psycopg2 import sql
+import pyarrow.compute as pc
+from pyarrow import csv
 from pydantic import SecretStr
 
 from jobs.db.postgres import Connection, connect
@@ -16,9 +19,6 @@ from jobs.lake.facts import RuleFacts
 from recsys.as_of import AsOf
 from recsys.errors import RecsysError
 from recsys.evaluation.run_metrics import RunMetric
-from recsys.sections.ids import Ids
-
-_ROWS_AT_ONCE: Final = 8_192
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class RunAnalysis:
     """Items, figures and rules of a run."""
 
     items: pa.Table
-    """Columns of `recs.item` but for the run."""
+    """Columns of `recs.item` but for the run, in its order; ids as text."""
     population: Sequence[Mapping[str, Any]]
     """Rows of `recs.population` but for the run."""
     metrics: Sequence[RunMetric]
@@ -47,13 +47,11 @@ class StoppedNight:
     """What the check that stopped it found."""
 
 
-def add_analysis(connection: Connection, run_id: int, ids: Ids, analysis: RunAnalysis) -> None:
+def add_analysis(connection: Connection, run_id: int, analysis: RunAnalysis) -> None:
     """Adds what is known of a run, in the transaction that is open."""
-    items = sql.SQL(statement("publish/add_items")).format(item_id=sql.SQL(ids.item))
     rules = [each.model_dump() for each in analysis.rules]
     with connection.cursor() as cursor:
-        for rows in _chunks(analysis.items):
-            cursor.execute(items, {"run_id": run_id, "rows": rows})
+        cursor.copy_expert(statement("publish/add_items"), _as_csv(analysis.items, run_id))
         metrics = _as_json(list(map(asdict, analysis.metrics)))
         cursor.execute(statement("publish/add_metrics"), {"run_id": run_id, "rows": metrics})
         population = _as_json(analysis.population)
@@ -87,9 +85,29 @@ def _storable(text: str) -> str:
     return text.encode(errors="replace").decode().replace("\x00", "\ufffd")
 
 
-def _chunks(rows: pa.Table) -> Iterator[str]:
-    for batch in rows.to_batches(_ROWS_AT_ONCE):
-        yield _as_json(batch.to_pylist())
+def _as_csv(items: pa.Table, run_id: int) -> io.BytesIO:
+    """Items in the order of the columns of `publish/add_items`."""
+    ids, title, available, tags, attributes, *counts = items.columns
+    run = pa.repeat(run_id, len(items))
+    labels = (_array_literals(each.combine_chunks()) for each in (tags, attributes))
+    columns = [run, ids, title, available, *labels, *counts]
+    text = io.BytesIO()
+    rows = pa.table(columns, [str(place) for place in range(len(columns))])
+    csv.write_csv(rows, text, csv.WriteOptions(include_header=False))
+    text.seek(0)
+    return text
+
+
+def _array_literals(labels: pa.ListArray) -> pa.Array:
+    """Lists of texts as Postgres writes arrays; an empty one for none."""
+    quoted = pc.list_flatten(labels)
+    for special in ("\\", '"'):
+        quoted = pc.replace_substring(quoted, special, f"\\{special}")
+    quoted = pc.binary_join_element_wise('"', quoted, '"', "")
+    lengths = pc.fill_null(pc.list_value_length(labels), 0).to_numpy()
+    offsets = pa.array(np.cumsum([0, *lengths]), pa.int32())
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, quoted), ",")
+    return pc.binary_join_element_wise("{", joined, "}", "")
 
 
 def _as_json(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -90,7 +90,7 @@ class PostgresPublication:
         with self._connection, self._connection.cursor() as cursor:
             if analysis is not None:
                 # It takes longest, so before anybody is kept waiting by the lock.
-                add_analysis(self._connection, staged.run_id, self._ids, analysis)
+                add_analysis(self._connection, staged.run_id, analysis)
             cursor.execute(statement("publish/switch_lock"))
             _run(self._connection, "publish/attach", **parts)
             cursor.execute(statement("publish/complete"), marks)
