@@ -260,8 +260,9 @@ check: .venv/.ready ## check lint, format, types and layers
 	python -m jobs.app.config_reference --check docs/configuration.md
 
 .PHONY: docs
-docs: .venv/.ready ## write the generated part of docs/configuration.md anew
+docs: .venv/.ready ## write the generated parts of docs/ and sql/dbt anew
 	@python -m jobs.app.config_reference docs/configuration.md
+	python -m jobs.sandbox.data_dictionary docs/tables.md sql/dbt/models/sources.yml
 
 .PHONY: fmt
 fmt: .venv/.ready ## format the code and fix what the linter can fix

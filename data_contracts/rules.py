@@ -105,6 +105,8 @@ class CheckResult:
     table: str
     figures: Figures
     violations: tuple[RuleViolation, ...]
+    rules: tuple[Rule, ...] = field(repr=False)
+    """The rules that it was held to, in the order of the contract."""
     result: Mapping[str, Any] = field(repr=False)
     """Great Expectations' result as JSON."""
 
@@ -144,7 +146,7 @@ def judge(table: str, rules: Sequence[Rule], figures: Figures, as_of: AsOf) -> C
     }
     violations = (RuleViolation(table, r, figures[r.name]) for r in judged if r.name in broken)
     as_json: dict[str, Any] = result.to_json_dict()  # type: ignore[no-untyped-call]
-    return CheckResult(table, figures, tuple(violations), _stable(as_json, as_of))
+    return CheckResult(table, figures, tuple(violations), tuple(judged), _stable(as_json, as_of))
 
 
 def quiet_context() -> EphemeralDataContext:

@@ -59,6 +59,18 @@ SELECT
     ) AS published,
     pg_database_size(current_database()) AS database
 
+-- name: titles
+-- Titles of items as the newest of some runs saw them, or the live one where none is named. Type: item_id.
+-- Parameters: run_ids, item_ids (as text).
+SELECT DISTINCT ON (i.item_id) i.item_id::text, i.title
+FROM recs.item AS i
+WHERE i.run_id = ANY (
+        coalesce(%(run_ids)s::bigint[], ARRAY(SELECT l.run_id FROM recs.live AS l))
+    )
+    AND i.item_id = ANY (%(item_ids)s::text[]::{item_id}[])
+    AND i.title IS NOT NULL
+ORDER BY i.item_id, i.run_id DESC
+
 -- name: top_n
 -- A user's list as an app gets it. Parameters: user_id, n, segment.
 SELECT t.rank, t.item_id::text, t.score, t.source

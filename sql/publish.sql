@@ -89,6 +89,49 @@ WHERE run_id = %(run_id)s
 INSERT INTO recs.fallback_list (run_id, segment, item_ids, scores)
 VALUES (%(run_id)s, %(segment)s, %(item_ids)s::text[]::{item_id}[], %(scores)s::real[])
 
+-- name: add_items
+-- The items of a run, as CSV; labels as array literals.
+COPY recs.item (run_id, item_id, title, available, tags, attributes, lists, exposure)
+FROM STDIN WITH (FORMAT csv)
+
+-- name: add_metrics
+-- The figures of a run. Parameters: run_id, rows (JSON).
+INSERT INTO recs.run_metric (run_id, name, band, label, value, low, high, least, most)
+SELECT %(run_id)s, x.name, x.band, x.label, x.value, x.low, x.high, x.least, x.most
+FROM json_to_recordset(%(rows)s) AS x (
+    name text, band text, label text, value double precision,
+    low double precision, high double precision, least double precision, most double precision
+)
+
+-- name: add_population
+-- Users by segment and band. Parameters: run_id, rows (JSON).
+INSERT INTO recs.population (run_id, segment, band, users, listed, empty, fallback, inactive)
+SELECT %(run_id)s, x.segment, x.band, x.users, x.listed, x.empty, x.fallback, x.inactive
+FROM json_to_recordset(%(rows)s) AS x (
+    segment text, band text,
+    users bigint, listed bigint, empty bigint, fallback bigint, inactive bigint
+)
+
+-- name: add_rules
+-- What a run, or a night that was stopped, was held to. Parameters: run_id, stop_id, rows (JSON).
+INSERT INTO recs.rule_result
+    (run_id, stop_id, table_name, rule, severity, passed, observed, allowed)
+SELECT
+    %(run_id)s, %(stop_id)s, x."table", x.rule, x.severity, x.passed, x.observed, x.allowed
+FROM json_to_recordset(%(rows)s) AS x (
+    "table" text, rule text, severity text, passed boolean, observed text, allowed text
+)
+
+-- name: add_stopped
+-- Notes a night that ended before it had lists. Parameters: as_of, step, error, exit_code, reason,
+-- config_hash, code_version.
+INSERT INTO recs.stopped_night
+    (as_of, step, error, exit_code, reason, config_hash, code_version)
+VALUES (
+    %(as_of)s, %(step)s, %(error)s, %(exit_code)s, %(reason)s, %(config_hash)s, %(code_version)s
+)
+RETURNING stop_id
+
 -- name: forget_listed
 -- Deletes lists and quarantined rows of users who were forgotten after the run had read their data. Of
 -- those who are being forgotten, the transaction that forgets them deletes what it then sees.
@@ -127,10 +170,14 @@ WHERE run.run_id = p.run_id AND p.place > %(keep)s
     AND NOT EXISTS (SELECT FROM recs.live AS l WHERE l.run_id = p.run_id)
 
 -- name: clear_retired
--- Deletes what is kept of retired runs beside their lists.
+-- Deletes the rows of retired runs that are kept as long as their lists; their figures stay.
 WITH gone AS (
     DELETE FROM recs.fallback_list AS f USING recs.run AS r
     WHERE r.run_id = f.run_id AND r.status = 'retired'
+),
+named AS (
+    DELETE FROM recs.item AS i USING recs.run AS r
+    WHERE r.run_id = i.run_id AND r.status = 'retired'
 )
 DELETE FROM recs.quarantined_row AS q USING recs.run AS r
 WHERE r.run_id = q.run_id AND r.status = 'retired'

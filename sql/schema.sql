@@ -1,7 +1,7 @@
 -- The published side as all migrations together leave it; a test compares the two. Runs, their lists,
--- the pointer to the live run, tombstones, the quarantine, and who may do what; sql/repeatable/ has the
--- lookup. The schema
--- is there already; whoever runs this acts as recsys_writer, to whom everything belongs then.
+-- the pointer to the live run, tombstones, the quarantine, figures of runs, and who may do what;
+-- sql/repeatable/ has the lookup, the views and the comments. The schema is there already; whoever runs
+-- this acts as recsys_writer, to whom everything belongs then.
 -- `:user_id_type` and `:item_id_type` are the configured id types: bigint, uuid or text.
 
 CREATE TABLE recs.migration (
@@ -31,11 +31,6 @@ CREATE TABLE recs.run (
     published_at timestamptz,
     audit jsonb
 );
-COMMENT ON TABLE recs.run IS 'One row a run of the pipeline; kept after its lists are gone.';
-COMMENT ON COLUMN recs.run.as_of IS 'Exclusive bound: the run knows only what was known before this instant.';
-COMMENT ON COLUMN recs.run.models IS 'Names of the models; the lists refer to them by position, from 0.';
-COMMENT ON COLUMN recs.run.list_hash IS 'Checksum of all lists; equal for runs that published the same.';
-COMMENT ON COLUMN recs.run.audit IS 'Figures against the run that was live, and the gates that were not passed.';
 
 CREATE TABLE recs.user_list (
     run_id bigint NOT NULL,
@@ -48,10 +43,6 @@ CREATE TABLE recs.user_list (
     reasons bytea,
     PRIMARY KEY (run_id, user_id)
 ) PARTITION BY LIST (run_id);
-COMMENT ON TABLE recs.user_list IS 'One row a user and run: the list, best first, as arrays of one length.';
-COMMENT ON COLUMN recs.user_list.propensities IS 'Chance with which the policy placed each item there, given the list''s earlier explore entries; 1 where it does not draw.';
-COMMENT ON COLUMN recs.user_list.because_ids IS 'The user''s own items that speak most for some place; null where no reasons are kept.';
-COMMENT ON COLUMN recs.user_list.reasons IS 'A record a place: place before the list steps (2 bytes, from 1; 0: a step put it there), number in because_ids (2 bytes, from 1; 0: none), its part of what speaks for the item (1 byte, of 255), and 1 byte a generator: 128 + 20 sqrt(x) on either side, 0 where it is not heard. recs.why reads it.';
 -- What lookups read stays in the row, and reasons, which are seldom asked for, outside of it.
 ALTER TABLE recs.user_list
     ALTER COLUMN item_ids SET STORAGE MAIN,
@@ -68,14 +59,12 @@ CREATE TABLE recs.fallback_list (
     scores real[] NOT NULL,
     PRIMARY KEY (run_id, segment)
 );
-COMMENT ON TABLE recs.fallback_list IS 'Lists for users without their own, one row a segment and run: all for everybody, path=value for the users whose profile has the value.';
 
 CREATE TABLE recs.live (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
     run_id bigint NOT NULL REFERENCES recs.run,
     switched_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE recs.live IS 'The one run that lookups answer from.';
 
 CREATE TABLE recs.switch (
     switch_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -85,7 +74,6 @@ CREATE TABLE recs.switch (
     by_user text NOT NULL DEFAULT session_user,
     switched_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE recs.switch IS 'One row a change of the live run: publications, rollbacks, forced ones.';
 
 CREATE TABLE recs.blocked (
     user_id :user_id_type NOT NULL,
@@ -93,37 +81,16 @@ CREATE TABLE recs.blocked (
     blocked_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (user_id, item_id)
 );
-COMMENT ON TABLE recs.blocked IS 'Items that a user must not see from now on, whatever lists say.';
 
 CREATE TABLE recs.removed_item (
     item_id :item_id_type PRIMARY KEY,
     removed_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE recs.removed_item IS 'Items that nobody must see from now on, whatever lists say.';
 
 CREATE TABLE recs.forgotten_user (
     user_id :user_id_type PRIMARY KEY,
     forgotten_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE recs.forgotten_user IS 'Users whose lists are not published any more.';
-
-CREATE VIEW recs.list_item AS
-SELECT
-    r.run_id,
-    r.as_of,
-    EXISTS (SELECT FROM recs.live AS p WHERE p.run_id = r.run_id) AS live,
-    l.user_id,
-    e.rank::integer AS rank,
-    e.item_id,
-    e.score,
-    r.models[e.source + 1] AS source,
-    e.propensity
-FROM recs.user_list AS l
-JOIN recs.run AS r USING (run_id)
-CROSS JOIN LATERAL unnest(l.item_ids, l.scores, l.sources, l.propensities)
-    WITH ORDINALITY AS e (item_id, score, source, propensity, rank);
-COMMENT ON VIEW recs.list_item IS 'One row an item of a list, of every run that is kept.';
-COMMENT ON COLUMN recs.list_item.propensity IS 'Chance with which the policy placed the item there, given the list''s earlier explore entries; 1 where it does not draw.';
 
 CREATE TABLE recs.quarantined_row (
     run_id bigint NOT NULL REFERENCES recs.run ON DELETE CASCADE,
@@ -137,39 +104,89 @@ CREATE TABLE recs.quarantined_row (
 CREATE INDEX ON recs.quarantined_row (run_id);
 -- Without a key, rows of a table that a publication of changes has could not be deleted.
 ALTER TABLE recs.quarantined_row REPLICA IDENTITY FULL;
-COMMENT ON TABLE recs.quarantined_row IS 'One source row that a run could not use; analysts see recs.quarantine.';
 
 -- A number of an advisory lock could be taken by any login; nobody but the writer can lock a row.
 CREATE TABLE recs.lake_folder (
     folder text PRIMARY KEY
 );
-COMMENT ON TABLE recs.lake_folder IS 'Folders of lakes outside of this machine; a job that writes to one locks its row.';
 
-CREATE VIEW recs.quarantine AS
-SELECT r.run_id, r.as_of, q.source, q.user_id, q.item_id, q.reject_reason, q.source_row
-FROM recs.quarantined_row AS q
-JOIN recs.run AS r USING (run_id)
-WHERE r.status IN ('published', 'held');
-COMMENT ON VIEW recs.quarantine IS 'One source row that could not be used, of every run that is kept.';
-COMMENT ON COLUMN recs.quarantine.source IS 'Name of the source under [sources].';
-COMMENT ON COLUMN recs.quarantine.user_id IS 'The user, as text; null where the row has none or no id of the type.';
-COMMENT ON COLUMN recs.quarantine.item_id IS 'The item, as text; null where the row has none or no id of the type.';
-COMMENT ON COLUMN recs.quarantine.reject_reason IS 'The rule that the row breaks.';
-COMMENT ON COLUMN recs.quarantine.source_row IS 'The row as read, as JSON; as text, since jsonb takes neither NaN nor \u0000.';
+-- Beside the lists, what analysts ask of a run: its items, its figures, who was served, which rules of
+-- contracts held; and nights that ended before there were lists.
+CREATE TABLE recs.item (
+    run_id bigint NOT NULL REFERENCES recs.run ON DELETE CASCADE,
+    item_id :item_id_type NOT NULL,
+    title text,
+    available boolean NOT NULL,
+    tags text[] NOT NULL,
+    attributes text[] NOT NULL,
+    lists bigint NOT NULL,
+    exposure double precision NOT NULL,
+    PRIMARY KEY (run_id, item_id)
+);
+
+CREATE TABLE recs.run_metric (
+    run_id bigint NOT NULL REFERENCES recs.run ON DELETE CASCADE,
+    name text NOT NULL,
+    band text,
+    label text,
+    value double precision NOT NULL,
+    low double precision,
+    high double precision,
+    least double precision,
+    most double precision
+);
+CREATE INDEX ON recs.run_metric (run_id, name);
+CREATE INDEX ON recs.run_metric (name, run_id);
+
+CREATE TABLE recs.population (
+    run_id bigint NOT NULL REFERENCES recs.run ON DELETE CASCADE,
+    segment text NOT NULL,
+    band text NOT NULL,
+    users bigint NOT NULL,
+    listed bigint NOT NULL,
+    empty bigint NOT NULL,
+    fallback bigint NOT NULL,
+    inactive bigint NOT NULL,
+    PRIMARY KEY (run_id, segment, band)
+);
+
+CREATE TABLE recs.stopped_night (
+    stop_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    as_of timestamptz NOT NULL,
+    step text NOT NULL,
+    error text NOT NULL,
+    exit_code integer NOT NULL,
+    reason text NOT NULL,
+    config_hash text NOT NULL,
+    code_version text NOT NULL,
+    stopped_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE recs.rule_result (
+    run_id bigint REFERENCES recs.run ON DELETE CASCADE,
+    stop_id bigint REFERENCES recs.stopped_night ON DELETE CASCADE,
+    table_name text NOT NULL,
+    rule text NOT NULL,
+    severity text NOT NULL CHECK (severity IN ('fail', 'warn')),
+    passed boolean NOT NULL,
+    observed text,
+    allowed text NOT NULL,
+    CHECK (num_nonnulls(run_id, stop_id) = 1)
+);
+CREATE INDEX ON recs.rule_result (run_id);
+CREATE INDEX ON recs.rule_result (stop_id);
 
 CREATE FUNCTION recs.block(for_user :user_id_type, item :item_id_type) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     INSERT INTO recs.blocked (user_id, item_id) VALUES (for_user, item) ON CONFLICT DO NOTHING;
 END;
-COMMENT ON FUNCTION recs.block IS 'From the next lookup on, the user does not get the item.';
 
 CREATE FUNCTION recs.remove_item(item :item_id_type) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     INSERT INTO recs.removed_item (item_id) VALUES (item) ON CONFLICT DO NOTHING;
 END;
-COMMENT ON FUNCTION recs.remove_item IS 'From the next lookup on, nobody gets the item.';
 
 -- A publication does not wait for who is forgetting a user, and may add a list while that goes on: so
 -- lists are deleted at the end of the transaction, when such a one can be seen.
@@ -218,7 +235,6 @@ BEGIN ATOMIC
     DELETE FROM recs.user_list WHERE user_id = gone;
     DELETE FROM recs.quarantined_row WHERE user_id = gone::text;
 END;
-COMMENT ON FUNCTION recs.forget_user IS 'Deletes the user''s lists and quarantined rows; later lists are not used.';
 
 CREATE FUNCTION recs.why(for_user :user_id_type, item :item_id_type, run bigint DEFAULT NULL)
 RETURNS TABLE (
@@ -310,15 +326,14 @@ BEGIN ATOMIC
             ) AS may
     ) AS shown;
 END;
-COMMENT ON FUNCTION recs.why IS 'Why an item is on a user''s list of a run, by default the live one, from what was kept with it: one row, whose verdict says listed, or what keeps it from being shown.';
 
 GRANT USAGE ON SCHEMA recs TO recsys_analyst, recsys_app;
-GRANT SELECT ON recs.run, recs.user_list, recs.fallback_list, recs.live, recs.list_item
-    TO recsys_analyst;
+GRANT SELECT ON recs.run, recs.user_list, recs.fallback_list, recs.live TO recsys_analyst;
 REVOKE ALL ON FUNCTION recs.block, recs.remove_item, recs.forget_user, recs.delete_lists
     FROM public;
 GRANT USAGE ON SCHEMA recs TO recsys_moderator;
 GRANT EXECUTE ON FUNCTION recs.block, recs.remove_item, recs.forget_user TO recsys_moderator;
 REVOKE ALL ON FUNCTION recs.why FROM public;
 GRANT EXECUTE ON FUNCTION recs.why TO recsys_analyst;
-GRANT SELECT ON recs.switch, recs.removed_item, recs.quarantine TO recsys_analyst;
+GRANT SELECT ON recs.switch, recs.removed_item TO recsys_analyst;
+GRANT SELECT ON recs.item, recs.run_metric, recs.population, recs.stopped_night TO recsys_analyst;

@@ -9,6 +9,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from jobs.night_log import stops_told
 from jobs.readiness import require_ready
 from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import Settings
@@ -33,8 +34,9 @@ def run_steps(
             started(name)
             begin = time.monotonic()
             if name == START:
-                require_ready(arguments.config, arguments.settings)
-                get_ready(arguments.settings)
+                with stops_told(arguments, START):
+                    require_ready(arguments.config, arguments.settings)
+                    get_ready(arguments.settings)
             else:
                 importlib.import_module(f"jobs.steps.{name}").main(arguments)
             yield name, time.monotonic() - begin

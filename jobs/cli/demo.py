@@ -21,6 +21,7 @@ from recsys import columns as c
 from recsys.errors import DataError
 from recsys.ranking.policy import RankingPolicy
 from recsys.schemas import ITEMS, LISTS
+from recsys.sections.ids import Ids
 
 _USERS_SHOWN: Final = 5
 _ITEMS_SHOWN: Final = 5
@@ -50,10 +51,10 @@ def demo_report(*, as_json: Json = False) -> None:
         raise DataError("no run is live; run `recsys nightly --as-of DATE` first")
     (run,) = live
     policy = read_policy(lake, run.as_of)
-    items = lake.as_of(ITEMS.name, run.as_of).read(ITEMS, ids)
+    items = lake.as_of(ITEMS.name, run.as_of).read(ITEMS, ids)[c.ITEM_ID]
     users = histories(lake, run.as_of, ids)
     lists = lake.as_of(LISTS.name, run.as_of).read(LISTS, ids)
-    people = list(_people(uri, users, items, _active_users(lists)))
+    people = list(_people(uri, ids, users, items.cast(pa.string()), _active_users(lists)))
     if as_json:
         show_json(_as_dict(run, policy, people))
         return
@@ -108,18 +109,18 @@ def _active_users(lists: pa.Table) -> list[str]:
 
 
 def _people(
-    uri: SecretStr, users: pa.Table, items: pa.Table, shown: Sequence[str]
+    uri: SecretStr, ids: Ids, users: pa.Table, items: pa.ChunkedArray, shown: Sequence[str]
 ) -> Iterator[_Person]:
-    ids, titles = items[c.ITEM_ID].to_pylist(), items[c.TITLE].to_pylist()
-    names = [title or str(item) for item, title in zip(ids, titles, strict=True)]
-    name_of = dict(zip(map(str, ids), names, strict=True))
+    """items: the ids as text, in order of their rows."""
     for user in users.to_pylist():
         if str(user[c.USER_ID]) in shown:
             weighed = sorted(zip(user[c.WEIGHTS], user[c.ITEM_ROWS], strict=True), reverse=True)
-            touched = [names[row] for _, row in weighed[:_ITEMS_SHOWN]]
+            touched = [items[row].as_py() for _, row in weighed[:_ITEMS_SHOWN]]
             entries = lookup.top_n(uri, str(user[c.USER_ID]), _ITEMS_SHOWN)
-            listed = [f"{name_of[entry.item_id]} ({entry.source})" for entry in entries]
-            yield _Person(str(user[c.USER_ID]), touched, listed)
+            named = [*touched, *(entry.item_id for entry in entries)]
+            title_of = dict(zip(named, named, strict=True)) | lookup.titles(uri, ids, named)
+            listed = [f"{title_of[entry.item_id]} ({entry.source})" for entry in entries]
+            yield _Person(str(user[c.USER_ID]), [title_of[item] for item in touched], listed)
 
 
 def _show_people(people: Sequence[_Person]) -> None:

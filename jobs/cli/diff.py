@@ -6,10 +6,10 @@ from typing import Annotated, Any, Final
 import typer
 
 from jobs.cli.output import Json, figure, number, show_json, show_table, words
-from jobs.cli.titles import titles_of
 from jobs.lake.partitions import Lake
 from jobs.run.entrypoint import lake_of
 from jobs.run.settings import load_config, load_settings
+from jobs.sinks.postgres import lookup
 from jobs.sinks.postgres.published import run_facts
 from jobs.stores.population import activity
 from recsys.as_of import AsOf
@@ -52,7 +52,8 @@ def diff(
     groups = _by_group(verdict.difference, lake, later.as_of, config)
     gained, lost = verdict.difference.movers(n)
     movers = [*gained, *reversed(lost)]
-    titles = titles_of([str(mover.item_id) for mover in movers])
+    names = [str(mover.item_id) for mover in movers]
+    titles = lookup.titles(uri, config.ids, names, [before, after])
     if as_json:
         show_json(_as_dict(earlier, later, verdict, groups, movers, titles))
         return

@@ -6,16 +6,17 @@ from typing import Annotated, Final
 
 import pyarrow as pa
 import typer
+from pydantic import SecretStr
 
 from jobs.cli.output import Json, number, show_json, show_table, words
 from jobs.cli.reasons import in_words
-from jobs.cli.titles import titles_of
 from jobs.run.settings import load_config, load_settings
 from jobs.sinks.postgres import lookup
 from jobs.sinks.postgres.reasons import ListedReason, listed_reasons
 from recsys.errors import DataError
 from recsys.ids import canonical_ids
 from recsys.sections.base import READ_PLACES
+from recsys.sections.ids import Ids
 
 _SHOWN: Final = 10
 """Segments that a message names."""
@@ -50,9 +51,9 @@ def top(
         typer.echo(_no_segment(segment, there), err=True)
     if why:
         reasons = listed_reasons(uri, str(known), n, segment)
-        _show_reasons(user, reasons, as_json=as_json)
+        _show_reasons(uri, ids, user, reasons, as_json=as_json)
         return
-    titles = titles_of([item.item_id for item in items])
+    titles = lookup.titles(uri, ids, [item.item_id for item in items])
     if as_json:
         show_json([{**asdict(item), "title": titles.get(item.item_id)} for item in items])
     elif items:
@@ -68,9 +69,11 @@ def top(
         typer.echo(f"nothing to recommend to {user}")
 
 
-def _show_reasons(user: str, listed: Sequence[ListedReason], *, as_json: bool) -> None:
+def _show_reasons(
+    uri: SecretStr, ids: Ids, user: str, listed: Sequence[ListedReason], *, as_json: bool
+) -> None:
     because = [place.reason.because for place in listed if place.reason.because]
-    titles = titles_of([*(place.item_id for place in listed), *because])
+    titles = lookup.titles(uri, ids, [*(place.item_id for place in listed), *because])
     lines = [in_words(place.reason, titles) for place in listed]
     if as_json:
         pairs = zip(listed, lines, strict=True)

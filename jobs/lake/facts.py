@@ -125,6 +125,18 @@ class ViolationFacts(ManifestFacts):
     allowed: Any
 
 
+class RuleFacts(ViolationFacts):
+    """A rule of a contract that a table was held to."""
+
+    passed: bool
+
+
+class StepFacts(ManifestFacts):
+    """Facts of a step of a night that ended well."""
+
+    seconds: float
+
+
 class EventCheck(ManifestFacts):
     """Facts of an event source's check, for later ones."""
 
@@ -138,6 +150,8 @@ class CheckFacts(ManifestFacts):
     """Facts of a stage's check."""
 
     violations: tuple[ViolationFacts, ...] = ()
+    rules: tuple[RuleFacts, ...] = ()
+    """Every rule that a table was held to, as people read it; none of an earlier version."""
     events: Mapping[str, EventCheck] = {}
     """By event source."""
 

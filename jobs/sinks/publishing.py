@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from jobs.sinks.base import RunRecord, RunTables
+from jobs.sinks.postgres.analysis import RunAnalysis
 from jobs.sinks.postgres.sink import PostgresSink
 from recsys.errors import HeldError
 from recsys.evaluation.audit import AuditVerdict, Outcome
@@ -26,14 +27,21 @@ class Published:
 
 #: Judges the run whose lists are being loaded; it gets the id of the live run, None where none is.
 Auditor = Callable[[int | None], AuditVerdict]
+#: Gathers what analysts read of a run that was judged.
+Analyst = Callable[[AuditVerdict], RunAnalysis]
 
 
 def publish(
-    record: PostgresSink, run: RunRecord, tables: RunTables, auditor: Auditor, keep_runs: int
+    record: PostgresSink,
+    run: RunRecord,
+    tables: RunTables,
+    auditor: Auditor,
+    keep_runs: int,
+    analyst: Analyst | None = None,
 ) -> Published:
     """Stages a run's lists, audits them, and does what the verdict says.
 
-    auditor: called in another thread while the lists are loaded.
+    auditor, analyst: called in another thread while the lists are loaded.
     Raises HeldError where the audit says so: the run is kept with its figures, and what was live
     stays live.
     """
@@ -41,12 +49,14 @@ def publish(
         run_id = publication.allocate(run)
         # The audit reads the lake and the live lists, and the load waits for Postgres.
         with ThreadPoolExecutor(1) as thread:
-            audited = thread.submit(auditor, publication.live())
+            audited = thread.submit(_audited, auditor, analyst, publication.live())
             staged = publication.stage(run_id, run, tables)
-            verdict = audited.result()
+            verdict, analysis = audited.result()
         published = Published(run_id, staged.users, staged.list_hash, verdict)
         held = verdict.outcome is Outcome.HELD
-        publication.complete(staged, live=published.live, held=held, verdict=verdict.as_dict())
+        publication.complete(
+            staged, live=published.live, held=held, verdict=verdict.as_dict(), analysis=analysis
+        )
         publication.retire(keep_runs)
     if held:
         raise HeldError(
@@ -55,3 +65,10 @@ def publish(
             f'or `recsys publish {run_id} --force "reason"`'
         )
     return published
+
+
+def _audited(
+    auditor: Auditor, analyst: Analyst | None, live: int | None
+) -> tuple[AuditVerdict, RunAnalysis | None]:
+    verdict = auditor(live)
+    return verdict, None if analyst is None else analyst(verdict)

@@ -21,6 +21,7 @@ from pyspark.sql import SparkSession
 from jobs.lake.facts import HistoriesFacts, ItemsFacts, QuarantineFacts
 from jobs.lake.manifests import DataFile
 from jobs.lake.partitions import Partition
+from jobs.night_log import night_step
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.sinks.postgres.forgotten import forgotten
 from jobs.spark.session import executor_errors, in_arrow, numbered_tasks, session, task_numbers
@@ -42,6 +43,7 @@ def arg_parser() -> argparse.ArgumentParser:
     return job_parser(__doc__)
 
 
+@night_step("build_matrix")
 @executor_errors()
 def main(arguments: RunArguments) -> None:
     spark = session("matrix", arguments.settings)

@@ -6,6 +6,7 @@ import logging
 from data_contracts import lists
 from data_contracts.contract import CheckContext, RelatedTables
 from data_contracts.trailing import Trailing
+from jobs.night_log import night_step
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.stores.checks import earlier_rows, keep, read_present
 from jobs.stores.models import histories
@@ -19,6 +20,7 @@ def arg_parser() -> argparse.ArgumentParser:
     return job_parser(__doc__)
 
 
+@night_step("check_lists")
 def main(arguments: RunArguments) -> None:
     config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
     limits, ids = config.contracts, config.ids

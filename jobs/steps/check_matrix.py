@@ -9,6 +9,7 @@ from data_contracts import matrix
 from data_contracts import measures as m
 from data_contracts.contract import CheckContext, RelatedTables
 from data_contracts.trailing import Trailing
+from jobs.night_log import night_step
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.stores.checks import earlier_rows, keep, passed_before, read_present
 from recsys import columns as c
@@ -21,6 +22,7 @@ def arg_parser() -> argparse.ArgumentParser:
     return job_parser(__doc__)
 
 
+@night_step("check_matrix")
 def main(arguments: RunArguments) -> None:
     config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
     limits, ids = config.contracts, config.ids

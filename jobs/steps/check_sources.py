@@ -29,6 +29,7 @@ from data_contracts.rules import CheckResult
 from data_contracts.trailing import Trailing
 from jobs.lake.facts import EventCheck, ReadFacts
 from jobs.lake.partitions import Lake
+from jobs.night_log import night_step
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.stores.checks import (
     earlier_rows,
@@ -66,6 +67,7 @@ def arg_parser() -> argparse.ArgumentParser:
     return job_parser(__doc__)
 
 
+@night_step("check_sources")
 def main(arguments: RunArguments) -> None:
     configured = arguments.config.sources.configured()
     names = [name for name in _CONTRACTS if name in configured]

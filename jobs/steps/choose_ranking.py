@@ -8,6 +8,7 @@ so that the date can be made again. Between full nights the choice of the last o
 import argparse
 import logging
 
+from jobs.night_log import night_step
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.stores.models import (
     HOLDOUT_MODEL,
@@ -32,6 +33,7 @@ def arg_parser() -> argparse.ArgumentParser:
     return job_parser(__doc__, "full")
 
 
+@night_step("choose_ranking")
 def main(arguments: RunArguments) -> None:
     arguments = with_night_tuning(arguments)
     lake, config = arguments.lake, arguments.config

@@ -15,6 +15,7 @@ from typing import Final
 
 from jobs.lake.facts import ReadFacts
 from jobs.lake.partitions import Partition
+from jobs.night_log import night_step
 from jobs.readiness import require_ready
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.sources.clocks import check_clocks
@@ -37,6 +38,7 @@ def arg_parser() -> argparse.ArgumentParser:
     return job_parser(__doc__, "observed_at")
 
 
+@night_step("extract_sources")
 @executor_errors()
 def main(arguments: RunArguments) -> None:
     check_date(arguments)

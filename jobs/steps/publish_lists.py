@@ -6,32 +6,46 @@ One process streams the Parquet files through binary COPY: it is faster than sta
 
 import argparse
 import logging
-from functools import partial
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
+from typing import Any, Final
 
+import pyarrow as pa
 import pyarrow.dataset as ds
-from pydantic import SecretStr
 
 from jobs.lake.facts import ListsFacts
 from jobs.lake.files import parquet
 from jobs.lake.partitions import Partition
+from jobs.night_log import night_step
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.sinks.base import RunRecord, RunTables
 from jobs.sinks.following import follow_all
+from jobs.sinks.postgres.analysis import RunAnalysis
 from jobs.sinks.postgres.published import run_facts
 from jobs.sinks.postgres.published_side import require_publishable
 from jobs.sinks.postgres.sink import PostgresSink
 from jobs.sinks.publishing import Published, publish
 from jobs.sinks.registry import open_sinks
+from jobs.steps import NAMES
 from jobs.stores.models import read_policy
-from jobs.stores.population import active_users, available_items
+from jobs.stores.population import available_items, population
+from jobs.stores.run_items import run_items
+from jobs.stores.run_metrics import run_metrics, step_seconds
 from jobs.stores.run_stats import run_stats
+from jobs.stores.stages import STAGES, rule_results
 from recsys import columns as c
 from recsys.as_of import AsOf
 from recsys.errors import IncompleteReadError
 from recsys.evaluation.audit import AuditVerdict, RunFacts, audit
+from recsys.evaluation.run_metrics import of_audit
+from recsys.ranking.policy import RankingPolicy
 from recsys.schemas import FALLBACK, LISTS, QUARANTINE
 from recsys.sections.ids import Ids
+
+_NAME: Final = "publish_lists"
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +54,9 @@ def arg_parser() -> argparse.ArgumentParser:
     return job_parser(__doc__, "promote")
 
 
+@night_step(_NAME)
 def main(arguments: RunArguments) -> None:
+    begin = time.monotonic()
     config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
     uri = arguments.settings.require_postgres()
     partition = lake.as_of(LISTS.name, as_of)
@@ -60,10 +76,12 @@ def main(arguments: RunArguments) -> None:
         quarantine=refused.dataset(QUARANTINE, config.ids),
     )
     require_publishable(uri, config.ids)
-    auditor = partial(_audit, arguments, uri)
+    found = _Findings(arguments, run_record.stats, begin)
     record = PostgresSink(uri, config.ids)
     sinks = open_sinks(config.sinks, uri)
-    published = publish(record, run_record, tables, auditor, config.lists.keep_runs)
+    published = publish(
+        record, run_record, tables, found.audit, config.lists.keep_runs, found.analysis
+    )
     _say(published, as_of)
     follow_all(record, sinks, config.lists.keep_runs, published.run_id)
 
@@ -99,26 +117,57 @@ def _say(published: Published, as_of: AsOf) -> None:
         log.warning("run %d would not have gone live: %s", published.run_id, found)
 
 
-def _audit(arguments: RunArguments, uri: SecretStr, live_run: int | None) -> AuditVerdict:
-    config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
-    choice = read_policy(lake, as_of)
-    new = RunFacts(
-        as_of=as_of,
-        lists=lists_of(lake.as_of(LISTS.name, as_of), config.ids).to_table(
-            [c.USER_ID, c.ITEM_IDS, c.SCORES]
-        ),
-        methods=choice.methods,
-        ndcg=choice.measured,
-        available_items=available_items(lake, as_of),
-        active_users=active_users(lake, as_of, config),
-    )
-    # What is to be history replaces nothing, so it is measured by itself.
-    live = None
-    if live_run is not None and arguments.promote is not False:
-        live = run_facts(uri, live_run, config.ids, config.gates.depth)
-    if live is not None and live.methods != new.methods:
-        log.info("ordered by other methods than run %d, so scores are not compared", live_run)
-    return audit(new, live, config.gates, promote=arguments.promote)
+@dataclass(frozen=True)
+class _Findings:
+    """What the audit and analysts find in a run's lists, which are read once."""
+
+    arguments: RunArguments
+    stats: Mapping[str, Any]
+    begin: float
+    """When the step began, by the monotonic clock."""
+
+    @cached_property
+    def lists(self) -> pa.Table:
+        partition = self.arguments.lake.as_of(LISTS.name, self.arguments.as_of)
+        read = lists_of(partition, self.arguments.config.ids)
+        return read.to_table([c.USER_ID, c.ITEM_IDS, c.SCORES])
+
+    @cached_property
+    def policy(self) -> RankingPolicy:
+        return read_policy(self.arguments.lake, self.arguments.as_of)
+
+    def audit(self, live_run: int | None) -> AuditVerdict:
+        arguments, config = self.arguments, self.arguments.config
+        new = RunFacts(
+            as_of=arguments.as_of,
+            lists=self.lists,
+            methods=self.policy.methods,
+            ndcg=self.policy.measured,
+            available_items=available_items(arguments.lake, arguments.as_of),
+            active_users=self.stats["active_users"],
+        )
+        # What is to be history replaces nothing, so it is measured by itself.
+        live = None
+        if live_run is not None and arguments.promote is not False:
+            uri = arguments.settings.require_postgres()
+            live = run_facts(uri, live_run, config.ids, config.gates.depth)
+        if live is not None and live.methods != new.methods:
+            log.info("ordered by other methods than run %d, so scores are not compared", live_run)
+        return audit(new, live, config.gates, promote=arguments.promote)
+
+    def analysis(self, verdict: AuditVerdict) -> RunAnalysis:
+        arguments, config = self.arguments, self.arguments.config
+        lake, as_of = arguments.lake, arguments.as_of
+        items = run_items(lake, as_of, config, verdict.difference.exposure())
+        users = population(lake, as_of, config, self.lists, self.stats["active_users"])
+        seconds = step_seconds(lake, NAMES, as_of)
+        seconds[_NAME] = round(time.monotonic() - self.begin, 3)
+        metrics = [
+            *self.policy.metrics(),
+            *of_audit(verdict, config.gates, available_items(lake, as_of)),
+            *run_metrics(lake, as_of, config, self.stats, seconds),
+        ]
+        return RunAnalysis(items, users, metrics, rule_results(lake, as_of, *STAGES))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from jobs.lake.files import StoredFile, remove
 from jobs.lake.manifests import DataFile
 from jobs.lake.partitions import Draft
 from jobs.listing import Listing
+from jobs.night_log import night_step
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.spark.session import executor_errors, in_arrow, numbered_tasks, session, task_numbers
 from jobs.stores.models import CHOICE, TrainingData, model_partition, read_policy
@@ -42,6 +43,7 @@ def arg_parser() -> argparse.ArgumentParser:
     return job_parser(__doc__)
 
 
+@night_step("rank_lists")
 @executor_errors()
 def main(arguments: RunArguments) -> None:
     arguments = with_night_tuning(arguments)

@@ -11,6 +11,7 @@ from functools import partial
 
 from jobs.fitting import fit_generators, is_start, updated_generators
 from jobs.lake.facts import ModelFacts
+from jobs.night_log import night_step
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.stores.models import HOLDOUT_MODEL, TrainingData, read_model, write_model
 from jobs.stores.nights import alignment_since, decided
@@ -35,6 +36,7 @@ def arg_parser() -> argparse.ArgumentParser:
     return job_parser(__doc__, "full")
 
 
+@night_step("train_generators")
 def main(arguments: RunArguments) -> None:
     arguments = _tuned(arguments)
     known, night = TrainingData(arguments), decided(arguments)

@@ -2,14 +2,14 @@
 
 import json
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
 
 from data_contracts.measures import type_violations
-from data_contracts.rules import CheckResult, RuleViolation
-from jobs.lake.facts import CheckFacts, EventCheck, ViolationFacts
+from data_contracts.rules import CheckResult, RuleViolation, shown
+from jobs.lake.facts import CheckFacts, EventCheck, RuleFacts, ViolationFacts
 from jobs.lake.files import content, parquet
 from jobs.lake.partitions import Lake, Partition
 from jobs.stores.stages import CONTRACTS, Stage, stage_partition
@@ -64,7 +64,8 @@ def keep(
         kept = json.dumps([each.result for each in results], indent=1, sort_keys=True)
         draft.write_text(RESULTS, kept, rows=len(results))
         found = tuple(_facts(each) for result in results for each in result.violations)
-        CheckFacts(violations=found, events=events or {}).note(draft)
+        rules = tuple(rule for result in results for rule in _rules(result))
+        CheckFacts(violations=found, rules=rules, events=events or {}).note(draft)
     for violation in (each for result in results for each in result.of("warn")):
         log.warning("%s", violation)
     failed = [each for result in results for each in result.of("fail")]
@@ -81,6 +82,19 @@ def _facts(violation: RuleViolation) -> ViolationFacts:
         observed=violation.observed,
         allowed=violation.rule.allowed,
     )
+
+
+def _rules(result: CheckResult) -> Iterator[RuleFacts]:
+    broken = {violation.rule.name for violation in result.violations}
+    for rule in result.rules:
+        yield RuleFacts(
+            table=result.table,
+            rule=rule.name,
+            severity=rule.severity,
+            observed=shown(result.figures[rule.name]),
+            allowed=rule.allowed,
+            passed=rule.name not in broken,
+        )
 
 
 def results(partition: Partition) -> list[dict[str, Any]]:

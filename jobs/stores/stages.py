@@ -2,6 +2,7 @@
 
 from typing import Final, Literal
 
+from jobs.lake.facts import CheckFacts, RuleFacts
 from jobs.lake.partitions import Lake, Partition
 from recsys.as_of import AsOf
 
@@ -14,3 +15,9 @@ STAGES: Final[tuple[Stage, ...]] = ("sources", "matrix", "lists")
 def stage_partition(lake: Lake, stage: Stage, as_of: AsOf) -> Partition:
     """Partition of the results of one stage of an as-of."""
     return lake.as_of(f"{CONTRACTS}/{stage}", as_of)
+
+
+def rule_results(lake: Lake, as_of: AsOf, *stages: Stage) -> list[RuleFacts]:
+    """The rules that an as-of was held to at some stages, as far as it was."""
+    partitions = [stage_partition(lake, stage, as_of) for stage in stages]
+    return [rule for p in partitions if p.exists() for rule in CheckFacts.of(p).rules]

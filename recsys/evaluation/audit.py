@@ -48,6 +48,16 @@ class RunFacts:
     """None until the run is published."""
 
 
+def limited_figures(gates: Gates) -> Mapping[str, tuple[float | None, float | None]]:
+    """The least and the most that gates want each figure to be, by its name; None: no limit."""
+    figures = {**_FIGURES, "min_ndcg": "ndcg"}
+    limits: dict[str, tuple[float | None, float | None]] = {}
+    for gate in Gates.limits():
+        limit = getattr(gates, gate)
+        limits[figures[gate]] = (limit, None) if gate.startswith("min_") else (None, limit)
+    return limits
+
+
 class Outcome(StrEnum):
     """Fate of a run whose lists are complete."""
 

@@ -1,5 +1,6 @@
 """Concentration of exposure over items."""
 
+import math
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,19 @@ def exposures(items: Ints, ranks: Ints, n_items: int) -> Floats:
     """
     discounts = np.round(_PARTS / np.log2(1.0 + ranks)) / _PARTS
     return np.bincount(items, weights=discounts, minlength=n_items).astype(np.float64)
+
+
+def top_share(amounts: Floats, n: int, part: float) -> float | None:
+    """Share of everything that a part of n holders has, those with the most; at least one of them.
+
+    amounts: (m,) what m of the n holders have; the others have nothing. None where nobody has
+    anything.
+    """
+    total = float(amounts.sum())
+    if total <= 0.0:
+        return None
+    leading = max(1, math.ceil(part * max(n, len(amounts))))
+    return float(np.sort(amounts)[::-1][:leading].sum()) / total
 
 
 def gini(amounts: Floats, n: int) -> float | None:

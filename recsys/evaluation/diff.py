@@ -24,6 +24,8 @@ PERSISTENCE: Final = 0.9
 UNKNOWN: Final = "unknown"
 """Group of users of whom nobody says which they are in."""
 GROUP: Final = "group"
+LISTED: Final = "lists"
+EXPOSURE: Final = "exposure"
 _ENOUGH_LISTS: Final = 30
 """Below this many lists the spread of scores says nothing."""
 
@@ -202,6 +204,13 @@ class Difference:
             return tuple(map(Mover, items, before[rows].tolist(), after[rows].tolist()))
 
         return moved(rising[gains[rising] > 0]), moved(falling[gains[falling] < 0])
+
+    def exposure(self) -> pa.Table:
+        """What the new lists show: columns item_id, lists that have it, and exposure."""
+        items, n = self.after.items, len(self.items)
+        shown = exposures(items, self.after.ranks, n)
+        columns = {c.ITEM_ID: self.items.values, LISTED: np.bincount(items, minlength=n)}
+        return pa.table({**columns, EXPOSURE: shown})
 
     def _exposure_shares(self, lists: _Lists) -> Floats:
         shown = exposures(lists.items, lists.ranks, len(self.items))

@@ -88,6 +88,11 @@ def paired(
     )
 
 
+def standard_error(values: Floats) -> float:
+    """Standard error of the mean. values: (u,) two or more."""
+    return float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
 @dataclass(frozen=True)
 class Gain:
     """The mean over users of what one way gains over another for the same users."""
@@ -102,7 +107,7 @@ class Gain:
         gains = np.asarray(a, np.float64) - b
         if len(gains) < 2:
             return cls(float(gains.mean()) if len(gains) else 0.0, np.inf)
-        return cls(float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains))))
+        return cls(float(gains.mean()), standard_error(gains))
 
     def beyond(self, errors: float = ERRORS) -> bool:
         """True if it is above 0 by more than so many standard errors."""

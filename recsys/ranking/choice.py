@@ -10,7 +10,7 @@ import numpy as np
 
 from recsys.arrays import Floats, Ints, Mask
 from recsys.dataset.bands import BANDS, UNSEEN
-from recsys.evaluation.significance import ERRORS, Gain
+from recsys.evaluation.significance import ERRORS, Gain, standard_error
 from recsys.ranking.blend import fused
 from recsys.ranking.holdout import HoldoutCandidates
 from recsys.ranking.learned import RERANK_DEPTH, fit_ranker, predicted
@@ -174,8 +174,11 @@ def _order(
     if not users:
         name, reason = incumbent, f"{incumbent} stays: nobody to measure on"
         figures: dict[str, float] = {}
+        errors: dict[str, float] = {}
     else:
         figures = {name: float(way.values.mean()) for name, way in ways.items()}
+        if users > 1:
+            errors = {name: standard_error(way.values) for name, way in ways.items()}
         enough = users >= config.least_users
         measured = {name: ways[name].values for name in allowed}
         values = None if later is None else (lambda name: later(ways[name]))
@@ -191,6 +194,7 @@ def _order(
         validation=figures,
         users=users,
         reason=reason,
+        errors=errors,
     )
 
 

@@ -1,5 +1,6 @@
 """Ranking policies: how a run orders the candidates of each band of users, and why."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, Self
 
@@ -10,6 +11,7 @@ from recsys.arrays import Ints
 from recsys.as_of import AsOf
 from recsys.dataset.bands import BANDS, bands_of
 from recsys.dataset.training import Training
+from recsys.evaluation.run_metrics import RunMetric, measured
 from recsys.ranking.blend import Among, Blend, ByBand, RankFusion, WeightedSum
 from recsys.ranking.features import ItemUserFeatures
 from recsys.ranking.learned import Learned
@@ -41,6 +43,8 @@ class BandPolicy(Way):
     users: int
     """Users it was measured on."""
     reason: str
+    errors: Mapping[str, float] = {}
+    """Standard error of each figure of `validation`; empty in a choice of an earlier version."""
 
     @property
     def measured(self) -> float | None:
@@ -132,6 +136,31 @@ class RankingPolicy(BaseModel):
         known = [(o.measured, o.users) for o in self.orders.values() if o.measured is not None]
         users = sum(count for _, count in known)
         return sum(figure * count for figure, count in known) / users if users else None
+
+    @property
+    def _error(self) -> float | None:
+        """Standard error of `measured`; None where one of a band is not known."""
+        known = [o for o in self.orders.values() if o.measured is not None and o.users]
+        errors = [(o.errors.get(o.way), o.users) for o in known]
+        users = sum(count for _, count in errors)
+        squares = [(e * n / users) ** 2 for e, n in errors if e is not None]
+        return math.sqrt(sum(squares)) if errors and len(squares) == len(errors) else None
+
+    def metrics(self) -> list[RunMetric]:
+        """NDCG@20 on the holdout as rows: of what orders the lists, in all and by band, and of each
+        way that was measured."""
+        rows = []
+        if (figure := self.measured) is not None:
+            rows.append(measured("ndcg", figure, self._error))
+        for band, order in self.orders.items():
+            if order.measured is not None:
+                rows.append(measured("ndcg", order.measured, order.errors.get(order.way), band))
+            rows.append(RunMetric("holdout_users", float(order.users), band))
+            rows += [
+                measured("ndcg_of", value, order.errors.get(way), band, way)
+                for way, value in order.validation.items()
+            ]
+        return rows
 
     @property
     def methods(self) -> Mapping[str, str]:

@@ -1,8 +1,6 @@
 -- Reasons of the places of lists, and recs.why, which reads them. Lists that are there have none.
 
 ALTER TABLE recs.user_list ADD COLUMN because_ids :item_id_type[], ADD COLUMN reasons bytea;
-COMMENT ON COLUMN recs.user_list.because_ids IS 'The user''s own items that speak most for some place; null where no reasons are kept.';
-COMMENT ON COLUMN recs.user_list.reasons IS 'A record a place: place before the list steps (2 bytes, from 1; 0: a step put it there), number in because_ids (2 bytes, from 1; 0: none), its part of what speaks for the item (1 byte, of 255), and 1 byte a generator: 128 + 20 sqrt(x) on either side, 0 where it is not heard. recs.why reads it.';
 -- What lookups read stays in the row, and reasons, which are seldom asked for, outside of it.
 ALTER TABLE recs.user_list
     ALTER COLUMN item_ids SET STORAGE MAIN,
@@ -102,7 +100,6 @@ BEGIN ATOMIC
             ) AS may
     ) AS shown;
 END;
-COMMENT ON FUNCTION recs.why IS 'Why an item is on a user''s list of a run, by default the live one, from what was kept with it: one row, whose verdict says listed, or what keeps it from being shown.';
 ALTER FUNCTION recs.why OWNER TO recsys_writer;
 REVOKE ALL ON FUNCTION recs.why FROM public;
 GRANT EXECUTE ON FUNCTION recs.why TO recsys_analyst;

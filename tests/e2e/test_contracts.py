@@ -9,9 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pydantic import SecretStr
 from upath import UPath
 
 from jobs.app import data_docs as build_data_docs
+from jobs.db.postgres import connect
 from jobs.lake.facts import MadeFacts
 from jobs.lake.files import remove
 from jobs.lake.partitions import Partition
@@ -119,8 +121,11 @@ def test_good_nights_pass_without_a_warning(raw: Raw, caplog: pytest.LogCaptureF
     assert window.endswith("window=2026-01-06..2026-01-07")
 
 
-def test_a_day_with_hardly_any_event_stops_the_run(raw: Raw) -> None:
+def test_a_day_with_hardly_any_event_stops_the_run_and_leaves_a_row(
+    raw: Raw, postgres_uri: SecretStr
+) -> None:
     day = nights(raw, 7)
+    raw.settings = raw.settings.model_copy(update={"postgres_uri": postgres_uri})
     raw.night(day, events=20)
     with pytest.raises(ContractError) as error:
         check_sources.main(raw.at(day))
@@ -129,6 +134,30 @@ def test_a_day_with_hardly_any_event_stops_the_run(raw: Raw) -> None:
         "raw/interactions: events a day is 20, allowed is at least 200; see whether"
     )
     assert "(and 1 more" in str(error.value)
+    with connect(postgres_uri) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT as_of, outcome, run_id, step, reason FROM recs.night")
+        assert cursor.fetchall() == [
+            (day.instant, "stopped", None, "check_sources", str(error.value))
+        ]
+        cursor.execute(
+            "SELECT table_name, observed, allowed, severity FROM recs.contract_result "
+            "WHERE rule = 'events a day' AND NOT passed ORDER BY table_name"
+        )
+        told = ("20", "at least 200", "fail")
+        assert cursor.fetchall() == [("raw/events", *told), ("raw/interactions", *told)]
+        cursor.execute(
+            "SELECT count(*) > 50, count(*) FILTER (WHERE NOT passed) FROM recs.rule_result"
+        )
+        assert cursor.fetchall() == [(True, 2)]
+
+
+def test_an_error_is_raised_though_no_row_can_be_left(
+    raw: Raw, bare_postgres_uri: SecretStr, caplog: pytest.LogCaptureFixture
+) -> None:
+    raw.settings = raw.settings.model_copy(update={"postgres_uri": bare_postgres_uri})
+    with pytest.raises(MissingPartitionError):
+        check_sources.main(raw.at(FIRST))
+    assert "no row of this night in recs.stopped_night" in caplog.text
 
 
 def test_quiet_hours_of_runs_within_the_day_are_no_loss(

@@ -8,7 +8,13 @@ from pydantic import SecretStr
 from jobs.db.postgres import connect
 from jobs.sandbox.servers import psql_path
 from jobs.sinks.postgres import lookup, switching
-from jobs.sinks.postgres.migrations import MIGRATIONS, apply, install_lookup, migrate
+from jobs.sinks.postgres.migrations import (
+    MIGRATIONS,
+    apply,
+    install_lookup,
+    install_views,
+    migrate,
+)
 from recsys.errors import HeldError, PublishedSideError, RunNotThereError
 from recsys.sections.ids import Ids
 from tests.postgres.publications import NARROW, go, held, history, items_of, query
@@ -174,6 +180,7 @@ def test_the_schema_is_what_the_migrations_come_to(bare_postgres_uri: SecretStr,
         with connection.cursor() as cursor:
             cursor.execute("SET ROLE recsys_writer")
         install_lookup(connection, ids)
+        install_views(connection, ids)
     assert dump(bare_postgres_uri) == at_once
 
 

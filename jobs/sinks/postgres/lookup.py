@@ -1,15 +1,17 @@
 """The published side as apps and operators read it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from psycopg2 import sql
 from pydantic import SecretStr
 
 from jobs.db.postgres import connect
 from jobs.db.statements import statement
 from recsys.as_of import AsOf
+from recsys.sections.ids import Ids
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,23 @@ def sizes(uri: SecretStr) -> Sizes:
 def segments(uri: SecretStr) -> list[str]:
     """The segments, as `path=value`, that the live run has a list for."""
     return [name for (name,) in _rows(uri, "lookup/segments", {})]
+
+
+def titles(
+    uri: SecretStr, ids: Ids, item_ids: Collection[str], run_ids: Sequence[int] | None = None
+) -> dict[str, str]:
+    """Titles by id in text form, of the items that have one.
+
+    run_ids: runs that saw the items, of which the newest counts; None: the live run.
+    """
+    query = sql.SQL(statement("lookup/titles")).format(item_id=sql.SQL(ids.item))
+    values = {
+        "run_ids": None if run_ids is None else list(run_ids),
+        "item_ids": list(item_ids),
+    }
+    with connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute(query, values)
+        return dict(cursor.fetchall())
 
 
 def published(uri: SecretStr, config_hash: str, first: AsOf, last: AsOf) -> Mapping[AsOf, bool]:

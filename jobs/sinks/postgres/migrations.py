@@ -21,7 +21,7 @@ def migrate(uri: SecretStr, ids: Ids, *, recreate: bool = False) -> list[str]:
     """Applies the migrations that have not run yet, in one transaction, and gives their names.
 
     A database without the published side gets `sql/schema.sql`, which is what all of them come to.
-    The lookup is installed anew in any case.
+    The lookup is installed anew in any case, views and comments where anything was applied.
     recreate: first removes the published side with all its runs.
     Raises ConfigError where the database was set up for other id types, PublishedSideError where
     the login lacks a right.
@@ -57,6 +57,8 @@ def _migrate(connection: Connection, ids: Ids, *, recreate: bool) -> list[str]:
         else:
             _record(connection, path)
     install_lookup(connection, ids)
+    if todo:
+        install_views(connection, ids)
     return [path.stem for path in todo]
 
 
@@ -147,6 +149,12 @@ def other_ids(published: Ids, ids: Ids) -> str | None:
 def install_lookup(connection: Connection, ids: Ids) -> None:
     """Replaces the functions of the lookup by their one present form."""
     _execute(connection, script("repeatable/lookup"), ids)
+
+
+def install_views(connection: Connection, ids: Ids) -> None:
+    """Replaces the views, and the comments on everything, by their one present form."""
+    for name in ("repeatable/views", "repeatable/comments"):
+        _execute(connection, script(name), ids)
 
 
 def apply(connection: Connection, path: Path, ids: Ids) -> None:

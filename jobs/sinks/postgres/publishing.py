@@ -18,6 +18,7 @@ from jobs.db.postgres import Connection, connect
 from jobs.db.statements import statement
 from jobs.sinks.base import RunRecord, RunTables, Staged
 from jobs.sinks.postgres import clearing
+from jobs.sinks.postgres.analysis import RunAnalysis, add_analysis
 from recsys.errors import IncompleteReadError
 from recsys.sections.ids import Ids, IdType
 
@@ -70,10 +71,12 @@ class PostgresPublication:
         live: bool,
         held: bool = False,
         verdict: Mapping[str, Any] | None = None,
+        analysis: RunAnalysis | None = None,
     ) -> None:
         """Attaches a run's lists and, with `live`, points lookups at them, in one transaction.
 
         held: whether the audit keeps the run from going live. verdict: what is kept of the audit.
+        analysis: what analysts read beside the lists.
         """
         marks = {
             "run_id": staged.run_id,
@@ -85,6 +88,9 @@ class PostgresPublication:
         parts = {"partition": _table(staged.run_id), "run_id": sql.Literal(staged.run_id)}
         self._still_alone()
         with self._connection, self._connection.cursor() as cursor:
+            if analysis is not None:
+                # It takes longest, so before anybody is kept waiting by the lock.
+                add_analysis(self._connection, staged.run_id, analysis)
             cursor.execute(statement("publish/switch_lock"))
             _run(self._connection, "publish/attach", **parts)
             cursor.execute(statement("publish/complete"), marks)

@@ -1,0 +1,59 @@
+"""Figures of a run that its manifests state: rows read and refused, sizes, seconds of each step."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jobs.lake.facts import ListsFacts, StepFacts
+from jobs.lake.partitions import Lake, Partition
+from jobs.stores.models import model_partition
+from recsys.as_of import AsOf
+from recsys.config import Config
+from recsys.evaluation.run_metrics import RunMetric
+from recsys.schemas import LISTS
+
+
+def step_partition(lake: Lake, step: str, as_of: AsOf) -> Partition:
+    """Partition of what is known of a step of an as-of that ended well."""
+    return lake.as_of(f"steps/{step}", as_of)
+
+
+def step_seconds(lake: Lake, steps: tuple[str, ...], as_of: AsOf) -> dict[str, float]:
+    """Seconds of each step that is known to have ended well."""
+    partitions = {step: step_partition(lake, step, as_of) for step in steps}
+    there = {step: each for step, each in partitions.items() if each.exists()}
+    return {step: StepFacts.of(each).seconds for step, each in there.items()}
+
+
+def run_metrics(
+    lake: Lake, as_of: AsOf, config: Config, stats: Mapping[str, Any], seconds: Mapping[str, float]
+) -> list[RunMetric]:
+    """The figures of a run that is about to be published, but for those of its audit.
+
+    stats: of the run. seconds: of each step.
+    """
+    lists = ListsFacts.of(lake.as_of(LISTS.name, as_of))
+    single = {
+        **{f"matrix_{name}": value for name, value in stats["matrix"].items()},
+        "active_users": stats["active_users"],
+        "lists": stats["lists"],
+        "lists_scored": lists.scored,
+        "lists_kept": lists.kept,
+    }
+    fits = {
+        name: model_partition(lake, name, as_of).manifest().seconds
+        for name in config.generators.used()
+    }
+    labelled = {
+        "rows_read": stats["read"],
+        "rows_rejected": stats["rejected"],
+        "seconds": seconds,
+        "fit_seconds": fits,
+    }
+    return [
+        *(RunMetric(name, float(value)) for name, value in single.items()),
+        *(
+            RunMetric(name, float(value), label=label)
+            for name, values in labelled.items()
+            for label, value in values.items()
+        ),
+    ]
