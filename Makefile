@@ -82,7 +82,7 @@ java: ## check for Java 17 or newer and OpenMP; install them where apt-get and r
 	    done
 	}
 	PYTHONUNBUFFERED=1 .venv/bin/python -m pip install --disable-pip-version-check --no-input \
-	    --progress-bar off --constraint constraints.txt --editable '.[sandbox,dev]' \
+	    --progress-bar off --constraint constraints.txt --editable '.[airflow,sandbox,dev]' \
 	    2> .venv/setup.log | progress || { tail -n 20 .venv/setup.log >&2; exit 1; }
 	touch $@
 
