@@ -271,10 +271,12 @@ check: .venv/.ready ## check lint, format, types and layers
 	mypy recsys data_contracts jobs dags tests
 	lint-imports
 	python -m jobs.app.config_reference --check docs/configuration.md
+	python -m jobs.cli.reference --check docs/commands.md
 
 .PHONY: docs
 docs: .venv/.ready ## write the generated parts of docs/ and sql/dbt anew
 	@python -m jobs.app.config_reference docs/configuration.md
+	python -m jobs.cli.reference docs/commands.md
 	python -m jobs.sandbox.data_dictionary docs/tables.md sql/dbt/models/sources.yml
 
 .PHONY: fmt
