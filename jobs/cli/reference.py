@@ -16,8 +16,8 @@ from jobs.cli.main import app
 
 _HEAD: Final = """# Commands
 
-Generated from `--help` by `make docs`. `recsys --debug COMMAND` shows the traceback of an error; what the
-exit codes mean is in [operations](operations.md#exit-codes). Every command that prints figures takes `--json`.
+Generated from `--help` by `make docs`. `recsys --debug COMMAND` shows an error's traceback; what
+exit codes mean is in [operations](operations.md#exit-codes). What prints figures takes `--json`.
 """
 
 
