@@ -82,7 +82,7 @@ java: ## check for Java 17 or newer and OpenMP; install them where apt-get and r
 	    done
 	}
 	PYTHONUNBUFFERED=1 .venv/bin/python -m pip install --disable-pip-version-check --no-input \
-	    --progress-bar off --constraint constraints.txt --editable '.[sandbox,dev]' \
+	    --progress-bar off --constraint constraints.txt --editable '.[airflow,sandbox,dev]' \
 	    2> .venv/setup.log | progress || { tail -n 20 .venv/setup.log >&2; exit 1; }
 	touch $@
 
@@ -139,10 +139,11 @@ demo: setup .airflow/.ready ## seed a marketplace, run the nightly DAG through A
 	step "what came out" recsys demo-report
 	printf '\n== where the time went\n'
 	printf '%s\n' "$${spent[@]}"
-	printf '\nThe servers keep running; make sandbox-down stops them. To look around:\n'
-	printf '  source .venv/bin/activate\n'
-	printf '  export RECSYS_SANDBOX=%q RECSYS_LAKE=%q\n' "$$RECSYS_SANDBOX" "$$RECSYS_LAKE"
-	printf '  eval "$$(recsys sandbox env)"\n'
+	mkdir -p .demo
+	{ printf 'source %q\n' "$(CURDIR)/.venv/bin/activate"
+	    printf 'export RECSYS_SANDBOX=%q RECSYS_LAKE=%q RECSYS_CONFIG=%q\n' "$$RECSYS_SANDBOX" "$$RECSYS_LAKE" "$$RECSYS_CONFIG"
+	    printf 'eval "$$(recsys sandbox env)"\n'; } > .demo/env
+	printf '\nThe servers keep running; make sandbox-down stops them. To look around: source .demo/env\n'
 
 .PHONY: dag
 dag: setup .airflow/.ready ## run a DAG (DAG=weekly_tuning, else the nightly one) for AS_OF=DATE through Airflow, on RECSYS_POSTGRES_URI and RECSYS_MONGO_URI
@@ -220,6 +221,18 @@ cluster-test: setup ## run a whole night on a Spark cluster of two workers, and 
 test: setup ## run every test, on real embedded servers and real Spark
 	@pytest -q
 
+.PHONY: wheel
+wheel: .venv/.ready ## build the wheel into build/wheel
+	@# What an earlier build has left there would go into this one.
+	rm -rf build/lib build/bdist.* build/wheel
+	.venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
+	rm -rf build/lib build/bdist.*
+	ls build/wheel/*.whl
+
+.PHONY: wheel-test
+wheel-test: setup ## install the wheel into an empty environment, and use it on a table of its own
+	@pytest -q --wheel tests/e2e/test_wheel.py
+
 .PHONY: check-readme
 check-readme: setup ## run every command of README and docs in a fresh clone
 	@pytest -q --documented tests/e2e/test_documented_commands.py
@@ -258,10 +271,12 @@ check: .venv/.ready ## check lint, format, types and layers
 	mypy recsys data_contracts jobs dags tests
 	lint-imports
 	python -m jobs.app.config_reference --check docs/configuration.md
+	python -m jobs.cli.reference --check docs/commands.md
 
 .PHONY: docs
 docs: .venv/.ready ## write the generated parts of docs/ and sql/dbt anew
 	@python -m jobs.app.config_reference docs/configuration.md
+	python -m jobs.cli.reference docs/commands.md
 	python -m jobs.sandbox.data_dictionary docs/tables.md sql/dbt/models/sources.yml
 
 .PHONY: fmt

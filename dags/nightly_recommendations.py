@@ -7,9 +7,9 @@ from typing import Final
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, chain
-from recsys_tasks import AS_OF, COMMON, REPOSITORY, process_task
+from recsys_tasks import AS_OF, COMMON, process_task
 
-from jobs.steps import STEPS, Step
+from jobs.steps import FOLDER, STEPS, Step
 from jobs.steps.schedule import SCHEDULE, as_of
 
 LIVE_LISTS: Final = Asset(name="recs.live_lists", uri="x-recsys://postgres/recs/user_list")
@@ -65,7 +65,7 @@ def spark_task(step: Step) -> SparkSubmitOperator:
     return SparkSubmitOperator(
         task_id=step.name,
         conn_id="spark_default",
-        application=str(REPOSITORY / "jobs" / "steps" / f"{step.name}.py"),
+        application=str(FOLDER / f"{step.name}.py"),
         application_args=["--as-of", AS_OF],
         py_files=PACKAGE,
         name=f"{step.name} {AS_OF}",

@@ -9,7 +9,8 @@ from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import Param
 from recsys_retries import RetryOutages
 
-REPOSITORY: Final = Path(__file__).resolve().parents[1]
+#: Where relative paths of the environment begin: where Airflow was started, as for tasks of Spark.
+STARTED_IN: Final = str(Path.cwd())
 # Runs that an asset or a person starts may have no logical date.
 AS_OF: Final = "{{ params.as_of or (dag_run.logical_date or dag_run.run_after) | as_of }}"
 #: What every DAG is made with.
@@ -51,7 +52,7 @@ def process_task(
         bash_command=f'exec "$PYTHON" -m {module} --as-of "$AS_OF"{options}',
         env={"PYTHON": sys.executable, "AS_OF": AS_OF},
         append_env=True,
-        cwd=str(REPOSITORY),
+        cwd=STARTED_IN,
         skip_on_exit_code=None,
         do_xcom_push=False,
         execution_timeout=longest,

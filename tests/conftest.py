@@ -185,6 +185,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--chaos", action="store_true", help="also tests that take many minutes")
     parser.addoption("--documented", action="store_true", help="also run all commands of the docs")
     parser.addoption("--cluster", action="store_true", help="also tests on a Spark cluster")
+    parser.addoption("--wheel", action="store_true", help="also install the wheel and use it")
     parser.addoption("--chaos-days", type=int, default=4, help="dates backfilled (default 4)")
     parser.addoption("--chaos-kills", type=int, default=2, help="drivers killed (default 2)")
     parser.addoption("--chaos-seed", type=int, default=1, help="seed of the instants (default 1)")
@@ -195,6 +196,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         ("chaos", "chaos"),
         ("cluster", "cluster-test"),
         ("documented", "check-readme"),
+        ("wheel", "wheel-test"),
     ):
         if config.getoption(f"--{marker}"):
             continue

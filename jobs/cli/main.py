@@ -96,6 +96,11 @@ _COMMANDS: Final = (
         "Bring the published side of the database to the present schema.",
     ),
     Deferred(
+        "dags",
+        "jobs.cli.dags:dags",
+        "Print the folder of the DAGs, for Airflow's dags_folder or one of its bundles.",
+    ),
+    Deferred(
         "sandbox",
         "jobs.cli.sandbox:app",
         "Embedded Postgres and MongoDB for demos, tests and a first look.",

@@ -8,7 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final, cast
 
-SQL: Final = Path(__file__).parents[2] / "sql"
+SQL: Final = Path(__file__).parents[1] / "sql"
+"""In a checkout a link to `sql/`, in a wheel a folder."""
 _NAME: Final = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 
@@ -38,6 +39,5 @@ def script(name: str) -> str:
 
 def names_in(folder: str) -> list[str]:
     """Names of the scripts in a folder of `sql/`, in order."""
-    root = cast("Path", files("jobs")).parent  # in an archive, a path of its own kind
-    found = (file.name for file in (root / "sql" / folder).iterdir())
+    found = (file.name for file in files("jobs").joinpath("sql", folder).iterdir())
     return sorted(name.removesuffix(".sql") for name in found if name.endswith(".sql"))

@@ -1,6 +1,6 @@
 """Types of source columns: which are taken for each column of the lake, and how each is read.
 
-The tables of docs/operations.md are made from here, and a test compares them.
+The tables of docs/sources.md are made from here, and a test compares them.
 """
 
 from collections.abc import Mapping

@@ -6,8 +6,11 @@ read it without loading a job.
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Final, Literal
 
+FOLDER: Final = Path(__file__).parent
+"""Of their modules, which Spark is given as files."""
 Flag = Literal["full", "promote"]
 """An option that the scheduler sets for backfills."""
 

@@ -4,6 +4,7 @@ import inspect
 import re
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,19 +12,33 @@ import typer
 
 from jobs.app.config_reference import with_reference
 from jobs.cli.main import app
+from jobs.cli.reference import reference
 from jobs.run import settings
 from jobs.sources import source_types
 from jobs.steps import NAMES
 from recsys import errors
 from recsys.errors import RecsysError
 from tests.architecture.cli_commands import commands
-from tests.architecture.documents import CONFIGURATION, OPERATIONS, README, REPOSITORY
+from tests.architecture.documents import (
+    COMMANDS,
+    CONFIGURATION,
+    CONTRIBUTING,
+    OPERATIONS,
+    README,
+    REPOSITORY,
+    SOURCES,
+)
+
+PAGES = [
+    *(REPOSITORY / name for name in ("README.md", "CHANGELOG.md")),
+    *sorted((REPOSITORY / "docs").rglob("*.md")),
+]
 
 
-def test_every_make_target_is_in_the_readme() -> None:
+def test_every_make_target_is_among_those_for_contributors() -> None:
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
-    assert set(re.findall(r"^\| `make ([a-z-]+)", README, re.MULTILINE)) == targets
+    assert set(re.findall(r"^\| `make ([a-z-]+)", CONTRIBUTING, re.MULTILINE)) == targets
 
 
 def test_every_job_is_on_the_way_of_one_row() -> None:
@@ -32,6 +47,45 @@ def test_every_job_is_on_the_way_of_one_row() -> None:
 
 def test_the_reference_of_the_configuration_is_what_the_models_say() -> None:
     assert with_reference(CONFIGURATION) == CONFIGURATION
+
+
+def test_the_reference_of_the_commands_is_what_their_help_says() -> None:
+    assert reference() == COMMANDS
+
+
+def without_code(page: Path) -> str:
+    return re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """Names that a page's headings can be linked by."""
+    headings = re.findall(r"^#+ (.*)$", without_code(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(REPOSITORY)))
+def test_every_link_leads_to_a_page_and_a_heading(page: Path) -> None:
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", without_code(page)):
+        name, _, heading = link.partition("#")
+        target = page.parent / name if name else page
+        if "://" not in link and (
+            not target.exists() or (heading and heading not in anchors(target))
+        ):
+            broken.append(link)
+    assert broken == []
+
+
+def test_the_readme_comes_to_an_explained_list_in_few_commands() -> None:
+    clone, own = (readme_block(title) for title in ("From a clone to", "On your own tables"))
+    assert len(clone) <= 5
+    assert len(own) <= 6
+    assert {clone[-1].partition(" --why")[1], own[-1].partition(" --why")[1]} == {" --why"}
+
+
+def readme_block(heading: str) -> list[str]:
+    _, _, section = README.partition(f"## {heading}")
+    return section.partition("```sh\n")[2].partition("```")[0].splitlines()
 
 
 def test_every_environment_variable_is_in_the_configuration_guide() -> None:
@@ -79,15 +133,15 @@ def test_every_cause_has_its_own_exit_code_and_is_in_the_operations_guide() -> N
 
 
 @pytest.mark.parametrize("kind", source_types.POSTGRES)
-def test_the_types_of_sources_are_in_the_operations_guide(kind: source_types.Kind) -> None:
+def test_the_types_of_sources_are_in_their_guide(kind: source_types.Kind) -> None:
     names = source_types.MONGO[kind], tuple(source_types.POSTGRES[kind])
     mongo, postgres = (", ".join(f"`{name}`" for name in each) for each in names)
-    assert f"| {postgres} | {mongo} |" in OPERATIONS
+    assert f"| {postgres} | {mongo} |" in SOURCES
 
 
-def test_every_test_that_the_operations_guide_names_is_there() -> None:
+def test_every_test_that_a_guide_names_is_there() -> None:
     tests = "".join(path.read_text(encoding="utf-8") for path in REPOSITORY.glob("tests/**/*.py"))
-    named = re.findall(r"`(test_\w+)` \|$", OPERATIONS, re.MULTILINE)
+    named = re.findall(r"`(test_\w+)` \|$", OPERATIONS + SOURCES, re.MULTILINE)
     assert named
     assert [name for name in named if f"def {name}(" not in tests] == []
 

@@ -50,3 +50,14 @@ def test_the_demo_has_servers_and_a_lake_of_its_own(tmp_path: Path) -> None:
     place = f" in {tmp_path}/.demo/sandbox and {tmp_path}/.demo/lake"
     commands = ("sandbox", "sandbox", "migrate", "seed", "demo-report")
     assert used == [f"{name}{place}" for name in commands]
+    program(programs, "activate", f"export PATH={programs}:$PATH")
+    command = "source .demo/env && echo $RECSYS_LAKE in $RECSYS_CONFIG"
+    said = subprocess.run(
+        ["bash", "-euc", command],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == f"{tmp_path}/.demo/lake in {tmp_path}/recsys.toml\n"

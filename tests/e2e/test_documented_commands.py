@@ -24,7 +24,10 @@ from jobs.cli.main import app
 from jobs.sandbox.servers import psql_path
 
 REPOSITORY: Final = Path(__file__).parents[2]
-PAGES: Final = (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md")))
+DOCS: Final = REPOSITORY / "docs"
+#: The tutorial makes what the other pages look at.
+FIRST: Final = (REPOSITORY / "README.md", DOCS / "tutorial.md")
+PAGES: Final = (*FIRST, *sorted(set(DOCS.rglob("*.md")) - set(FIRST)))
 NOTE: Final = r"(?:^<!-- (?P<note>(?:(?!-->).)*)-->\n)?"
 BLOCK: Final = re.compile(NOTE + r"^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 SECONDS: Final = 3600
@@ -98,9 +101,10 @@ def clone(tmp_path: Path) -> Path:
     names = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     folder = tmp_path / "clone"
     for name in names.stdout.splitlines():
-        if (REPOSITORY / name).is_file():
+        original = REPOSITORY / name
+        if original.is_file() or original.is_symlink():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(REPOSITORY / name, folder / name)
+            shutil.copy2(original, folder / name, follow_symlinks=False)
     (tmp_path / "shared").symlink_to(REPOSITORY.parent / "shared")
     return folder
 

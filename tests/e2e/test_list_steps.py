@@ -89,7 +89,7 @@ class House:
     """A copy of the code with two more list steps, and its commands on a test's databases."""
 
     def __init__(self, root: Path, environment: dict[str, str]) -> None:
-        for name in ("recsys", "data_contracts", "jobs", "sql"):
+        for name in ("recsys", "data_contracts", "jobs"):
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(REPOSITORY / name, root / name, ignore=ignored)
         for name, text in {"even": EVEN, "rare": RARE}.items():
