@@ -31,6 +31,8 @@ def doctor(
     else:
         rows = ((each.level, each.place, each.message) for each in found)
         show_table((word(""), word(""), words("")), rows)
-    codes = [each.exit_code for each in found if each.level == "wrong"]
-    if codes:
-        raise typer.Exit(codes[0])
+    wrong = [each for each in found if each.level == "wrong"]
+    if wrong:
+        places = ", ".join(dict.fromkeys(each.place for each in wrong))
+        typer.echo(f"error: not well: {places}; each line says what to do", err=True)
+        raise typer.Exit(wrong[0].exit_code)

@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -15,20 +14,7 @@ from jobs.sinks.publishing import publish
 from recsys.as_of import AsOf
 from recsys.errors import HeldError
 from tests.finished_nights import FinishedNight, Publisher
-from tests.postgres.publications import BIGINT, DAY, RECORD, go, lists, passed, popular, tables
-
-
-def test_a_lake_without_the_live_run_is_said(
-    postgres_uri: SecretStr, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv(settings.POSTGRES_URI, postgres_uri.get_secret_value())
-    monkeypatch.setenv(settings.LAKE, str(tmp_path / "wrong"))
-    go(postgres_uri, (1, [10, 11]))
-    shown = CliRunner().invoke(app, ["top", "1"])
-    assert shown.exit_code == 0, shown.output
-    assert "10" in shown.stdout
-    assert f"{tmp_path}/wrong has no items as of {DAY}" in shown.stderr
-    assert "RECSYS_LAKE" in shown.stderr
+from tests.postgres.publications import BIGINT, RECORD, go, lists, passed, popular, tables
 
 
 @pytest.mark.parametrize("segment", ["de", "c=DE"])
