@@ -7,16 +7,18 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from jobs.sandbox.seed import make_market
 from recsys.as_of import AsOf
-from tests.e2e.conftest import OPEN_GATES, Pipeline
+from tests.e2e.conftest import Pipeline, environment_of
 
 NOTEBOOKS: Final = Path(__file__).parents[2] / "docs" / "notebooks"
 BEFORE, DAY = AsOf.parse("2025-12-31"), AsOf.parse("2026-01-01")
 
 
 def read(name: str) -> nbformat.NotebookNode:
-    return nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    found: nbformat.NotebookNode = nbformat.reads(
+        (NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"), as_version=4
+    )
+    return found
 
 
 def executed(name: str) -> list[str]:
@@ -30,13 +32,10 @@ def executed(name: str) -> list[str]:
 
 
 def test_every_notebook_runs_on_the_lake_of_two_nights(
-    pipeline: Pipeline, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    two_nights: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pipeline.load(make_market(150, 120, 30, 4_000, 7, DAY))
-    for day in (BEFORE, DAY):
-        pipeline.run(day, gates=OPEN_GATES)
     for name in ("RECSYS_LAKE", "RECSYS_CONFIG"):
-        monkeypatch.setenv(name, environment[name])
+        monkeypatch.setenv(name, environment_of(two_nights.settings)[name])
     monkeypatch.setenv("PYTHONPATH", str(NOTEBOOKS.parents[1]))
     dates = f"[{BEFORE!r}, {DAY!r}]"
 
