@@ -199,10 +199,10 @@ class Night:
         return read_model(self.arguments.lake, generator, self.as_of)
 
     def metrics(self) -> Rows:
-        """Figures: metric, band, way, value.
+        """Figures: name, value, band, label, and low and high bound (95 %) where they are known.
 
-        NDCG@20 is that of each way to order a band's lists, on the holdout; the one that was chosen
-        stands under `used` too. The others have no band and no way.
+        `ndcg` is NDCG@20 on the holdout of what orders the lists, in all and by band; `ndcg_of` is
+        that of each way that was measured, its label. `recs.run_metric` has those of runs.
         """
         return Rows(pa.Table.from_pylist([*self._quality(), *self._sizes()], _METRICS))
 
@@ -234,11 +234,7 @@ class Night:
         return rows.add_column(rows.schema.get_field_index(c.ITEM_ID) + 1, c.TITLE, titles)
 
     def _quality(self) -> Iterable[Mapping[str, Any]]:
-        for band, order in read_policy(self.arguments.lake, self.as_of).orders.items():
-            found = {**order.validation, "used": order.measured}
-            for way, value in found.items():
-                yield {"metric": "ndcg", "band": band, "way": way, "value": value}
-            yield {"metric": "holdout_users", "band": band, "value": order.users}
+        return map(asdict, read_policy(self.arguments.lake, self.as_of).metrics())
 
     def _sizes(self) -> Iterable[Mapping[str, Any]]:
         lake = self.arguments.lake
@@ -253,7 +249,7 @@ class Night:
             "available_items": available_items(lake, self.as_of),
             **HistoriesFacts.of(histories).model_dump(),
         }
-        return ({"metric": name, "value": value} for name, value in sizes.items())
+        return ({"name": name, "value": value} for name, value in sizes.items())
 
 
 @dataclass(frozen=True)
@@ -316,7 +312,9 @@ class Trial:
         config = self._arguments.config
         section = config.generators.section(generator)
         settings = self._arguments.settings
-        return fit_generator(generator, self.training, section, config.seed, settings)
+        return fit_generator(
+            generator, self.training, section, config.seed, settings, explained=False
+        )
 
     def compare(self, models: Mapping[str, Model]) -> Rows:
         """NDCG@20 of each model's own lists: model, ndcg, low and high bound (95 %), users.
@@ -338,7 +336,14 @@ class Trial:
 
 
 _METRICS: Final = pa.schema(
-    {"metric": pa.string(), "band": pa.string(), "way": pa.string(), "value": pa.float64()}
+    {
+        "name": pa.string(),
+        "value": pa.float64(),
+        "band": pa.string(),
+        "label": pa.string(),
+        "low": pa.float64(),
+        "high": pa.float64(),
+    }
 )
 
 

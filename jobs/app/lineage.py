@@ -8,14 +8,16 @@ after a step has ended.
 import argparse
 import json
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from psycopg2.extensions import parse_dsn
 from upath import UPath
 
+from jobs.lake.facts import RuleFacts
 from jobs.lake.files import is_local
 from jobs.lake.manifests import Manifest
 from jobs.lake.partitions import Lake, Partition
@@ -24,7 +26,7 @@ from jobs.run.reporting import report
 from jobs.run.settings import Settings, load_config, load_settings
 from jobs.steps import NAMES
 from jobs.stores.models import CHOICE, HOLDOUT_MODEL, MODELS
-from jobs.stores.stages import Stage, results, stage_partition
+from jobs.stores.stages import Stage, rule_results
 from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.errors import RecsysError
@@ -93,7 +95,7 @@ class Assertion:
     success: bool
     severity: str
     expected: str
-    actual: str | None
+    actual: str
 
 
 @dataclass(frozen=True)
@@ -187,12 +189,10 @@ class Places:
         return [*(self.lake.window(place, each) for each in known), undated]
 
     def _assertions(self, stage: Stage) -> Mapping[str, Sequence[Assertion]]:
-        partition = stage_partition(self.lake, stage, self.as_of)
-        kept = results(partition) if partition.exists() else []
-        return {
-            result["suite_name"].replace(".", "/"): tuple(map(_assertion, result["results"]))
-            for result in kept
-        }
+        by_table = defaultdict[str, list[Assertion]](list)
+        for rule in rule_results(self.lake, self.as_of, stage):
+            by_table[rule.table].append(_assertion(rule))
+        return by_table
 
     def _source(self, source: Source) -> Dataset:
         mapped = source.fields().items()
@@ -250,19 +250,13 @@ def _sizes(manifests: Iterable[Manifest]) -> dict[str, int]:
     }
 
 
-def _assertion(result: Mapping[str, Any]) -> Assertion:
-    """A rule out of Great Expectations' result of it."""
-    expectation = result["expectation_config"]
-    given = expectation["kwargs"]
-    bounds = {"at least": given.get("min_value"), "at most": given.get("max_value")}
-    limits = [f"{side} {bound}" for side, bound in bounds.items() if bound is not None]
-    found = result["result"].get("observed_value")
+def _assertion(rule: RuleFacts) -> Assertion:
     return Assertion(
-        name=expectation["meta"]["rule"],
-        success=result["success"],
-        severity="error" if expectation["severity"] == "critical" else "warn",
-        expected=" and ".join([*given.get("value_set", ()), *limits]),
-        actual=None if found is None else str(found),
+        name=rule.rule,
+        success=rule.passed,
+        severity="error" if rule.severity == "fail" else "warn",
+        expected=rule.allowed,
+        actual=rule.observed,
     )
 
 

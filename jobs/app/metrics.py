@@ -11,11 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from jobs.app.status import Outcome, Status
-from jobs.lake.facts import StepFacts
-from jobs.lake.partitions import Lake
 from jobs.sinks.postgres.lookup import LiveRun, Run
-from jobs.steps import NAMES
-from recsys.as_of import AsOf
 from recsys.evaluation.audit import limited_figures
 from recsys.sections.gates import Gates
 
@@ -66,12 +62,6 @@ def last_run(runs: Iterable[Run]) -> Run | None:
     """The run of the latest as-of that was completed, of several the newest: no backfill's."""
     completed = [run for run in runs if run.status != "staged"]
     return max(completed, key=lambda run: (run.as_of, run.run_id), default=None)
-
-
-def step_seconds(lake: Lake, as_of: AsOf) -> Mapping[str, float]:
-    """Seconds of each step of a night that is known to have ended well, in order."""
-    kept = {step: lake.as_of(f"steps/{step}", as_of) for step in NAMES}
-    return {step: StepFacts.of(each).seconds for step, each in kept.items() if each.exists()}
 
 
 def _single(value: float | None) -> Iterator[Sample]:

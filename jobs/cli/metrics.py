@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 from prometheus_client import CollectorRegistry, generate_latest, write_to_textfile
 
-from jobs.app.metrics import State, StateCollector, last_run, step_seconds
+from jobs.app.metrics import State, StateCollector, last_run
 from jobs.app.status import NIGHTS, status
 from jobs.run.entrypoint import lake_of
 from jobs.run.settings import load_config, load_settings
 from jobs.sinks.postgres import lookup
+from jobs.steps import NAMES
+from jobs.stores.run_metrics import step_seconds
 from recsys.errors import SettingsError
 
 
@@ -56,6 +58,6 @@ def _state() -> State:
     return State(
         status=found,
         last=last_run(lookup.runs(uri, 2 * NIGHTS)),
-        step_seconds=step_seconds(lake, found.nights[0].as_of) if found.nights else {},
+        step_seconds=step_seconds(lake, NAMES, found.nights[0].as_of) if found.nights else {},
         gates=config.gates,
     )

@@ -38,7 +38,7 @@ def test_what_a_night_leaves_is_written_by_one_step_and_read_after_it(two_nights
         there |= set(written)
     root = str(two_nights.settings.lake)
     kept = {name.removeprefix(f"{root}/") for namespace, name in there if namespace == "file"}
-    # What holds no rows of the night's data: results of checks, and parameters.
+    # What is no data of the night: results of checks, parameters, seconds.
     tables = {
         str(manifest.parent)
         .removeprefix(f"{root}/")
@@ -46,7 +46,7 @@ def test_what_a_night_leaves_is_written_by_one_step_and_read_after_it(two_nights
         .partition("/mapping=")[0]
         for manifest in Path(root).rglob("manifest.json")
     }
-    others = {name for name in tables if name.startswith(("contracts/", "night_tuning"))}
+    others = {name for name in tables if name.startswith(("contracts/", "night_tuning", "steps/"))}
     assert kept == tables - others
     assert set(FLOWS) == set(NAMES)
 

@@ -70,7 +70,7 @@ def lake(tmp_path: Path, config: Config) -> OpenLake:
         write(ITEMS, as_of, items, ItemsFacts(available=3))
         histories = [history(1, 1, row=0), history(2, 0, 1, row=1)]
         write(HISTORIES, as_of, histories, HistoriesFacts(pairs=3, events=5))
-        write_model(kept, "als", as_of, VECTORS)
+        write_model(kept, "popularity", as_of, VECTORS)
         order = BandPolicy(
             method="sum", weights=(1.0,), validation={"sum": 0.25}, users=7, reason="", way="sum"
         )
@@ -99,8 +99,8 @@ def test_the_same_rows_in_every_form(lake: OpenLake) -> None:
     wanted = rows.arrow().to_pylist()
     assert [list(row.values()) for row in wanted] == [list(r) for r in rows.polars().iter_rows()]
     assert rows.pandas().item_id.tolist() == [row["item_id"] for row in wanted] == [10, 11, 12]
-    relation = rows.duckdb()
-    assert relation.query("r", "SELECT sum(item_id) FROM r WHERE rank = 1").fetchall() == [(22,)]
+    firsts = rows.duckdb().filter("rank = 1").sum("item_id")
+    assert firsts.fetchall() == [(22,)]
 
 
 def test_what_a_killed_task_has_left_is_not_read(lake: OpenLake, tmp_path: Path) -> None:
@@ -113,16 +113,18 @@ def test_what_a_killed_task_has_left_is_not_read(lake: OpenLake, tmp_path: Path)
 
 def test_a_score_is_the_product_of_a_users_and_an_items_vector(lake: OpenLake) -> None:
     night = lake.night()
-    users, items = night.user_vectors().pandas(), night.item_vectors().pandas()
+    users = night.user_vectors("popularity").pandas()
+    items = night.item_vectors("popularity").pandas()
     assert (users.user_id.tolist(), items.item_id.tolist()) == ([1, 2], [10, 11, 12])
     product = np.stack(list(users.vector)) @ np.stack(list(items.vector)).T
     assert product.tolist() == [[1, 0, 1], [0, 2, 2]]
 
 
 def test_figures_of_a_night_and_of_two(lake: OpenLake) -> None:
-    found = lake.night().metrics().pandas().set_index(["metric", "band", "way"]).value
-    assert found["ndcg", "warm", "used"] == 0.25
-    plain = lake.night().metrics().pandas().query("band.isna()").set_index("metric").value
+    found = lake.night().metrics().pandas()
+    assert found.set_index(["name", "band", "label"]).value["ndcg_of", "warm", "sum"] == 0.25
+    plain = found[found.band.isna()].set_index("name").value
+    assert plain["ndcg"] == 0.25
     assert plain[["lists", "active_users", "items", "pairs"]].tolist() == [2, 3, 3, 3]
     diff = lake.diff("2025-12-31", DAY)
     figures = diff.figures().pandas().set_index("figure").value
