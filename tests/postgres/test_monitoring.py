@@ -25,8 +25,8 @@ from recsys.errors import HeldError
 from tests.finished_nights import DAY, FinishedNight, Publisher
 
 MONITORING: Final = Path(__file__).parents[2] / "docs" / "monitoring"
-RULES: Final = MONITORING / "recsys.rules.yml"
-DASHBOARD: Final = MONITORING / "recsys.dashboard.json"
+RULES: Final = MONITORING / "alerts.yml"
+DASHBOARD: Final = MONITORING / "dashboard.json"
 NEWEST: Final = datetime(2025, 12, 31, 23, 57, tzinfo=UTC)
 LISTS: Final = {user: [10, 11, 12] for user in range(40)}
 #: What node_exporter adds to every file that it reads.
