@@ -8,16 +8,14 @@ in the lake.
 import json
 import subprocess
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.providers.standard.operators.bash import BashOperator
+from recsys_tasks import STARTED_IN
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
-
-_REPOSITORY: Final = Path(__file__).resolve().parents[1]
 
 
 def lineage(step: str, as_of: str) -> "OperatorLineage[Any, Any]":
@@ -26,7 +24,7 @@ def lineage(step: str, as_of: str) -> "OperatorLineage[Any, Any]":
     from airflow.providers.openlineage.extractors import OperatorLineage  # noqa: PLC0415
 
     command = [sys.executable, "-m", "jobs.app.lineage", step, "--as-of", as_of]
-    said = subprocess.run(command, cwd=_REPOSITORY, capture_output=True, text=True, check=False)
+    said = subprocess.run(command, cwd=STARTED_IN, capture_output=True, text=True, check=False)
     if said.returncode != 0:
         # The provider logs it and sends the event without datasets.
         raise RuntimeError(said.stderr)
