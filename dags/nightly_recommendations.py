@@ -4,9 +4,9 @@ import sys
 from functools import partial
 from typing import Final
 
-from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, chain
+from recsys_lineage import ProcessStep, SparkStep
 from recsys_tasks import AS_OF, COMMON, process_task
 
 from jobs.steps import FOLDER, STEPS, Step
@@ -60,9 +60,9 @@ The pools `recsys` and `recsys_backfill`, the connection `spark_default`, on the
 """
 
 
-def spark_task(step: Step) -> SparkSubmitOperator:
+def spark_task(step: Step) -> SparkStep:
     """Submit jobs/steps/<name>.py to the master of `spark_default`."""
-    return SparkSubmitOperator(
+    return SparkStep(
         task_id=step.name,
         conn_id="spark_default",
         application=str(FOLDER / f"{step.name}.py"),
@@ -89,6 +89,7 @@ def plain_task(step: Step) -> BashOperator:
         step.longest,
         options=condition if options else "",
         outlets=OUTLETS.get(step.name),
+        operator=ProcessStep,
     )
 
 

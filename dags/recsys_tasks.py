@@ -40,13 +40,19 @@ COMMON: Final[dict[str, Any]] = {
 
 
 def process_task(
-    name: str, module: str, longest: timedelta, *, options: str = "", **more: Any
+    name: str,
+    module: str,
+    longest: timedelta,
+    *,
+    options: str = "",
+    operator: type[BashOperator] = BashOperator,
+    **more: Any,
 ) -> BashOperator:
     """Run `python -m <module> --as-of …` with Airflow's own Python.
 
     module: with a command of its own, if it has any. options: a template, added as it is rendered.
     """
-    return BashOperator(
+    return operator(
         task_id=name,
         # The date reaches the shell as a variable, never as text of the command.
         bash_command=f'exec "$PYTHON" -m {module} --as-of "$AS_OF"{options}',

@@ -56,13 +56,13 @@ def template(endpoints: servers.Endpoints) -> str:
 @pytest.fixture
 def postgres_uri(endpoints: servers.Endpoints, template: str) -> Iterator[SecretStr]:
     """A migrated database that nothing else uses."""
-    yield from _cloned(endpoints, template)
+    yield from cloned(endpoints, template)
 
 
 @pytest.fixture
 def bare_postgres_uri(endpoints: servers.Endpoints) -> Iterator[SecretStr]:
     """An empty database."""
-    yield from _cloned(endpoints, "template0")
+    yield from cloned(endpoints, "template0")
 
 
 @pytest.fixture
@@ -160,7 +160,8 @@ def shared_data() -> Path:
     return folder
 
 
-def _cloned(endpoints: servers.Endpoints, template: str) -> Iterator[SecretStr]:
+def cloned(endpoints: servers.Endpoints, template: str) -> Iterator[SecretStr]:
+    """A database of its own, dropped at the end."""
     name = f"test_{next(_numbers)}"
     _execute(endpoints, "CREATE DATABASE {} TEMPLATE {} OWNER {}", name, template, LOGIN)
     yield _database(endpoints, name)

@@ -33,6 +33,11 @@ _COMMANDS: Final = (
         "jobs.cli.status:show_status",
         "Show what is live, what became of the last nights, what waits, and what comes next.",
     ),
+    Deferred(
+        "metrics",
+        "jobs.cli.metrics:metrics",
+        "Tell how things are in Prometheus' text format, for node_exporter.",
+    ),
     Deferred("top", "jobs.cli.top:top", "Show a user's list, as an app gets it.", lenient=True),
     Deferred(
         "why",

@@ -1,24 +1,29 @@
 """Whole runs, as `recsys nightly` does them."""
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from pyspark.sql import SparkSession
+from upath import UPath
 
 from jobs.app.nightly import run_steps
 from jobs.db.postgres import connect
 from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import Settings
 from jobs.sandbox.market import Market, load
+from jobs.sandbox.seed import make_market
+from jobs.sandbox.servers import Endpoints
 from jobs.sources.mongo import database
 from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.generators.registry import GENERATORS, Generators
 from recsys.sections.contracts import Contracts
 from recsys.sections.gates import Gates
+from tests.conftest import REPOSITORY, cloned
 
 #: When the sources are read: later than anything but what lies in the future on purpose.
 OBSERVED_AT = datetime(2026, 6, 1, tzinfo=UTC)
@@ -79,18 +84,49 @@ def pipeline(settings: Settings, config: Config, spark: SparkSession) -> Pipelin
     return Pipeline(settings, config.model_copy(update={"contracts": OPEN_CONTRACTS}))
 
 
+@pytest.fixture(scope="session")
+def two_nights(
+    endpoints: Endpoints,
+    template: str,
+    config: Config,
+    spark: SparkSession,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Pipeline]:
+    """The nights as of the last day of 2025 and the first of 2026, for tests that only read."""
+    del spark
+    folder = tmp_path_factory.mktemp("two-nights")
+    for uri in cloned(endpoints, template):
+        settings = Settings(
+            postgres_uri=uri,
+            mongo_uri=SecretStr(f"{endpoints.mongo_uri.rpartition('/')[0]}/two_nights"),
+            lake=UPath(folder / "lake"),
+            sandbox=folder / "sandbox",
+            config=REPOSITORY / "recsys.toml",
+            submitted=False,
+        )
+        made = Pipeline(settings, config.model_copy(update={"contracts": OPEN_CONTRACTS}))
+        day = AsOf.parse("2026-01-01")
+        made.load(make_market(150, 120, 30, 4_000, 7, day))
+        for night in (day - timedelta(days=1), day):
+            made.run(night, gates=OPEN_GATES)
+        yield made
+
+
 @pytest.fixture
-def environment(
-    settings: Settings, postgres_uri: SecretStr, mongo_uri: SecretStr
-) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
     """The environment of a command that does as the pipeline of this test does."""
+    return environment_of(settings)
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The environment of a command that does as a pipeline with these settings does."""
     limits = "\n".join(f"{name} = 1" for name in OPEN_CONTRACTS.model_fields_set)
     file = Path(settings.sandbox).with_name("open.toml")
     shipped = settings.config.read_text(encoding="utf-8")
     file.write_text(f"{shipped}\n[contracts]\n{limits}\n", encoding="utf-8")
     return {
-        "RECSYS_POSTGRES_URI": postgres_uri.get_secret_value(),
-        "RECSYS_MONGO_URI": mongo_uri.get_secret_value(),
+        "RECSYS_POSTGRES_URI": settings.require_postgres().get_secret_value(),
+        "RECSYS_MONGO_URI": settings.require_mongo().get_secret_value(),
         "RECSYS_LAKE": str(settings.lake),
         "RECSYS_CONFIG": str(file),
         "RECSYS_SANDBOX": str(Path(settings.sandbox)),
