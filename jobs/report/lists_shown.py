@@ -10,7 +10,7 @@ from jobs.report.parts import Panel, Table
 from recsys.arrays import Floats
 from recsys.charts import plots
 from recsys.charts.plots import Measured, Series
-from recsys.charts.scales import count, share, short_share
+from recsys.charts.scales import count, short_share
 from recsys.evaluation.diff import Mover
 
 _BINS: Final = 20
@@ -24,9 +24,8 @@ def exposure_panels(lists: ListFacts) -> Iterator[Panel]:
     """How attention is spread over items."""
     if lists.lorenz is not None:
         items, exposure = (values.tolist() for values in lists.lorenz)
-        chart = plots.curve(
-            items, exposure, ("items, least shown first", "exposure"), diagonal=True
-        )
+        named = ("items, least shown first", "exposure")
+        chart = plots.curve(items, exposure, named, diagonal=True)
         note = "On the dashed line all available items would get the same."
         yield Panel("Lorenz curve of exposure", note, chart)
     if lists.tenths:
@@ -77,9 +76,9 @@ def movers_panel(lists: ListFacts) -> Iterator[Panel]:
             yield Panel(title, "Share of all exposure.", table=table)
 
 
-def _moved(mover: Mover, lists: ListFacts) -> tuple[str, str, str]:
+def _moved(mover: Mover, lists: ListFacts) -> tuple[str, ...]:
     item = str(mover.item_id)
-    return lists.titles.get(item, item), share(mover.before), share(mover.after)
+    return lists.titles.get(item, item), *(f"{part:.2%}" for part in (mover.before, mover.after))
 
 
 def _by_place(scores: Scores) -> list[Measured]:

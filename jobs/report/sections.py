@@ -69,7 +69,8 @@ def ndcg(value: float | None) -> str:
 
 
 def _verdict(figures: Figures) -> Section:
-    rows, bad = [], set()
+    rows: list[tuple[str, ...]] = []
+    bad = set[int]()
     for name in _JUDGED:
         row = figures.row(name)
         if row is None:
@@ -184,12 +185,11 @@ def _reading(facts: ReportFacts, figures: Figures) -> Section:
             source,
             count(row.value),
             count(before.value("rows_read", source)) if before else NONE,
-            count(of_source[source]),
-            share(of_source[source] / row.value) if row.value else NONE,
+            _of_all(of_source[source], row.value),
         )
         for source, row in figures.labelled("rows_read").items()
     ]
-    head = ("source", "rows", "run before", "refused", "of all")
+    head = ("source", "rows", "run before", "refused")
     panels = [Panel("Rows by source", table=Table(head, rows))]
     most = sorted(refused.items(), key=lambda each: (-each[1].value, each[0]))[:_REFUSALS]
     if most:
@@ -199,9 +199,13 @@ def _reading(facts: ReportFacts, figures: Figures) -> Section:
         (name.removeprefix("matrix_").replace("_", " "), count(figures.value(name)))
         for name in sorted({row.name for row in figures.rows if row.name.startswith("matrix_")})
     ]
-    panels.append(Panel("The matrix", table=Table(("", "number"), matrix)))
+    panels.append(Panel("The matrix", table=Table(("", ""), matrix)))
     lead = "" if most else "No row was refused."
     return Section("reading", "What was read", lead, panels)
+
+
+def _of_all(part: int, whole: float) -> str:
+    return f"{count(part)} ({share(part / whole)})" if part and whole else count(part)
 
 
 def _before(facts: ReportFacts) -> Figures | None:

@@ -6,6 +6,7 @@ script. Colours are classes: `one`, `two` for series, `axis`, `grid`, `faint`.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 from xml.etree import ElementTree as ET
 
@@ -108,26 +109,27 @@ class Frame:
         """What stands above the plot while no mark is pointed at."""
         self.text(self.right, _TELLS, text, "now", "end")
 
-    def mark(self, area: tuple[float, float, float, float], text: str, *, guide: bool) -> None:
-        """An area (x, y, width, height) that tells something. guide: with a line through it."""
+    def mark(
+        self, area: tuple[float, float, float, float], text: str, guide: float | None = None
+    ) -> None:
+        """An area (x, y, width, height) that tells something. guide: where a line through it is."""
         x, y, width, height = area
         group = ET.SubElement(self.svg, "g", {"class": "mark"})
-        _add(group, "rect", "hit", x=x, y=y, width=width, height=height)
-        if guide:
-            middle = x + width / 2
-            _add(group, "line", "guide", x1=middle, y1=y, x2=middle, y2=y + height)
+        kind = "hit row" if guide is None else "hit"
+        _add(group, "rect", kind, x=x, y=y, width=width, height=height)
+        if guide is not None:
+            _add(group, "line", "guide", x1=guide, y1=y, x2=guide, y2=y + height)
         told = _add(group, "text", "told", x=self.right, y=_TELLS)
         told.set("text-anchor", "end")
         told.text = text
 
     def columns(self, places: Sequence[float], texts: Sequence[str]) -> None:
-        """A mark over the whole height at each place, as wide as its neighbours leave."""
-        for number, (place, text) in enumerate(zip(places, texts, strict=True)):
-            before = places[number - 1] if number else 2 * self.left - place
-            after = places[number + 1] if number + 1 < len(places) else 2 * self.right - place
-            reach = max(2.0, min(place - before, after - place) / 2)
-            area = (place - reach, self.top, 2 * reach, self.bottom - self.top)
-            self.mark(area, text, guide=True)
+        """A mark over the whole height for each place, ascending, half-way to its neighbours."""
+        between = [(left + right) / 2 for left, right in pairwise(places)]
+        bounds = pairwise([self.left, *between, self.right])
+        for place, (left, right), text in zip(places, bounds, texts, strict=True):
+            area = (left, self.top, right - left, self.bottom - self.top)
+            self.mark(area, text, place)
 
     def drawn(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Chart:
         """The drawing as text, with its table."""

@@ -68,9 +68,7 @@ def trend(
 
     points: in order, at least one of which has a value.
     """
-    known = [point for point in points if point.value is not None]
-    seen = [number for point in known for number in (point.value, *(point.bounds or ()))]
-    bounds = reach([*(number for number in seen if number is not None), *(v for _, v in limits)])
+    bounds = _reach(points, [value for _, value in limits])
     frame, scale = Frame.beside(Axis(bounds, on_axis))
     along = Scale(0, max(len(points) - 1, 1), frame.left + 6, frame.right - 6)
     places = [along(number) for number in range(len(points))]
@@ -93,7 +91,7 @@ def trend(
 
 def intervals(points: Sequence[Measured], written: Written, *, on_axis: Written = short) -> Chart:
     """Figures of groups below each other, each a dot with its interval; the first is marked."""
-    bounds = reach([v for p in points for v in (p.value, *(p.bounds or ())) if v is not None])
+    bounds = _reach(points)
     frame = _rows(points)
     along = frame.along(bounds, on_axis)
     for number, point in enumerate(points):
@@ -105,7 +103,7 @@ def intervals(points: Sequence[Measured], written: Written, *, on_axis: Written 
         if point.value is not None:
             frame.dot(along(point.value), y, "one" if number == 0 else "one hollow", 4.0)
         area = (0.0, y - _ROW / 2, frame.right, _ROW)
-        frame.mark(area, point.told(written), guide=False)
+        frame.mark(area, point.told(written))
     frame.tells(points[0].told(written))
     return frame.drawn(("", "value", "from", "to"), [_row(point, written) for point in points])
 
@@ -130,7 +128,7 @@ def bars(rows: Sequence[Bar], written: Written, *, usual: str = "before") -> Cha
             told = f"{told}, {usual} {written(row.usual)}"
             end = max(end, row.usual)
         frame.text(along(end) + 5, y + 16, written(row.value), "label", "start")
-        frame.mark((0.0, y, frame.right, _ROW), told, guide=False)
+        frame.mark((0.0, y, frame.right, _ROW), told)
     marked = any(row.usual is not None for row in rows)
     head = ("", "value", usual) if marked else ("", "value")
     told_rows = [
@@ -189,7 +187,7 @@ def steps(
     ]
     for (left, right), text in zip(spans, told, strict=True):
         area = (along(left), frame.top, along(right) - along(left), frame.bottom - frame.top)
-        frame.mark(area, text, guide=False)
+        frame.mark(area, text)
     shown = [(name, *(f"{h:.1%}" for h in row)) for name, row in zip(names, heights, strict=True)]
     return frame.drawn(("", *(each.name for each in series)), shown)
 
@@ -209,12 +207,17 @@ def pairs(labels: Sequence[str], first: Series, second: Series, named: str) -> C
         frame.box(x + 3 + half, up(two), half, frame.bottom - up(two), "two bar")
         frame.text(x + width / 2, frame.bottom + 14, label, "axis", "middle")
         told = f"{label}: {first.name} {one:.1%}, {second.name} {two:.1%}"
-        frame.mark((x, frame.top, width, frame.bottom - frame.top), told, guide=False)
+        frame.mark((x, frame.top, width, frame.bottom - frame.top), told)
     rows = [
         (label, f"{one:.1%}", f"{two:.1%}")
         for label, one, two in zip(labels, first.values, second.values, strict=True)
     ]
     return frame.drawn((named, first.name, second.name), rows)
+
+
+def _reach(points: Sequence[Measured], more: Sequence[float] = ()) -> tuple[float, float]:
+    seen = [value for point in points for value in (point.value, *(point.bounds or ()))]
+    return reach([*(value for value in seen if value is not None), *more])
 
 
 def _runs(points: Sequence[Measured]) -> list[list[int]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-_STEPS: Final = (1.0, 2.0, 5.0, 10.0)
+_STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 _ROOM: Final = 0.08
 """Part of the range that is left free above and below."""
 NONE: Final = "-"
@@ -65,9 +65,11 @@ def share(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A time in seconds, from two minutes on in minutes, from two hours on in hours."""
+    """A time in milliseconds, from a second on in seconds, then in minutes, then in hours."""
     if value is None:
         return NONE
+    if value < 1:
+        return f"{1000 * value:.0f} ms"
     if value < 120:
         return f"{value:.1f} s"
     whole = round(value)

@@ -110,7 +110,10 @@ def places_of(
     """The first n places of some users' lists, in order of users."""
     values = {"run_id": run_id, "user_ids": list(user_ids), "n": n}
     rows = _rows(uri, "report/places", values, user_id=sql.SQL(ids.user))
-    return [ReasonedPlace(*row[:5], KeptReason(*row[5:])) for row in rows]
+    return [
+        ReasonedPlace(user, place, item, title, because, KeptReason(*reason))
+        for user, place, item, title, because, *reason in rows
+    ]
 
 
 def _rows(
