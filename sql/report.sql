@@ -1,24 +1,24 @@
 -- What the report of a run is made from.
 
 -- name: run
--- One run and what became of it; the newest that is complete where none is named. Parameter: run_id.
+-- One run and what became of it: one by its number, or the newest that is complete, of an as-of or of all.
+-- Parameters: run_id or null, as_of or null.
 SELECT
     r.run_id, r.as_of, r.status, r.config_hash, r.code_version, r.models, r.users, r.list_hash,
     r.created_at, r.published_at, n.outcome, n.reason,
     EXISTS (SELECT FROM recs.live AS l WHERE l.run_id = r.run_id) AS live,
-    (r.audit -> 'figures' ->> 'live_run')::bigint AS compared_with
+    (r.audit -> 'figures' ->> 'live_run')::bigint AS compared_with,
+    (r.stats -> 'matrix' ->> 'available_items')::bigint AS available_items
 FROM recs.run AS r
 JOIN recs.night AS n USING (run_id)
 WHERE r.run_id = coalesce(
-    %(run_id)s, (SELECT max(o.run_id) FROM recs.run AS o WHERE o.status <> 'staged')
+    %(run_id)s::bigint,
+    (
+        SELECT max(o.run_id)
+        FROM recs.run AS o
+        WHERE o.status <> 'staged' AND o.as_of = coalesce(%(as_of)s::timestamptz, o.as_of)
+    )
 )
-
--- name: newest_of
--- The newest complete run of an as-of; no row where there is none. Parameter: as_of.
-SELECT max(r.run_id)
-FROM recs.run AS r
-WHERE r.as_of = %(as_of)s AND r.status <> 'staged'
-HAVING count(*) > 0
 
 -- name: earlier
 -- A run and those that were published before it, oldest first. Parameters: run_id, n.

@@ -9,12 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import SecretStr
 
+from jobs.db.postgres import Connection
 from jobs.lake.facts import RuleFacts
 from jobs.lake.partitions import Lake
 from jobs.sinks.postgres import lookup
 from jobs.sinks.postgres import report as published
 from jobs.sinks.postgres.published import read_lists
-from jobs.sinks.postgres.report import ReasonedPlace, ReportedRun, SegmentShare
+from jobs.sinks.postgres.report import Asked, ReasonedPlace, ReportedRun, SegmentShare
 from recsys import columns as c
 from recsys.arrays import Floats
 from recsys.as_of import AsOf
@@ -80,26 +81,24 @@ class ReportFacts:
     """None where the run's lists are not kept any more."""
 
 
-def gathered(uri: SecretStr, lake: Lake, config: Config, run_id: int | None) -> ReportFacts:
-    """The facts of a run; None: the newest. Raises RunNotThereError where there is none."""
-    run = published.reported_run(uri, run_id)
-    history = published.earlier_runs(uri, run.run_id, RUNS)
-    asked = sorted({*history, *([run.compared_with] if run.compared_with else [])})
-    metrics = published.metrics_of(uri, asked)
-    known = {each.name: each.value for each in metrics[run.run_id]}
-    available = int(known.get("available_items", 0))
-    return ReportFacts(
-        run=run,
-        history=history,
-        metrics=metrics,
-        rules=published.rules_of(uri, run.run_id),
-        segments=published.segments_of(uri, run.run_id, _SEGMENTS),
-        lists=_list_facts(uri, lake, config, run, available),
-    )
+def gathered(uri: SecretStr, lake: Lake, config: Config, asked: Asked = None) -> ReportFacts:
+    """The facts of a run. Raises RunNotThereError where there is none such."""
+    with published.report_session(uri) as session:
+        run = published.reported_run(session, asked)
+        history = published.earlier_runs(session, run.run_id, RUNS)
+        shown = sorted({*history, *([run.compared_with] if run.compared_with else [])})
+        return ReportFacts(
+            run=run,
+            history=history,
+            metrics=published.metrics_of(session, shown),
+            rules=published.rules_of(session, run.run_id),
+            segments=published.segments_of(session, run.run_id, _SEGMENTS),
+            lists=_list_facts(session, uri, lake, config, run),
+        )
 
 
 def _list_facts(
-    uri: SecretStr, lake: Lake, config: Config, run: ReportedRun, available: int
+    session: Connection, uri: SecretStr, lake: Lake, config: Config, run: ReportedRun
 ) -> ListFacts | None:
     depth = config.gates.depth
     after = _lists(uri, run.run_id, config, depth)
@@ -114,15 +113,15 @@ def _list_facts(
     seen_by = [number for number in (run.run_id, run.compared_with) if number]
     users = _sample(after, config.seed)
     return ListFacts(
-        lorenz=lorenz(exposure[EXPOSURE].to_numpy(), available),
+        lorenz=lorenz(exposure[EXPOSURE].to_numpy(), run.available_items or 0),
         scores=_scores(after, depth),
         before=None if before is None else _scores(before, depth),
         churns=difference.churns(),
         gained=gained,
         lost=lost,
-        titles=lookup.titles(uri, config.ids, named, seen_by),
+        titles=lookup.titles(uri, config.ids, named, seen_by) if named else {},
         tenths=[] if items is None else _tenths(items, exposure),
-        people=published.places_of(uri, config.ids, run.run_id, users, PLACES),
+        people=published.places_of(session, config.ids, run.run_id, users, PLACES),
     )
 
 

@@ -235,7 +235,7 @@ def _contracts(rules: Sequence[RuleFacts]) -> Section:
     rows = [(name, f"{kept[name]} of {tables[name]}") for name in sorted(tables)]
     bad = frozenset(n for n, (name, _) in enumerate(rows) if kept[name] < tables[name])
     panels.append(Panel("Rules kept, by table", table=Table(("table", "kept"), rows, bad=bad)))
-    panels.append(Panel("Every rule", table=_rule_table(rules), folded=True, wide=True))
+    panels.append(Panel("Every rule", table=_rule_table(rules), folded=True))
     return Section("contracts", "Contracts", lead, panels)
 
 

@@ -11,7 +11,7 @@ from jobs.lake.partitions import Lake
 from jobs.report.facts import gathered
 from jobs.report.page import render
 from jobs.run.entrypoint import Job, RunArguments
-from jobs.sinks.postgres.report import newest_run_of
+from jobs.sinks.postgres.report import Asked
 from jobs.stores.reports import write_report
 from recsys.config import Config
 from recsys.errors import HeldError, RecsysError
@@ -19,12 +19,12 @@ from recsys.errors import HeldError, RecsysError
 log = logging.getLogger(__name__)
 
 
-def report_run(uri: SecretStr, lake: Lake, config: Config, run_id: int | None = None) -> UPath:
-    """Writes the report of a run and gives its file; None: of the newest.
+def report_run(uri: SecretStr, lake: Lake, config: Config, asked: Asked = None) -> UPath:
+    """Writes the report of a run and gives its file.
 
     Raises RunNotThereError where there is no such run.
     """
-    facts = gathered(uri, lake, config, run_id)
+    facts = gathered(uri, lake, config, asked)
     return write_report(lake, facts.run.run_id, render(facts))
 
 
@@ -49,8 +49,7 @@ def leaves_report(job: Job) -> Callable[[RunArguments], None]:
 def _leave(arguments: RunArguments) -> None:
     uri = arguments.settings.require_postgres()
     try:
-        run_id = newest_run_of(uri, arguments.as_of)
-        file = report_run(uri, arguments.lake, arguments.config, run_id)
+        file = report_run(uri, arguments.lake, arguments.config, arguments.as_of)
         log.info("the report of the run is %s", file)
     except RecsysError as error:
         log.warning("no report of the run: %s; `recsys report` makes it", error)

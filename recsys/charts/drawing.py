@@ -16,7 +16,7 @@ WIDTH: Final = 360
 HEIGHT: Final = 210
 _TOP: Final = 26
 """Where the plot begins: above it stands what a mark tells."""
-_BOTTOM: Final = 30
+_BOTTOM: Final = 34
 _RIGHT: Final = 10
 _TELLS: Final = 12.0
 _GLYPH: Final = 6.2
@@ -77,7 +77,7 @@ class Frame:
 
     def names(self, text: str) -> None:
         """Says what the horizontal axis is of."""
-        self.text((self.left + self.right) / 2, self.height - 3, text, "axis", "middle")
+        self.text((self.left + self.right) / 2, self.height - 4, text, "axis", "middle")
 
     def ends(self, first: str, last: str) -> None:
         """Labels the first and the last place of a horizontal axis."""

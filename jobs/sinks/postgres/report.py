@@ -1,6 +1,7 @@
 """A run and those before it, as the published side tells of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from psycopg2 import sql
 from pydantic import SecretStr
 
-from jobs.db.postgres import connect
+from jobs.db.postgres import Connection, connect
 from jobs.db.statements import statement
 from jobs.lake.facts import RuleFacts
 from jobs.sinks.postgres.reasons import KeptReason
@@ -16,6 +17,9 @@ from recsys.as_of import AsOf
 from recsys.errors import RunNotThereError
 from recsys.evaluation.run_metrics import RunMetric
 from recsys.sections.ids import Ids
+
+Asked = int | AsOf | None
+"""A run by its number, or the newest of an as-of, or of all."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class ReportedRun:
     """Gates that were not passed."""
     live: bool
     compared_with: int | None
+    available_items: int | None
 
 
 @dataclass(frozen=True)
@@ -63,53 +68,62 @@ class ReasonedPlace:
     reason: KeptReason
 
 
-def reported_run(uri: SecretStr, run_id: int | None) -> ReportedRun:
-    """A complete run; None: the newest. Raises RunNotThereError where there is none."""
-    for number, as_of, *more in _rows(uri, "report/run", {"run_id": run_id}):
+@contextmanager
+def report_session(uri: SecretStr) -> Iterator[Connection]:
+    """A session for all that follows."""
+    with connect(uri) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute(statement("publish/become_writer"))
+        yield connection
+
+
+def reported_run(connection: Connection, asked: Asked) -> ReportedRun:
+    """A complete run. Raises RunNotThereError where there is none such."""
+    values = {
+        "run_id": asked if isinstance(asked, int) else None,
+        "as_of": asked.instant if isinstance(asked, AsOf) else None,
+    }
+    for number, as_of, *more in _rows(connection, "report/run", values):
         return ReportedRun(number, AsOf(as_of), *more)
-    which = "complete run" if run_id is None else f"complete run {run_id}"
-    raise RunNotThereError(f"there is no {which}; `recsys runs` lists those that there are")
+    which = {int: f" {asked}", AsOf: f" as of {asked}"}.get(type(asked), "")
+    raise RunNotThereError(
+        f"there is no complete run{which}; `recsys runs` lists those that there are"
+    )
 
 
-def newest_run_of(uri: SecretStr, as_of: AsOf) -> int | None:
-    """The newest complete run of an as-of."""
-    for (run_id,) in _rows(uri, "report/newest_of", {"as_of": as_of.instant}):
-        return int(run_id)
-    return None
-
-
-def earlier_runs(uri: SecretStr, run_id: int, n: int) -> dict[int, AsOf]:
+def earlier_runs(connection: Connection, run_id: int, n: int) -> dict[int, AsOf]:
     """As-of by run: a run and those published before it, n in all, oldest first."""
-    rows = _rows(uri, "report/earlier", {"run_id": run_id, "n": n})
+    rows = _rows(connection, "report/earlier", {"run_id": run_id, "n": n})
     return {number: AsOf(as_of) for number, as_of in rows}
 
 
-def metrics_of(uri: SecretStr, run_ids: Sequence[int]) -> Mapping[int, Sequence[RunMetric]]:
+def metrics_of(connection: Connection, run_ids: Sequence[int]) -> Mapping[int, Sequence[RunMetric]]:
     """The figures of runs."""
     found: dict[int, list[RunMetric]] = {run_id: [] for run_id in run_ids}
-    for run_id, *row in _rows(uri, "report/metrics", {"run_ids": list(run_ids)}):
+    for run_id, *row in _rows(connection, "report/metrics", {"run_ids": list(run_ids)}):
         found[run_id].append(RunMetric(*row))
     return found
 
 
-def rules_of(uri: SecretStr, run_id: int) -> list[RuleFacts]:
+def rules_of(connection: Connection, run_id: int) -> list[RuleFacts]:
     """Rules of contracts, broken ones first."""
     names = ("table", "rule", "severity", "observed", "allowed", "passed")
-    rows = _rows(uri, "report/rules", {"run_id": run_id})
+    rows = _rows(connection, "report/rules", {"run_id": run_id})
     return [RuleFacts(**dict(zip(names, row, strict=True))) for row in rows]
 
 
-def segments_of(uri: SecretStr, run_id: int, n: int) -> list[SegmentShare]:
+def segments_of(connection: Connection, run_id: int, n: int) -> list[SegmentShare]:
     """The largest segments."""
-    return [SegmentShare(*row) for row in _rows(uri, "report/segments", {"run_id": run_id, "n": n})]
+    rows = _rows(connection, "report/segments", {"run_id": run_id, "n": n})
+    return [SegmentShare(*row) for row in rows]
 
 
 def places_of(
-    uri: SecretStr, ids: Ids, run_id: int, user_ids: Sequence[str], n: int
+    connection: Connection, ids: Ids, run_id: int, user_ids: Sequence[str], n: int
 ) -> list[ReasonedPlace]:
     """The first n places of some users' lists, in order of users."""
     values = {"run_id": run_id, "user_ids": list(user_ids), "n": n}
-    rows = _rows(uri, "report/places", values, user_id=sql.SQL(ids.user))
+    rows = _rows(connection, "report/places", values, user_id=sql.SQL(ids.user))
     return [
         ReasonedPlace(user, place, item, title, because, KeptReason(*reason))
         for user, place, item, title, because, *reason in rows
@@ -117,9 +131,8 @@ def places_of(
 
 
 def _rows(
-    uri: SecretStr, name: str, values: Mapping[str, Any], **types: sql.Composable
+    connection: Connection, name: str, values: Mapping[str, Any], **types: sql.Composable
 ) -> list[tuple[Any, ...]]:
-    with connect(uri) as connection, connection.cursor() as cursor:
-        cursor.execute(statement("publish/become_writer"))
+    with connection.cursor() as cursor:
         cursor.execute(sql.SQL(statement(name)).format(**types), values)
         return cursor.fetchall()
