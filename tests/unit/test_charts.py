@@ -43,7 +43,7 @@ def test_a_trend_rises_with_its_figures_and_leaves_a_gap() -> None:
         "a < b & c: 2.0",
     ]
     assert chart.rows[0] == ("run 1", "1.0", "0.5", "1.5")
-    areas = [each for each in drawn(chart.svg, "hit")]
+    areas = drawn(chart.svg, "hit")
     ends = [float(area["x"]) + float(area["width"]) for area in areas]
     assert ends[:-1] == pytest.approx([float(area["x"]) for area in areas[1:]], abs=0.2)
 
