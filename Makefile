@@ -198,6 +198,17 @@ airflow: setup .airflow/.ready ## start the scheduler and the UI on 127.0.0.1:80
 data-docs: setup ## build the pages on the newest contract checks of RECSYS_LAKE
 	@python -m jobs.app.data_docs
 
+.PHONY: report
+report: setup ## write the report of the newest run, and open it where there is a browser
+	@page="$$(recsys report)"
+	echo "$$page"
+	for browser in xdg-open open; do
+	    if [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] && command -v $$browser >/dev/null; then
+	        $$browser "$$page"
+	        break
+	    fi
+	done
+
 .PHONY: sandbox-down
 sandbox-down: .venv/.ready ## stop the embedded servers that demo and airflow start
 	@for root in .sandbox .demo/sandbox; do

@@ -14,6 +14,7 @@ from jobs.sinks.base import Sink
 from jobs.sinks.postgres.erasing import forget_nameless, nameless_mentions
 from jobs.sinks.postgres.sink import PostgresSink
 from jobs.stores.models import MODELS
+from jobs.stores.reports import reports_naming
 from recsys import columns as c
 from recsys.config import Config
 from recsys.ids import UserId
@@ -30,7 +31,7 @@ class Erasure:
     rewritten: int
     """Partitions that lost rows."""
     dropped: int
-    """Partitions that were removed whole; their jobs make them again."""
+    """Partitions and reports that were removed whole; their jobs make them again."""
     left: int
     """Places that still name the person; 0 is the proof."""
 
@@ -53,18 +54,20 @@ def erase(
         for sink in sinks:
             sink.forget([user])
         lake.sweep()
-        dropped = _drop_damaged(lake) + _drop_matrices(lake, user)
+        dropped = _drop_damaged(lake) + _drop_matrices(lake, user) + _drop_reports(lake, user)
         rewritten = sum(_rewrite(partition, naming, user) for partition in lake.partitions())
         left = mentions(record, lake, config, user) + sum(sink.mentions(user) for sink in sinks)
         return Erasure(rewritten, dropped, left)
 
 
 def mentions(record: PostgresSink, lake: Lake, config: Config, user: UserId) -> int:
-    """Rows of the published side, and of every file of the lake, that hold something of a user."""
+    """Rows of the published side and of every file of the lake that hold something of a user, and
+    reports that do."""
     naming = Naming.of(config.ids, config.sources)
     published = record.mentions(user) + nameless_mentions(record.uri, naming, user)
     files = fresh(lake.root).glob("**/*.parquet")
-    return published + sum(_count(unverified_table(file), naming, user) for file in files)
+    rows = sum(_count(unverified_table(file), naming, user) for file in files)
+    return published + rows + len(reports_naming(lake, user))
 
 
 # --- the lake -------------------------------------------------------------------------------------
@@ -97,6 +100,14 @@ def _drop_matrices(lake: Lake, user: UserId) -> int:
     for folder in gone:
         remove(folder)
     return len(gone)
+
+
+def _drop_reports(lake: Lake, user: UserId) -> int:
+    """Removes reports that show the user's list; `recsys report` makes them again, of others."""
+    shown = reports_naming(lake, user)
+    for file in shown:
+        remove(file)
+    return len(shown)
 
 
 def _has_row(partition: Partition, user: UserId) -> bool:

@@ -26,6 +26,7 @@ from jobs.sandbox.replacing import check_replaceable, mark_demo
 from jobs.sandbox.seed import DIRTY, MIN_ITEMS, make_market
 from jobs.sinks.postgres.migrations import migrate
 from jobs.sources.mongo import database
+from jobs.stores.reports import remove_reports
 from recsys.as_of import AsOf
 
 _HELP: Final = """Load a public data set into the source databases.
@@ -167,6 +168,7 @@ def _load(market: Market, *, replace_published: bool) -> None:
         ):
             demo.load(market, config.ids, connection, mongo, progress)
         lake.clear()
+        remove_reports(lake)
         migrate(uri, config.ids, recreate=True)
         mark_demo(uri, lake)
     show_table((word("loaded"), number("rows"), words("of"), word("days (UTC)")), _summary(market))

@@ -47,6 +47,11 @@ _COMMANDS: Final = (
     ),
     Deferred("runs", "jobs.cli.runs:runs", "List the newest runs."),
     Deferred(
+        "report",
+        "jobs.cli.report:report",
+        "Write the report of a run as one HTML file, and print where it is.",
+    ),
+    Deferred(
         "diff",
         "jobs.cli.diff:diff",
         "Show what a run changes against another: users, lists by band, items.",

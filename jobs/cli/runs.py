@@ -1,14 +1,19 @@
 """`recsys runs`: which runs there are, and which is live."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Final
 
 import typer
 from pydantic import SecretStr
+from upath import UPath
 
 from jobs.cli.output import Json, minute, number, show_json, show_table, word
+from jobs.run.entrypoint import lake_of
 from jobs.run.settings import Settings, configured_sinks, load_settings
 from jobs.sinks.postgres import lookup
+from jobs.stores.reports import report_file, reported_runs
+from recsys.errors import LakeUnavailableError
 
 _COLUMNS: Final = (
     number("run"),
@@ -35,13 +40,17 @@ def runs(
     uri = settings.require_postgres()
     listed = lookup.runs(uri, n)
     late = list(_behind(settings, uri, listed))
+    reports = _reports(settings, listed)
     if as_json:
-        show_json([_facts(run, late) for run in listed])
+        show_json([_facts(run, late, reports.get(run.run_id)) for run in listed])
         return
     show_table(_COLUMNS, map(_row, listed))
     for run in listed:
         for remark in _remarks(run):
             typer.echo(f"run {run.run_id} {remark}")
+    if reports:
+        named = ", ".join(file.name for file in reports.values())
+        typer.echo(f"reports in {next(iter(reports.values())).parent}: {named}")
     for sink in late:
         typer.echo(f"behind the live run: {sink}")
 
@@ -64,7 +73,16 @@ def _remarks(run: lookup.Run) -> Iterator[str]:
         yield f"used the parameters tuned as of {run.tuned_as_of}"
 
 
-def _facts(run: lookup.Run, late: Sequence[str]) -> dict[str, Any]:
+def _reports(settings: Settings, runs: Sequence[lookup.Run]) -> dict[int, UPath]:
+    """The report of each run that has one; none where the lake does not answer."""
+    with suppress(LakeUnavailableError):
+        lake = lake_of(settings)
+        there = reported_runs(lake)
+        return {run.run_id: report_file(lake, run.run_id) for run in runs if run.run_id in there}
+    return {}
+
+
+def _facts(run: lookup.Run, late: Sequence[str], report: UPath | None) -> dict[str, Any]:
     return {
         "run": run.run_id,
         "as_of": run.as_of,
@@ -76,6 +94,7 @@ def _facts(run: lookup.Run, late: Sequence[str]) -> dict[str, Any]:
         "gates_not_passed": run.violations,
         "tuned_as_of": run.tuned_as_of,
         "sinks_behind": late if run.live else [],
+        "report": None if report is None else str(report),
     }
 
 

@@ -9,7 +9,6 @@ import typer
 from pydantic import SecretStr
 
 from jobs.cli.output import Json, number, show_json, show_table, words
-from jobs.cli.reasons import in_words
 from jobs.run.settings import load_config, load_settings
 from jobs.sinks.postgres import lookup
 from jobs.sinks.postgres.reasons import ListedReason, listed_reasons
@@ -74,7 +73,7 @@ def _show_reasons(
 ) -> None:
     because = [place.reason.because for place in listed if place.reason.because]
     titles = lookup.titles(uri, ids, [*(place.item_id for place in listed), *because])
-    lines = [in_words(place.reason, titles) for place in listed]
+    lines = [place.reason.in_words(titles) for place in listed]
     if as_json:
         pairs = zip(listed, lines, strict=True)
         show_json(

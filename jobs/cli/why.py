@@ -13,7 +13,6 @@ import typer
 from jobs.app.why import Answer, ExplainedRun, Pair, Said
 from jobs.cli.as_of import as_of_option
 from jobs.cli.output import Json, number, show_json, show_table, words
-from jobs.cli.reasons import in_words
 from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import load_config, load_settings
 from jobs.sinks.postgres.reasons import AskedRun, asked_run, kept_reason
@@ -88,7 +87,7 @@ def _headline(found: Answer) -> str:
     place = "" if kept.rank is None else f" at place {kept.rank}"
     moved = kept.place_before not in (None, kept.rank)
     before = f", ranked {kept.place_before} before the list steps" if moved else ""
-    return f"listed{place}{before} - {in_words(kept, found.titles)}"
+    return f"listed{place}{before} - {kept.in_words(found.titles)}"
 
 
 def _show_generators(said: Sequence[Said]) -> None:

@@ -20,6 +20,7 @@ from jobs.lake.facts import ListsFacts
 from jobs.lake.files import parquet
 from jobs.lake.partitions import Partition
 from jobs.night_log import night_step
+from jobs.report.writing import leaves_report
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.sinks.base import RunRecord, RunTables
 from jobs.sinks.following import follow_all
@@ -55,6 +56,7 @@ def arg_parser() -> argparse.ArgumentParser:
 
 
 @night_step(_NAME)
+@leaves_report
 def main(arguments: RunArguments) -> None:
     begin = time.monotonic()
     config, lake, as_of = arguments.config, arguments.lake, arguments.as_of

@@ -212,6 +212,11 @@ class Difference:
         columns = {c.ITEM_ID: self.items.values, LISTED: np.bincount(items, minlength=n)}
         return pa.table({**columns, EXPOSURE: shown})
 
+    def churns(self) -> Floats:
+        """(n,) churn of each user who has both lists."""
+        both = (self.before.lengths > 0) & (self.after.lengths > 0)
+        return self._per_user.churn[both]
+
     def _exposure_shares(self, lists: _Lists) -> Floats:
         shown = exposures(lists.items, lists.ranks, len(self.items))
         return np.asarray(shown / max(shown.sum(), np.finfo(float).tiny))

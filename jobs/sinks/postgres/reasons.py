@@ -1,6 +1,6 @@
 """Reasons that a run keeps with its lists, as people read them."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,18 @@ class KeptReason:
     because_share: float | None
     generators: Sequence[str] | None
     opinions: Sequence[float | None] | None
+
+    def in_words(self, titles: Mapping[str, str]) -> str:
+        """One line: what was drawn, else the own item that speaks most for the place, else who
+        does. titles: by item id."""
+        if self.propensity is not None and self.propensity < 1:
+            return f"{self.source}, chance {self.propensity:.2g}"
+        if self.because is not None:
+            share = f" ({self.because_share:.0%})" if self.because_share else ""
+            return f"you liked {titles.get(self.because, self.because)}{share}"
+        said = dict(zip(self.generators or (), self.opinions or (), strict=True))
+        loudest = said.get(self.source or "")
+        return f"{self.source} {loudest:+.1f}" if loudest is not None else f"{self.source or '-'}"
 
 
 @dataclass(frozen=True)
