@@ -235,7 +235,7 @@ test: setup ## run every test, on real embedded servers and real Spark
 .PHONY: wheel
 wheel: .venv/.ready ## build the wheel into build/wheel
 	@# What an earlier build has left there would go into this one.
-	rm -rf build/lib build/bdist.* build/wheel
+	rm -rf build/lib build/bdist.* build/wheel recsys.egg-info
 	.venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
 	rm -rf build/lib build/bdist.*
 	ls build/wheel/*.whl
