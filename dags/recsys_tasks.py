@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import Param
+from recsys_alerts import Alert
 from recsys_retries import RetryOutages
 
 #: Where relative paths of the environment begin: where Airflow was started, as for tasks of Spark.
@@ -34,19 +35,25 @@ COMMON: Final[dict[str, Any]] = {
         "retry_exponential_backoff": 2.0,
         "max_retry_delay": timedelta(minutes=15),
         "retry_policy": RetryOutages(),
+        "on_failure_callback": [Alert("failed")],
     },
     "tags": ["recommendations"],
 }
 
 
 def process_task(
-    name: str, module: str, longest: timedelta, *, options: str = "", **more: Any
+    name: str,
+    module: str,
+    longest: timedelta,
+    *,
+    options: str = "",
+    operator: type[BashOperator] = BashOperator,
 ) -> BashOperator:
     """Run `python -m <module> --as-of …` with Airflow's own Python.
 
     module: with a command of its own, if it has any. options: a template, added as it is rendered.
     """
-    return BashOperator(
+    return operator(
         task_id=name,
         # The date reaches the shell as a variable, never as text of the command.
         bash_command=f'exec "$PYTHON" -m {module} --as-of "$AS_OF"{options}',
@@ -54,7 +61,7 @@ def process_task(
         append_env=True,
         cwd=STARTED_IN,
         skip_on_exit_code=None,
-        do_xcom_push=False,
+        # The last line of a log is no result.
+        do_xcom_push=operator is not BashOperator,
         execution_timeout=longest,
-        **more,
     )

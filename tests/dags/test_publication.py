@@ -1,0 +1,198 @@
+"""What becomes of a published run, in runs of the DAG that Airflow carries out in this process.
+
+The steps before `publish_lists` are marked as done: the lake holds what a finished night leaves.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jobs.sinks.postgres import lookup, switching
+from jobs.steps import NAMES
+from recsys.as_of import AsOf
+from tests.dags.webhook import Webhook
+from tests.finished_nights import FinishedNight
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tests.finished_nights import Publisher
+
+#: Airflow, carried out in this process, warns of its own parts.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+NIGHTLY = "nightly_recommendations"
+FIRST = FinishedNight({user: [1, 2, 3] for user in range(40)}, AsOf.parse("2026-01-01"))
+#: Lists without a shared item, which a gate holds back.
+ODD = FinishedNight({user: [7, 8, 9] for user in range(40)}, AsOf.parse("2026-01-02"))
+MADE = "|".join(NAMES[:-1])
+
+
+@pytest.fixture(scope="session")
+def database(airflow: None) -> None:  # noqa: ARG001
+    from airflow.utils.db import initdb  # noqa: PLC0415
+
+    initdb()
+
+
+@pytest.fixture
+def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
+    with Webhook.running() as running:
+        connection = {"conn_type": "http", "host": running.url, "password": "a-token"}
+        monkeypatch.setenv("AIRFLOW_CONN_RECSYS_WEBHOOK", json.dumps(connection))
+        yield running
+
+
+@pytest.fixture
+def night(
+    database: None,  # noqa: ARG001
+    dag_bag: Any,
+    publisher: Publisher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., dict[str, str]]:
+    """Carries out a run of a DAG, the nightly one by default; gives each task's state."""
+    settings = publisher.settings
+    places = {
+        "RECSYS_POSTGRES_URI": settings.require_postgres().get_secret_value(),
+        "RECSYS_LAKE": str(settings.lake),
+        "RECSYS_CONFIG": str(settings.config),
+    }
+    for name, value in places.items():
+        monkeypatch.setenv(name, value)
+    minutes = iter(range(60))
+
+    def carried_out(dag_id: str = NIGHTLY, **conf: object) -> dict[str, str]:
+        run = dag_bag.dags[dag_id].test(
+            logical_date=datetime.now(UTC).replace(minute=next(minutes)),
+            run_conf=conf,
+            mark_success_pattern=MADE,
+        )
+        found = {task.task_id: str(task.state) for task in run.get_task_instances()}
+        return {"run": str(run.state), **{k: v for k, v in found.items() if k not in NAMES[:-1]}}
+
+    return carried_out
+
+
+def answer(option: str, reason: str) -> threading.Thread:
+    """Answers the question as soon as it is asked, as the API does for the UI."""
+
+    def wait_and_answer() -> None:
+        from airflow.api_fastapi.auth.managers.simple.user import (  # noqa: PLC0415
+            SimpleAuthManagerUser,
+        )
+        from airflow.api_fastapi.core_api.datamodels.hitl import (  # noqa: PLC0415
+            UpdateHITLDetailPayload,
+        )
+        from airflow.api_fastapi.core_api.routes.public.hitl import (  # noqa: PLC0415
+            update_hitl_detail,
+        )
+        from airflow.models.hitl import HITLDetail  # noqa: PLC0415
+        from airflow.models.taskinstance import TaskInstance  # noqa: PLC0415
+        from airflow.utils.session import create_session  # noqa: PLC0415
+        from sqlalchemy import select  # noqa: PLC0415
+
+        waiting = select(TaskInstance).join(HITLDetail, HITLDetail.ti_id == TaskInstance.id)
+        waiting = waiting.where(TaskInstance.state == "awaiting_input")
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
+            with create_session() as session:
+                asked = session.scalar(waiting)
+                if asked is not None:
+                    given = UpdateHITLDetailPayload(
+                        chosen_options=[option], params_input={"reason": reason}
+                    )
+                    user = SimpleAuthManagerUser(username="ann", role="admin")
+                    update_hitl_detail(
+                        asked.dag_id, asked.run_id, asked.task_id, given, user, session
+                    )
+                    return
+            time.sleep(0.2)
+
+    thread = threading.Thread(target=wait_and_answer)
+    thread.start()
+    return thread
+
+
+def events() -> list[Mapping[str, Any]]:
+    """What the events of the asset said, the oldest first."""
+    from airflow.models.asset import AssetEvent  # noqa: PLC0415
+    from airflow.utils.session import create_session  # noqa: PLC0415
+    from sqlalchemy import select  # noqa: PLC0415
+
+    with create_session() as session:
+        return list(session.scalars(select(AssetEvent.extra).order_by(AssetEvent.id)))
+
+
+def live(publisher: Publisher) -> tuple[int, str]:
+    switch = lookup.live_switch(publisher.settings.require_postgres())
+    assert switch is not None
+    return switch.run_id, switch.reason
+
+
+def test_a_plain_night_asks_nobody_and_tells_other_dags(
+    night: Callable[..., dict[str, str]], publisher: Publisher, webhook: Webhook
+) -> None:
+    before = len(events())
+    publisher.fill(FIRST)
+    states = night(as_of="2026-01-01")
+    assert states == {
+        "run": "success",
+        "publish_lists": "success",
+        "approve_held_run": "skipped",
+        "promote_held_run": "skipped",
+        "announce_live_run": "success",
+    }
+    (event,) = events()[before:]
+    assert {**event, "at": "", "by": ""} == {
+        "run": 1, "as_of": "2026-01-01", "live": True, "reason": "published", "at": "", "by": ""
+    }  # fmt: skip
+    publisher.fill(replace(FIRST, as_of=AsOf.parse("2025-12-30")))
+    states = night(as_of="2025-12-30")
+    assert (states["run"], states["announce_live_run"]) == ("success", "skipped")
+    assert len(events()) == before + 1
+    assert webhook.received == []
+
+
+@pytest.mark.parametrize("option", ["Approve", "Reject"])
+def test_a_held_run_waits_for_an_answer(
+    night: Callable[..., dict[str, str]], publisher: Publisher, webhook: Webhook, option: str
+) -> None:
+    publisher.publish(FIRST)
+    publisher.fill(ODD)
+    before = len(events())
+    answering = answer(option, "a new catalogue\"; $(id) 'x'")
+    states = night(as_of="2026-01-02")
+    answering.join()
+    said = "by ann in Airflow: a new catalogue\"; $(id) 'x'"
+    told = [(alert["event"], alert["task"]) for alert in webhook.received]
+    assert re.fullmatch(
+        r"run 2 is held back: .* below gates\.min_overlap .*", webhook.received[0]["message"]
+    )
+    assert webhook.tokens == {"Bearer a-token"}
+    if option == "Approve":
+        assert states == dict.fromkeys(states, "success")
+        assert live(publisher) == (2, f"forced: approved {said}")
+        assert told == [("held", "approve_held_run")]
+        assert [(event["run"], event["reason"]) for event in events()[before:]] == [
+            (2, f"forced: approved {said}")
+        ]
+    else:
+        assert states == {
+            "run": "failed",
+            "publish_lists": "success",
+            "approve_held_run": "failed",
+            "promote_held_run": "upstream_failed",
+            "announce_live_run": "upstream_failed",
+        }
+        assert live(publisher) == (1, "published")
+        assert told == [("held", "approve_held_run"), ("failed", "approve_held_run")]
+        assert webhook.received[1]["message"] == f"run 2 stays held back: rejected {said}"
+        assert len(events()) == before
