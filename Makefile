@@ -194,6 +194,10 @@ airflow: setup .airflow/.ready ## start the scheduler and the UI on 127.0.0.1:80
 	echo "error: a part of Airflow ended; see .airflow/*.log" >&2
 	exit 1
 
+.PHONY: airflow-test
+airflow-test: setup ## answer for held runs in the UI of a running Airflow, and miss a deadline
+	@pytest -q --airflow tests/dags/test_in_the_ui.py
+
 .PHONY: data-docs
 data-docs: setup ## build the pages on the newest contract checks of RECSYS_LAKE
 	@python -m jobs.app.data_docs

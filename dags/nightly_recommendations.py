@@ -117,7 +117,7 @@ class Nightly(DAG):
 
     @override
     def test(self, *arguments: Any, **more: Any) -> Any:
-        # Without a scheduler nobody watches deadlines, and Airflow 3.3.2 cannot end the run with them.
+        # No scheduler watches them then, and Airflow 3.3 cannot end such a run (its issue 73428).
         self.deadline = None
         return super().test(*arguments, **more)
 

@@ -13,13 +13,15 @@ from typing import Any, Final, Literal
 
 import httpx
 from airflow.providers.smtp.hooks.smtp import SmtpHook
-from airflow.sdk import BaseNotifier, Connection, DeadlineAlert, SyncCallback
+from airflow.sdk import BaseNotifier, Connection
+from airflow.sdk.definitions.callback import SyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert
 from airflow.sdk.exceptions import AirflowNotFoundException
 from typing_extensions import override
 
 from jobs.airflow_plugin import NightDue, UsualEnd
 
-#: Time from the instant that a night is due to the one that its lists are: 06:00 of the run of 02:00.
+#: Time from the instant that a night is due to the one that its lists are: 06:00 for 02:00.
 LISTS_DUE_AFTER: Final = timedelta(hours=4)
 #: A night is slow that takes so many times the median of so many nights before it.
 SLOW_TIMES: Final = 2.0
@@ -77,7 +79,8 @@ class Alert(BaseNotifier):
 
 def _connection(name: str) -> Connection | None:
     try:
-        return Connection.get(name)
+        found: Connection = Connection.get(name)
+        return found
     except AirflowNotFoundException:
         return None
 
@@ -101,9 +104,7 @@ def _mail(line: str, subject: str) -> None:
     if connection is None:
         return
     with SmtpHook(smtp_conn_id=SMTP) as hook:
-        hook.send_email_smtp(
-            to=connection.extra_dejson["to"], subject=subject, html_content=line
-        )
+        hook.send_email_smtp(to=connection.extra_dejson["to"], subject=subject, html_content=line)
 
 
 DEADLINES: Final = [

@@ -17,7 +17,7 @@ from recsys_retries import exit_code
 from recsys_tasks import STARTED_IN
 from typing_extensions import override
 
-#: The lists that lookups answer from. Its URI is its name, so that `Asset("recs.live_lists")` is it.
+#: The lists that lookups answer from. With a URI of its own its name alone would not be it.
 LIVE_LISTS: Final = Asset("recs.live_lists")
 #: How long a held run waits for an answer; the next night waits with it.
 ANSWER_WITHIN: Final = timedelta(hours=12)
@@ -26,7 +26,7 @@ _MINUTES: Final = timedelta(minutes=10)
 
 
 class RunReport(BaseOperatorLink):
-    """A link to the report of the run, where Airflow's variable `recsys_reports` says its folder."""
+    """A link to the report of the run below the address in the variable `recsys_reports`."""
 
     name = "Run report"
 
@@ -112,7 +112,7 @@ class AnnounceLiveRun(BaseOperator):
     def execute(self, context: Context) -> Any:
         live = json.loads(_printed("jobs.app.live_run"))
         last = list(context["inlet_events"][LIVE_LISTS].ascending(False).limit(1))
-        if live is None or (last and last[0].extra.get("at") == live["at"]):
+        if live is None or (last and (last[0].extra or {}).get("at") == live["at"]):
             raise AirflowSkipException("the live run is the one that was announced last")
         context["outlet_events"][LIVE_LISTS].extra = live
         return live
@@ -155,7 +155,7 @@ def _outcome(context: Context) -> dict[str, Any]:
 
 
 def _question(outcome: dict[str, Any]) -> str:
-    """The figures in Markdown: gates that are not passed, and `recsys diff` against the live run."""
+    """Gates that are not passed, and `recsys diff` against the live run, in Markdown."""
     lines = [f"Run {outcome['run']} of {outcome['as_of']} is held back:", ""]
     lines += [f"- {violation}" for violation in outcome["violations"]]
     live = outcome["figures"]["live_run"]

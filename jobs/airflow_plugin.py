@@ -14,7 +14,6 @@ from airflow.sdk import timezone
 from airflow.sdk.definitions.deadline import BaseDeadlineReference
 
 if TYPE_CHECKING:
-    from airflow.models.dagrun import DagRun
     from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
@@ -26,8 +25,8 @@ class NightDue(BaseDeadlineReference):
     required_kwargs: ClassVar = {"dag_id", "run_id"}
 
     def _evaluate_with(self, *, session: "Session", dag_id: str, run_id: str) -> datetime | None:
-        night = session.scalar(_nights(dag_id).filter_by(run_id=run_id))
-        return None if night is None else night.run_after
+        due: datetime | None = session.scalar(_nights(dag_id, "run_after").filter_by(run_id=run_id))
+        return due
 
 
 @dataclass
@@ -53,32 +52,30 @@ class UsualEnd(BaseDeadlineReference):
         return cls(reference_data["nights"], reference_data["times"])
 
     def _evaluate_with(self, *, session: "Session", dag_id: str, run_id: str) -> datetime | None:
-        nights = _nights(dag_id)
-        if session.scalar(nights.filter_by(run_id=run_id)) is None:
+        nights = _nights(dag_id, "start_date", "end_date")
+        if session.execute(nights.filter_by(run_id=run_id)).first() is None:
             return None
-        last = session.scalars(nights.filter_by(state="success").limit(self.nights))
-        seconds = [
-            (night.end_date - night.start_date).total_seconds()
-            for night in last
-            if night.start_date is not None and night.end_date is not None
-        ]
-        if len(seconds) < self._LEAST:
+        last = session.execute(nights.filter_by(state="success").limit(self.nights))
+        took = [(end - start).total_seconds() for start, end in last if start and end]
+        if len(took) < self._LEAST:
             return None
-        return timezone.utcnow() + timedelta(seconds=self.times * median(seconds))
+        return timezone.utcnow() + timedelta(seconds=self.times * median(took))
 
 
-def _nights(dag_id: str) -> "Select[tuple[DagRun]]":
-    """The scheduler's own runs of a DAG, newest first."""
+def _nights(dag_id: str, *columns: str) -> "Select[Any]":
+    """Columns of the scheduler's own runs of a DAG, newest first."""
     # Airflow reads its settings while its models are imported.
     from airflow.models.dagrun import DagRun  # noqa: PLC0415
     from sqlalchemy import select  # noqa: PLC0415
 
-    runs = select(DagRun).order_by(DagRun.run_after.desc())
-    return runs.filter_by(dag_id=dag_id, run_type="scheduled")
+    runs = select(*(getattr(DagRun, name) for name in columns)).select_from(DagRun)
+    return runs.where(DagRun.dag_id == dag_id, DagRun.run_type == "scheduled").order_by(
+        DagRun.run_after.desc()
+    )
 
 
 class RecsysPlugin(AirflowPlugin):
     """What Airflow loads."""
 
     name = "recsys"
-    deadline_references: ClassVar = [NightDue, UsualEnd]
+    deadline_references = [NightDue, UsualEnd]  # noqa: RUF012 - Airflow's own declaration

@@ -20,9 +20,11 @@ from jobs.steps import NAMES
 from recsys.as_of import AsOf
 from tests.dags.webhook import Webhook
 from tests.finished_nights import FinishedNight
+from tests.guide import python_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from tests.finished_nights import Publisher
 
@@ -196,3 +198,50 @@ def test_a_held_run_waits_for_an_answer(
         assert told == [("held", "approve_held_run"), ("failed", "approve_held_run")]
         assert webhook.received[1]["message"] == f"run 2 stays held back: rejected {said}"
         assert len(events()) == before
+
+
+def test_what_is_done_by_hand_reaches_the_dag_of_the_guide(
+    night: Callable[..., dict[str, str]], publisher: Publisher, tmp_path: Path
+) -> None:
+    consumer = of_the_guide(tmp_path)
+    publisher.publish(FIRST)
+    publisher.publish(replace(FIRST, as_of=AsOf.parse("2026-01-02")))
+    before = len(events())
+    watched = [night("watch_live_lists")["announce_live_run"] for _ in range(2)]
+    assert watched == ["success", "skipped"]
+    switching.rollback(publisher.settings.require_postgres(), None)
+    assert night("watch_live_lists")["announce_live_run"] == "success"
+    found = [(event["run"], event["as_of"], event["reason"]) for event in events()[before:]]
+    assert found == [(2, "2026-01-02", "published"), (1, "2026-01-01", "rollback")]
+    assert consumer in queued()
+
+
+def of_the_guide(folder: Path) -> str:
+    """Hands the example to Airflow as its DAG processor does, unpaused; gives its id."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager  # noqa: PLC0415
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db  # noqa: PLC0415
+    from airflow.models.dag import DagModel  # noqa: PLC0415
+    from airflow.utils.session import create_session  # noqa: PLC0415
+
+    (folder / "example.py").write_text(python_of("airflow.md"), encoding="utf-8")
+    bag = DagBag(dag_folder=folder, bundle_path=folder)
+    assert bag.import_errors == {}
+    (dag_id,) = bag.dags
+    manager: Any = DagBundlesManager
+    manager().sync_bundles_to_db()
+    sync_bag_to_db(bag, "dags-folder", None)
+    with create_session() as session:
+        model = session.get(DagModel, dag_id)
+        assert model is not None
+        model.is_paused = False
+    return dag_id
+
+
+def queued() -> set[str]:
+    """DAGs that the scheduler starts next because of an asset."""
+    from airflow.models.asset import AssetDagRunQueue  # noqa: PLC0415
+    from airflow.utils.session import create_session  # noqa: PLC0415
+    from sqlalchemy import select  # noqa: PLC0415
+
+    with create_session() as session:
+        return set(session.scalars(select(AssetDagRunQueue.target_dag_id)))
