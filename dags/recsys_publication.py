@@ -13,6 +13,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOper
 from airflow.sdk import Asset, BaseOperator, BaseOperatorLink, Context, Param, Variable
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from recsys_alerts import Alert
+from recsys_question import question
 from recsys_retries import exit_code
 from recsys_tasks import STARTED_IN
 from typing_extensions import override
@@ -155,16 +156,11 @@ def _outcome(context: Context) -> dict[str, Any]:
 
 
 def _question(outcome: dict[str, Any]) -> str:
-    """Gates that are not passed, and `recsys diff` against the live run, in Markdown."""
-    lines = [f"Run {outcome['run']} of {outcome['as_of']} is held back:", ""]
-    lines += [f"- {violation}" for violation in outcome["violations"]]
     live = outcome["figures"]["live_run"]
     if live is None:
-        return "\n".join([*lines, "", "No run is live."])
-    diff = _printed("jobs.cli.main", "diff", str(live), str(outcome["run"]))
-    # A title must not end the block.
-    lines += ["", f"Run {live} stays live unless you approve.", "", "```"]
-    return "\n".join([*lines, diff.replace("```", "'''").rstrip(), "```"])
+        return question(outcome, None)
+    diff = _printed("jobs.cli.main", "diff", str(live), str(outcome["run"]), "--json")
+    return question(outcome, json.loads(diff))
 
 
 def _printed(module: str, *words: str) -> str:

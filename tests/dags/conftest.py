@@ -34,6 +34,14 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def database(airflow: None) -> None:  # noqa: ARG001
+    """Airflow's own, in that home."""
+    from airflow.utils.db import initdb  # noqa: PLC0415
+
+    initdb()
+
+
 @pytest.fixture
 def dag_bag(airflow: None) -> DagBag:  # noqa: ARG001
     """Parsed for each test anew, because rendering leaves a run's parameters in the DAG."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Error, Page, expect, sync_playwright
 
 from jobs.sinks.postgres import lookup
 from recsys.as_of import AsOf
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 NIGHTLY = "nightly_recommendations"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 TODAY = AsOf(datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0))
-SECONDS = 150
+SECONDS = 240
 
 
 @pytest.mark.airflow
@@ -79,7 +79,7 @@ def test_held_runs_are_answered_for_and_a_late_night_is_told(
 
 
 def _night(items: list[int], as_of: AsOf) -> FinishedNight:
-    return FinishedNight({user: items for user in range(40)}, as_of)
+    return FinishedNight(dict.fromkeys(range(40), items), as_of)
 
 
 def _dags(folder: Path) -> Path:
@@ -125,12 +125,13 @@ def _browser(airflow: Airflow) -> Iterator[Page]:
     passwords = airflow.home / "simple_auth_manager_passwords.json.generated"
     airflow.wait_for(lambda: passwords.exists() and bool(passwords.read_text()), SECONDS)
     ((user, password),) = json.loads(passwords.read_text()).items()
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else []
         )
         page = chromium.new_page(viewport={"width": 1440, "height": 1000})
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         airflow.wait_for(lambda: _answers(page, airflow.url), SECONDS)
         page.get_by_label("Username").fill(user)
         page.get_by_label("Password").fill(password)
@@ -140,8 +141,6 @@ def _browser(airflow: Airflow) -> Iterator[Page]:
 
 
 def _answers(page: Page, url: str) -> bool:
-    from playwright.sync_api import Error  # noqa: PLC0415
-
     try:
         page.goto(url)
     except Error:
@@ -153,16 +152,12 @@ def _answer(page: Page, airflow: Airflow, run: int, option: str, reason: str) ->
     """What a person does with the question about a run."""
     page.goto(f"{airflow.url}/required_actions?response_received=false")
     page.get_by_text(f"Promote run {run} anyway?").click()
-    page.wait_for_timeout(3_000)
-    shots = os.environ.get("SHOTS", "/tmp/airflow")
-    page.screenshot(path=shots + f"/asked{run}.png")
-    print(page.inner_text("body"))
-    print([b.inner_text() for b in page.get_by_role("button").all()])
-    print([b.evaluate("e => e.outerHTML")[:300] for b in page.locator("input, textarea").all()])
-    page.locator("#element_reason").fill(reason)
+    expect(page.get_by_role("cell", name="users before")).to_be_visible()
+    if shots := os.environ.get("RECSYS_TEST_SHOTS"):
+        page.screenshot(path=f"{shots}/question-{run}.png")
+    page.locator("[name=element_reason]").fill(reason)
     page.get_by_role("button", name=option).click()
-    page.wait_for_timeout(2_000)
-    page.screenshot(path=shots + f"/answered{run}.png")
+    expect(page.get_by_text("Awaiting Input")).to_have_count(0)
 
 
 def _waits(airflow: Airflow) -> bool:

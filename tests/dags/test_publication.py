@@ -38,13 +38,6 @@ ODD = FinishedNight({user: [7, 8, 9] for user in range(40)}, AsOf.parse("2026-01
 MADE = "|".join(NAMES[:-1])
 
 
-@pytest.fixture(scope="session")
-def database(airflow: None) -> None:  # noqa: ARG001
-    from airflow.utils.db import initdb  # noqa: PLC0415
-
-    initdb()
-
-
 @pytest.fixture
 def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
     with Webhook.running() as running:
