@@ -5,6 +5,7 @@ Airflow reads its environment once, while it is imported, so it is imported in f
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,8 @@ def dag_bag(airflow: None) -> DagBag:  # noqa: ARG001
     """Parsed for each test anew, because rendering leaves a run's parameters in the DAG."""
     from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415
 
+    # It holds a parameter that DAGs share where one process parses them all.
+    sys.modules.pop("recsys_tasks", None)
     return DagBag(dag_folder=REPOSITORY / "dags", bundle_path=REPOSITORY / "dags")
 
 

@@ -27,7 +27,7 @@ class Mail(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         self._say("220 ready")
-        while line := self.rfile.readline().decode().strip():
+        while line := self.rfile.readline().decode().strip().upper():
             if line == "DATA":
                 self._say("354 go on")
                 message = iter(lambda: self.rfile.readline().decode().strip(), ".")
@@ -142,4 +142,4 @@ def test_a_title_is_text_in_the_question() -> None:
     assert "| ndcg | - |" in lines
     assert "| warm | 40 | 40 | 40 | 40 | 0.000 | 0.250 | 1.000 |" in lines
     title = r"\[click\]\(http\:\/\/x\) \| \`a\` \# \<b\>"
-    assert lines[-1] == f"| 7 | {title} | 0.000% | 50.000% |"
+    assert lines[-1] == rf"| 7 | {title} | 0\.000% | 50\.000% |"
