@@ -85,8 +85,6 @@ def _night(items: list[int], as_of: AsOf) -> FinishedNight:
 def _dags(folder: Path) -> Path:
     """The DAGs with empty steps before the one that publishes, and a deadline that is missed."""
     shutil.copytree(REPOSITORY / "dags", folder)
-    for room in ("jobs", "sql"):
-        (folder.parent / room).symlink_to(REPOSITORY / room)
     (folder / "example.py").write_text(python_of("airflow.md"), encoding="utf-8")
     _change(
         folder / "nightly_recommendations.py",
