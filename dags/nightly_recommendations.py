@@ -2,30 +2,50 @@
 
 import sys
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, chain
+from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, Param, TaskGroup, chain
+from recsys_alerts import DEADLINES
 from recsys_lineage import ProcessStep, SparkStep
+from recsys_publication import AnnounceLiveRun, PublishLists, approve_held_run, promote_held_run
 from recsys_tasks import AS_OF, COMMON, process_task
+from typing_extensions import override
 
 from jobs.steps import FOLDER, STEPS, Step
 from jobs.steps.schedule import SCHEDULE, as_of
-
-LIVE_LISTS: Final = Asset(name="recs.live_lists", uri="x-recsys://postgres/recs/user_list")
 
 # Without it, each job sends executors the code that it runs itself.
 PACKAGE: Final = "{{ var.value.get('recsys_package', '') }}"
 # A backfill publishes history, and the live run stays live. Its dates run in any order, so none may
 # build on another.
 BACKFILL: Final = {"full": " --full", "promote": " --no-promote"}
-OUTLETS: Final = {"publish_lists": [LIVE_LISTS]}
+#: Parts of a night, as groups of tasks; an id of a task does not name its group.
+PARTS: Final = {
+    "read": "Read the sources and check them",
+    "build": "Build the matrix and check it",
+    "train": "Fit the generators and choose how to order candidates",
+    "rank": "Rank a list for every user and check them",
+    "publish": "Publish the lists, ask about a held run, tell other DAGs",
+}
+OPERATORS: Final = {"publish_lists": PublishLists}
+ASK: Final = Param(
+    True, type="boolean", description="Ask whether a held run goes live; else it fails"
+)
 
 DOC: Final = """
 ### What it does
 Reads the sources in Postgres and MongoDB, fits candidate generators, ranks a list for every user
-and publishes the lists to Postgres in one transaction. Other DAGs can be scheduled on the asset
-`recs.live_lists`, which every publication updates.
+and publishes the lists to Postgres in one transaction. Other DAGs can be scheduled on
+`Asset("recs.live_lists")`, which is updated whenever lookups answer from another run; its event's
+`extra` has the run, its as-of and why it is live. `watch_live_lists` does the same for commands.
+
+### A run that is held back
+`publish_lists` succeeds, and `approve_held_run` asks for twelve hours whether to promote the run
+anyway, with the gates and `recsys diff` in the question. Approved, `promote_held_run` lets it go
+live and records who said so and why. Rejected or not answered in time, the task fails and so does
+the run: yesterday's lists stay live. Clear `approve_held_run` to be asked again. With the parameter
+`ask` off `publish_lists` fails instead. Other nights and backfills skip these tasks.
 
 ### As-of
 Every job gets the same `--as-of D`: only what was known before `D` counts, a date meaning its
@@ -88,17 +108,42 @@ def plain_task(step: Step) -> BashOperator:
         f"jobs.steps.{step.name}",
         step.longest,
         options=condition if options else "",
-        outlets=OUTLETS.get(step.name),
-        operator=ProcessStep,
+        operator=OPERATORS.get(step.name, ProcessStep),
+        result=step.name in OPERATORS,
     )
 
 
-with DAG(
+class Nightly(DAG):
+    """A DAG with deadlines that `airflow dags test` can run."""
+
+    @override
+    def test(self, *arguments: Any, **more: Any) -> Any:
+        # No scheduler watches them then, and Airflow 3.3 cannot end such a run (its issue 73428).
+        self.deadline = None
+        return super().test(*arguments, **more)
+
+
+with Nightly(
     dag_id="nightly_recommendations",
     description="Postgres and MongoDB in, one ranked list a user out",
     doc_md=DOC,
     schedule=CronTriggerTimetable(SCHEDULE, timezone="UTC"),
     user_defined_filters={"as_of": partial(as_of, schedule=SCHEDULE)},
-    **COMMON,
+    deadline=DEADLINES,
+    **{**COMMON, "params": {**COMMON["params"], "ask": ASK}},
 ):
-    chain(*(spark_task(step) if step.on_spark else plain_task(step) for step in STEPS))
+    groups = {
+        part: TaskGroup(part, prefix_group_id=False, tooltip=what) for part, what in PARTS.items()
+    }
+    tasks: list[BaseOperator] = []
+    for step in STEPS:
+        with groups[step.part]:
+            tasks.append(spark_task(step) if step.on_spark else plain_task(step))
+    with groups["publish"]:
+        tasks += [
+            approve_held_run(),
+            promote_held_run(),
+            # Most nights skip the two before it.
+            AnnounceLiveRun(task_id="announce_live_run", trigger_rule="none_failed"),
+        ]
+    chain(*tasks)

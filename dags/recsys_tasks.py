@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import Param
+from recsys_alerts import Alert
 from recsys_retries import RetryOutages
 
 #: Where relative paths of the environment begin: where Airflow was started, as for tasks of Spark.
@@ -34,6 +35,7 @@ COMMON: Final[dict[str, Any]] = {
         "retry_exponential_backoff": 2.0,
         "max_retry_delay": timedelta(minutes=15),
         "retry_policy": RetryOutages(),
+        "on_failure_callback": [Alert("failed")],
     },
     "tags": ["recommendations"],
 }
@@ -46,11 +48,12 @@ def process_task(
     *,
     options: str = "",
     operator: type[BashOperator] = BashOperator,
-    **more: Any,
+    result: bool = False,
 ) -> BashOperator:
     """Run `python -m <module> --as-of …` with Airflow's own Python.
 
     module: with a command of its own, if it has any. options: a template, added as it is rendered.
+    result: whether the operator gives one; the last line of a log is none.
     """
     return operator(
         task_id=name,
@@ -60,7 +63,6 @@ def process_task(
         append_env=True,
         cwd=STARTED_IN,
         skip_on_exit_code=None,
-        do_xcom_push=False,
+        do_xcom_push=result,
         execution_timeout=longest,
-        **more,
     )

@@ -12,6 +12,15 @@ SELECT
 FROM recs.live AS l
 JOIN recs.run AS r USING (run_id)
 
+-- name: live_switch
+-- The change that the live run became live by; no row before the first publication.
+SELECT r.run_id, r.as_of, s.reason, s.by_user, s.switched_at
+FROM recs.live AS l
+INNER JOIN recs.run AS r ON l.run_id = r.run_id
+INNER JOIN recs.switch AS s ON r.run_id = s.to_run
+ORDER BY s.switch_id DESC
+LIMIT 1
+
 -- name: mentions
 -- Rows of the published side that hold something of a user. Parameter: user_id.
 SELECT

@@ -185,6 +185,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Which slow tests run, and how hard they hit; make targets of their names run them."""
     parser.addoption("--chaos", action="store_true", help="also tests that take many minutes")
     parser.addoption("--documented", action="store_true", help="also run all commands of the docs")
+    parser.addoption("--airflow", action="store_true", help="also tests of a running Airflow")
     parser.addoption("--cluster", action="store_true", help="also tests on a Spark cluster")
     parser.addoption("--wheel", action="store_true", help="also install the wheel and use it")
     parser.addoption("--chaos-days", type=int, default=4, help="dates backfilled (default 4)")
@@ -194,6 +195,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for marker, target in (
+        ("airflow", "airflow-test"),
         ("chaos", "chaos"),
         ("cluster", "cluster-test"),
         ("documented", "check-readme"),

@@ -36,6 +36,8 @@ class RunArguments:
     the live run is of a later instant."""
     full: bool = False
     """Whether everything is made anew, whatever `nights.full_every` says."""
+    outcome: Path | None = None
+    """Where the fate of a published run is written, held back or not; nowhere if None."""
 
     @cached_property
     def lake(self) -> Lake:
@@ -61,7 +63,7 @@ def lake_of(settings: Settings) -> Lake:
 
 
 Job = Callable[[RunArguments], None]
-Option = Literal["full", "observed_at", "promote"]
+Option = Literal["full", "observed_at", "outcome", "promote"]
 """An argument that some jobs take."""
 _OPTIONS: Final = get_args(Option)
 
@@ -96,6 +98,13 @@ def job_parser(doc: str | None, *options: Option) -> argparse.ArgumentParser:
             action=argparse.BooleanOptionalAction,
             help="go live, whatever is live; or be published as history and leave the live run "
             "alone (default: go live unless the live run is of a later instant)",
+        )
+    if "outcome" in options:
+        parser.add_argument(
+            "--outcome",
+            type=Path,
+            metavar="FILE",
+            help="write what became of the run as JSON, held back or not",
         )
     if "full" in options:
         parser.add_argument(

@@ -24,6 +24,19 @@ class Published:
     def live(self) -> bool:
         return self.verdict.outcome is Outcome.LIVE
 
+    @property
+    def held(self) -> bool:
+        return self.verdict.outcome is Outcome.HELD
+
+    def require_not_held(self) -> None:
+        """Raises HeldError where the audit keeps the run from going live."""
+        if self.held:
+            raise HeldError(
+                f"run {self.run_id} is held back, the live run stays: "
+                f"{'; '.join(map(str, self.verdict.violations))}; look at `recsys diff`, then fix "
+                f'the cause or `recsys publish {self.run_id} --force "reason"`'
+            )
+
 
 #: Judges the run whose lists are being loaded; it gets the id of the live run, None where none is.
 Auditor = Callable[[int | None], AuditVerdict]
@@ -42,8 +55,7 @@ def publish(
     """Stages a run's lists, audits them, and does what the verdict says.
 
     auditor, analyst: called in another thread while the lists are loaded.
-    Raises HeldError where the audit says so: the run is kept with its figures, and what was live
-    stays live.
+    A run that is held back is kept with its figures, and what was live stays live.
     """
     with record.publication() as publication:
         run_id = publication.allocate(run)
@@ -53,17 +65,11 @@ def publish(
             staged = publication.stage(run_id, run, tables)
             verdict, analysis = audited.result()
         published = Published(run_id, staged.users, staged.list_hash, verdict)
-        held = verdict.outcome is Outcome.HELD
+        live, held = published.live, published.held
         publication.complete(
-            staged, live=published.live, held=held, verdict=verdict.as_dict(), analysis=analysis
+            staged, live=live, held=held, verdict=verdict.as_dict(), analysis=analysis
         )
         publication.retire(keep_runs)
-    if held:
-        raise HeldError(
-            f"run {run_id} is held back, the live run stays: "
-            f"{'; '.join(map(str, verdict.violations))}; look at `recsys diff`, then fix the cause "
-            f'or `recsys publish {run_id} --force "reason"`'
-        )
     return published
 
 

@@ -13,6 +13,8 @@ FOLDER: Final = Path(__file__).parent
 """Of their modules, which Spark is given as files."""
 Flag = Literal["full", "promote"]
 """An option that the scheduler sets for backfills."""
+Part = Literal["read", "build", "train", "rank", "publish"]
+"""A part of a night, as the scheduler's UI shows it: one group of tasks."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Step:
     """One step of a night: a module of `jobs.steps`, and a task of the DAG."""
 
     name: str
+    part: Part
     longest: timedelta
     """Time after which the scheduler ends it."""
     on_spark: bool = False
@@ -30,14 +33,14 @@ class Step:
 _HALF_AN_HOUR: Final = timedelta(minutes=30)
 
 STEPS: Final = (
-    Step("extract_sources", timedelta(hours=3), on_spark=True),
-    Step("check_sources", _HALF_AN_HOUR),
-    Step("build_matrix", timedelta(hours=1), on_spark=True),
-    Step("check_matrix", _HALF_AN_HOUR),
-    Step("train_generators", timedelta(hours=3), flags=("full",)),
-    Step("choose_ranking", timedelta(hours=3), flags=("full",)),
-    Step("rank_lists", timedelta(hours=2), on_spark=True),
-    Step("check_lists", _HALF_AN_HOUR),
-    Step("publish_lists", timedelta(hours=1), flags=("promote",)),
+    Step("extract_sources", "read", timedelta(hours=3), on_spark=True),
+    Step("check_sources", "read", _HALF_AN_HOUR),
+    Step("build_matrix", "build", timedelta(hours=1), on_spark=True),
+    Step("check_matrix", "build", _HALF_AN_HOUR),
+    Step("train_generators", "train", timedelta(hours=3), flags=("full",)),
+    Step("choose_ranking", "train", timedelta(hours=3), flags=("full",)),
+    Step("rank_lists", "rank", timedelta(hours=2), on_spark=True),
+    Step("check_lists", "rank", _HALF_AN_HOUR),
+    Step("publish_lists", "publish", timedelta(hours=1), flags=("promote",)),
 )
 NAMES: Final = tuple(step.name for step in STEPS)

@@ -5,6 +5,7 @@ One process streams the Parquet files through binary COPY: it is faster than sta
 """
 
 import argparse
+import json
 import logging
 import time
 from collections.abc import Mapping
@@ -52,7 +53,7 @@ log = logging.getLogger(__name__)
 
 
 def arg_parser() -> argparse.ArgumentParser:
-    return job_parser(__doc__, "promote")
+    return job_parser(__doc__, "promote", "outcome")
 
 
 @night_step(_NAME)
@@ -84,6 +85,9 @@ def main(arguments: RunArguments) -> None:
     published = publish(
         record, run_record, tables, found.audit, config.lists.keep_runs, found.analysis
     )
+    if arguments.outcome is not None:
+        arguments.outcome.write_text(json.dumps(_outcome(published, as_of)), encoding="utf-8")
+    published.require_not_held()
     _say(published, as_of)
     follow_all(record, sinks, config.lists.keep_runs, published.run_id)
 
@@ -97,6 +101,17 @@ def lists_of(partition: Partition, ids: Ids) -> ds.Dataset:
             "with jobs.steps.rank_lists"
         )
     return lists
+
+
+def _outcome(published: Published, as_of: AsOf) -> dict[str, Any]:
+    """The record for whoever ordered the publication, ready for JSON."""
+    return {
+        "run": published.run_id,
+        "as_of": str(as_of),
+        "live": published.live,
+        "users": published.users,
+        **published.verdict.as_dict(),
+    }
 
 
 def _say(published: Published, as_of: AsOf) -> None:

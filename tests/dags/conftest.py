@@ -5,6 +5,7 @@ Airflow reads its environment once, while it is imported, so it is imported in f
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Everything that imports Airflow depends on this."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW_HOME", str(tmp_path_factory.mktemp("airflow")))
+        patch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(REPOSITORY / "dags"))
         patch.setenv("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
         patch.setenv("AIRFLOW__USAGE_DATA_COLLECTION__ENABLED", "False")
         patch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", '{"conn_type": "spark", "host": "local[1]"}')
@@ -33,11 +35,21 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def database(airflow: None) -> None:  # noqa: ARG001
+    """Airflow's own, in that home."""
+    from airflow.utils.db import initdb  # noqa: PLC0415
+
+    initdb()
+
+
 @pytest.fixture
 def dag_bag(airflow: None) -> DagBag:  # noqa: ARG001
     """Parsed for each test anew, because rendering leaves a run's parameters in the DAG."""
     from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415
 
+    # It holds a parameter that DAGs share where one process parses them all.
+    sys.modules.pop("recsys_tasks", None)
     return DagBag(dag_folder=REPOSITORY / "dags", bundle_path=REPOSITORY / "dags")
 
 

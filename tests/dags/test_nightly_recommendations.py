@@ -41,7 +41,11 @@ AS_OF = {"as_of": "2026-01-01"}
 
 def test_every_file_imports(dag_bag: DagBag) -> None:
     assert dag_bag.import_errors == {}
-    assert sorted(dag_bag.dags) == ["nightly_recommendations", "weekly_tuning"]
+    assert sorted(dag_bag.dags) == [
+        "nightly_recommendations",
+        "watch_live_lists",
+        "weekly_tuning",
+    ]
 
 
 def test_orchestration_imports_the_list_of_steps_and_nothing_else_of_the_house() -> None:
@@ -51,7 +55,7 @@ def test_orchestration_imports_the_list_of_steps_and_nothing_else_of_the_house()
     modules |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
     assert "airflow.sdk" in modules
     ours = {name for name in modules if name.partition(".")[0] in {"recsys", "jobs"}}
-    assert ours == {"jobs.steps", "jobs.steps.schedule"}
+    assert ours == {"jobs.airflow_plugin", "jobs.steps", "jobs.steps.schedule"}
     for file in (STEPS_FILE, STEPS_FILE.with_name("schedule.py")):
         text = file.read_text(encoding="utf-8")
         assert not re.search(r"^(from|import) (recsys|jobs|data_contracts)", text, re.M)
@@ -67,7 +71,25 @@ def test_tasks_run_in_the_order_of_the_data(dag: DAG) -> None:
         "choose_ranking": ["rank_lists"],
         "rank_lists": ["check_lists"],
         "check_lists": ["publish_lists"],
-        "publish_lists": [],
+        "publish_lists": ["approve_held_run"],
+        "approve_held_run": ["promote_held_run"],
+        "promote_held_run": ["announce_live_run"],
+        "announce_live_run": [],
+    }
+
+
+def test_groups_read_as_the_parts_of_a_night(dag: DAG) -> None:
+    groups: dict[str, list[str]] = {}
+    for task in dag.tasks:
+        groups.setdefault(str(task.task_group and task.task_group.group_id), []).append(
+            task.task_id
+        )
+    assert groups == {
+        "read": ["extract_sources", "check_sources"],
+        "build": ["build_matrix", "check_matrix"],
+        "train": ["train_generators", "choose_ranking"],
+        "rank": ["rank_lists", "check_lists"],
+        "publish": ["publish_lists", "approve_held_run", "promote_held_run", "announce_live_run"],
     }
 
 
@@ -90,9 +112,11 @@ def test_every_task_is_bounded_and_retried(dag: DAG, task_id: str) -> None:
     assert timedelta(0) < task.execution_timeout <= timedelta(hours=3)
 
 
-def test_publishing_updates_the_asset(dag: DAG) -> None:
-    outlets = {task.task_id: [outlet.name for outlet in task.outlets] for task in dag.tasks}
-    assert outlets.pop("publish_lists") == ["recs.live_lists"]
+def test_only_what_looks_at_the_live_run_updates_the_asset(dag: DAG) -> None:
+    from airflow.sdk import Asset  # noqa: PLC0415
+
+    outlets = {task.task_id: task.outlets for task in dag.tasks}
+    assert outlets.pop("announce_live_run") == [Asset("recs.live_lists")]
     assert not any(outlets.values())
 
 
@@ -182,6 +206,7 @@ def test_a_past_date_becomes_history(
     conf: dict[str, str],
     logical_date: datetime,
     run_type: str,
+    tmp_path: Path,
 ) -> None:
     from jobs.sinks.postgres import lookup  # noqa: PLC0415
     from recsys.as_of import AsOf  # noqa: PLC0415
@@ -196,6 +221,7 @@ def test_a_past_date_becomes_history(
         "RECSYS_POSTGRES_URI": settings.require_postgres().get_secret_value(),
         "RECSYS_LAKE": str(settings.lake),
         "RECSYS_CONFIG": str(settings.config),
+        "OUTCOME": str(tmp_path / "outcome.json"),
     }
 
     def live() -> list[tuple[str, str, bool]]:
@@ -258,12 +284,12 @@ def test_the_shell_never_reads_the_date(render: Render) -> None:
     """Even text that validation missed stays one argument."""
     hostile = "2026-01-01\"; echo '$(id)' `id` $HOME"
     task: Any = render("publish_lists", AS_OF)
-    environment = {**task.env, "PYTHON": "printf", "AS_OF": hostile}
+    environment = {**task.env, "PYTHON": "printf", "AS_OF": hostile, "OUTCOME": "file"}
     command = task.bash_command.replace("-m jobs.steps.publish_lists", "'%s|'")
     done = subprocess.run(
         ["bash", "-c", command], env=environment, capture_output=True, text=True, check=True
     )
-    assert done.stdout == f"--as-of|{hostile}|"
+    assert done.stdout == f"--as-of|{hostile}|--outcome|file|"
 
 
 def _as_the_scheduler_knows_it(dag: DAG) -> Any:
@@ -288,6 +314,6 @@ def _job_and_arguments(task: Any) -> tuple[str, list[str]]:
         return Path(task.application).relative_to(
             REPOSITORY / "jobs" / "steps"
         ).stem, task.application_args
-    words = shlex.split(Template(task.bash_command).substitute(task.env))
+    words = shlex.split(Template(task.bash_command).safe_substitute(task.env))
     assert words[:3] == ["exec", sys.executable, "-m"]
     return words[3].removeprefix("jobs.steps."), words[4:]

@@ -89,7 +89,9 @@ def go(
     """Publishes lists as (user, items)."""
     fallback = popular(BIGINT, 70, 71, de=[80, 71, 81], fr=[90])
     made = tables(BIGINT, lists(BIGINT, *rows), fallback, *refused)
-    return publish(PostgresSink(uri, BIGINT), RECORD, made, audit, keep)
+    published = publish(PostgresSink(uri, BIGINT), RECORD, made, audit, keep)
+    published.require_not_held()
+    return published
 
 
 def query(uri: SecretStr, text: str, role: str | None = None) -> list[tuple[Any, ...]]:

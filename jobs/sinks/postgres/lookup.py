@@ -70,6 +70,17 @@ class Sizes:
     database: int
 
 
+@dataclass(frozen=True)
+class Switch:
+    """One change of the live run: a publication, a rollback, a forced one."""
+
+    run_id: int
+    as_of: AsOf
+    reason: str
+    by_user: str
+    switched_at: datetime
+
+
 def top_n(uri: SecretStr, user_id: str, n: int, segment: str | None = None) -> list[ListItem]:
     """A user's list as the lookup function gives it; ids in text form.
 
@@ -96,6 +107,12 @@ def sizes(uri: SecretStr) -> Sizes:
     """Room that the published side takes, and the database that it is in."""
     (row,) = _rows(uri, "lookup/sizes", {})
     return Sizes(*row)
+
+
+def live_switch(uri: SecretStr) -> Switch | None:
+    """The change that the live run became live by; None before the first publication."""
+    rows = _rows(uri, "lookup/live_switch", {})
+    return next((Switch(run_id, AsOf(as_of), *more) for run_id, as_of, *more in rows), None)
 
 
 def segments(uri: SecretStr) -> list[str]:
