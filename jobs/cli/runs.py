@@ -1,7 +1,7 @@
 """`recsys runs`: which runs there are, and which is live."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -9,10 +9,9 @@ from pydantic import SecretStr
 from upath import UPath
 
 from jobs.cli.output import Json, minute, number, show_json, show_table, word
-from jobs.run.entrypoint import lake_of
 from jobs.run.settings import Settings, configured_sinks, load_settings
 from jobs.sinks.postgres import lookup
-from jobs.stores.reports import report_file, reported_runs
+from jobs.stores.report_files import report_file, reported_runs
 from recsys.errors import LakeUnavailableError
 
 _COLUMNS: Final = (
@@ -75,11 +74,17 @@ def _remarks(run: lookup.Run) -> Iterator[str]:
 
 def _reports(settings: Settings, runs: Sequence[lookup.Run]) -> dict[int, UPath]:
     """The report of each run that has one; none where the lake does not answer."""
-    with suppress(LakeUnavailableError):
-        lake = lake_of(settings)
-        there = reported_runs(lake)
-        return {run.run_id: report_file(lake, run.run_id) for run in runs if run.run_id in there}
-    return {}
+    root = settings.lake
+    if not isinstance(root, Path):
+        # What reaches elsewhere takes a second to load.
+        from jobs.run.entrypoint import lake_of  # noqa: PLC0415
+
+        try:
+            lake_of(settings)
+        except LakeUnavailableError:
+            return {}
+    there = reported_runs(root)
+    return {run.run_id: report_file(root, run.run_id) for run in runs if run.run_id in there}
 
 
 def _facts(run: lookup.Run, late: Sequence[str], report: UPath | None) -> dict[str, Any]:

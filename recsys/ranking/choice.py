@@ -171,10 +171,10 @@ def _order(
     allowed = _allowed(ways, config.method)
     if incumbent not in allowed:
         incumbent = CONFIGURED if CONFIGURED in allowed else next(iter(allowed))
+    errors: dict[str, float] = {}
     if not users:
         name, reason = incumbent, f"{incumbent} stays: nobody to measure on"
         figures: dict[str, float] = {}
-        errors: dict[str, float] = {}
     else:
         figures = {name: float(way.values.mean()) for name, way in ways.items()}
         if users > 1:

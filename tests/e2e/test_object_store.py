@@ -13,6 +13,7 @@ from jobs.lake.files import is_local
 from jobs.run.entrypoint import lake_of
 from jobs.run.settings import Settings
 from jobs.sandbox.seed import make_market
+from jobs.stores.report_files import reported_runs
 from recsys.as_of import AsOf
 from recsys.errors import LakeUnavailableError
 from recsys.sections.nights import Nights
@@ -48,6 +49,7 @@ def test_nights_in_an_object_store(
     assert is_local(local.root)
     assert not is_local(lake.root)
     assert [each.label for each in lake.partitions()] == [each.label for each in local.partitions()]
+    assert [reported_runs(each.root) for each in (local, lake)] == [{1, 2, 3}, {4, 5, 6}]
 
     elsewhere = {**os.environ, **environment, **object_store.environment}
     elsewhere["RECSYS_LAKE"] = str(settings.lake)

@@ -18,7 +18,7 @@ from jobs.lake.facts import CheckFacts, RuleFacts
 from jobs.run import settings
 from jobs.run.entrypoint import lake_of
 from jobs.sinks.postgres.sink import PostgresSink
-from jobs.stores.reports import report_file, reported_runs
+from jobs.stores.report_files import report_file, reported_runs
 from jobs.stores.stages import stage_partition
 from recsys.as_of import AsOf
 from recsys.errors import HeldError
@@ -117,7 +117,7 @@ def nights(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> Publisher:
 
 
 def page(publisher: Publisher, run: int) -> str:
-    return report_file(lake_of(publisher.settings), run).read_text(encoding="utf-8")
+    return report_file(publisher.settings.lake, run).read_text(encoding="utf-8")
 
 
 def test_a_night_leaves_a_report_with_its_figures(nights: Publisher) -> None:
@@ -165,7 +165,7 @@ def test_a_night_leaves_a_report_with_its_figures(nights: Publisher) -> None:
 
 
 def test_runs_and_the_command_name_reports(nights: Publisher) -> None:
-    file = report_file(lake_of(nights.settings), 1)
+    file = report_file(nights.settings.lake, 1)
     file.unlink()
     said = CliRunner().invoke(app, ["runs"]).stdout
     assert f"reports in {file.parent}: run-3.html, run-2.html" in " ".join(said.split())
@@ -197,7 +197,7 @@ def test_a_forgotten_user_is_in_no_report(nights: Publisher) -> None:
     record = PostgresSink(nights.settings.require_postgres(), nights.config.ids)
     erased = erase(record, [], lake, nights.config, int(shown))
     assert erased.left == 0
-    assert reported_runs(lake) == set()
+    assert reported_runs(lake.root) == set()
     assert CliRunner().invoke(app, ["report", "2"]).exit_code == 0
     assert f'data-user="{shown}"' not in page(nights, 2)
 
