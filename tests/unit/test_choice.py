@@ -219,6 +219,12 @@ def test_a_handful_of_users_changes_nothing() -> None:
     assert "of 6 users" in order.reason
 
 
+def test_one_user_has_no_standard_error() -> None:
+    order = chosen(made(7).of(np.arange(1))).orders["warm"]
+    assert (order.users, order.errors) == (1, {})
+    assert order.validation.keys() > {"sum"}
+
+
 def nearly_equal() -> HoldoutCandidates:
     """394 users for whom one generator by itself is better than the sum by a hair: by chance."""
     rng = np.random.default_rng(16)
