@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import NamedTuple
 
 from jobs.run.settings import Settings, load_settings
 from recsys.config import Config
@@ -17,6 +18,15 @@ from recsys.generators.registry import GENERATORS
 log = logging.getLogger(__name__)
 
 
+class Fitted(NamedTuple):
+    """A generator that was fitted, or brought up to date."""
+
+    name: str
+    model: Model
+    seconds: float
+    """Time that it took."""
+
+
 def fit_generators(
     training: Training,
     config: Config,
@@ -24,8 +34,8 @@ def fit_generators(
     earlier: Mapping[str, Model] | None = None,
     *,
     explained: bool = True,
-) -> Iterator[tuple[str, Model]]:
-    """Fits every generator that the configuration uses; gives each with its name.
+) -> Iterator[Fitted]:
+    """Fits every generator that the configuration uses.
 
     earlier: fitted to less of the same data, which a fit may go on from; by name. explained: see
     `fit_generator`.
@@ -36,8 +46,9 @@ def fit_generators(
         model = fit_generator(
             name, training, section, config.seed, settings, begun, explained=explained
         )
-        log.info("%s fitted in %.1f s", name, time.monotonic() - begin)
-        yield name, model
+        seconds = time.monotonic() - begin
+        log.info("%s fitted in %.1f s", name, seconds)
+        yield Fitted(name, model, seconds)
 
 
 def is_start(less: Training, more: Training) -> bool:
@@ -47,8 +58,8 @@ def is_start(less: Training, more: Training) -> bool:
 
 def updated_generators(
     training: Training, config: Config, base: Callable[[str], Model], alignment: IndexAlignment
-) -> Iterator[tuple[str, Model]]:
-    """Every configured generator by name, with what those of an earlier as-of say of items.
+) -> Iterator[Fitted]:
+    """Every configured generator, with what those of an earlier as-of say of items.
 
     Those that are not `Updatable` are fitted. base: reads a generator of that as-of by name.
     alignment: since then.
@@ -60,8 +71,9 @@ def updated_generators(
             model = generator.updated(base(name), training, section, alignment)
         else:
             model = generator.fit(training, section, config.seed)
-        log.info("%s brought up to date in %.1f s", name, time.monotonic() - begin)
-        yield name, model
+        seconds = time.monotonic() - begin
+        log.info("%s brought up to date in %.1f s", name, seconds)
+        yield Fitted(name, model, seconds)
 
 
 def fit_generator(

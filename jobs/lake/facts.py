@@ -102,6 +102,8 @@ class ModelFacts(MadeFacts):
 
     shapes: Mapping[str, tuple[int, ...]] = {}
     """Of its arrays, by name."""
+    fit_seconds: float | None = None
+    """Time that it took to fit, or to bring up to date."""
 
 
 class ListsFacts(MadeFacts):

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from jobs.fitting import fit_generators, is_start, updated_generators
+from jobs.fitting import Fitted, fit_generators, is_start, updated_generators
 from jobs.lake.facts import ModelFacts
 from jobs.night_log import night_step
 from jobs.run.entrypoint import RunArguments, job_parser, run
@@ -47,8 +47,9 @@ def main(arguments: RunArguments) -> None:
         moved = alignment_since(arguments, known, night.base)
         base = partial(read_model, arguments.lake, as_of=night.base)
         made = updated_generators(known.training, arguments.config, base, moved)
-    for name, model in made:
-        write_model(arguments.lake, name, arguments.as_of, model, ModelFacts(night=night))
+    for each in made:
+        facts = ModelFacts(night=night, fit_seconds=round(each.seconds, 3))
+        write_model(arguments.lake, each.name, arguments.as_of, each.model, facts)
 
 
 def _tuned(arguments: RunArguments) -> RunArguments:
@@ -78,9 +79,7 @@ def _first_tuning(arguments: RunArguments) -> AsOf | None:
     return arguments.as_of
 
 
-def _fitted(
-    arguments: RunArguments, known: TrainingData, night: Night
-) -> Iterator[tuple[str, Model]]:
+def _fitted(arguments: RunArguments, known: TrainingData, night: Night) -> Iterator[Fitted]:
     """Everything anew."""
     earlier = _without_the_last_days(arguments, known, night) if arguments.config.measures() else {}
     yield from fit_generators(known.training, arguments.config, arguments.settings, earlier)
@@ -96,9 +95,9 @@ def _without_the_last_days(
     log.info("first without the last %d days, to measure on them", config.ranking.holdout_days)
     fitted = {}
     measured = fit_generators(holdout.training, config, arguments.settings, explained=False)
-    for name, model in measured:
+    for name, model, seconds in measured:
         fitted[name] = model.of_users(holdout.users)
-        facts = ModelFacts(night=night)
+        facts = ModelFacts(night=night, fit_seconds=round(seconds, 3))
         write_model(lake, name, arguments.as_of, fitted[name], facts, HOLDOUT_MODEL)
     return fitted if is_start(holdout.training, known.training) else {}
 

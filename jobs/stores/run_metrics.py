@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.lake.facts import ListsFacts, StepFacts
+from jobs.lake.facts import ListsFacts, ModelFacts, StepFacts
 from jobs.lake.partitions import Lake, Partition
 from jobs.stores.models import model_partition
 from recsys.as_of import AsOf
@@ -39,10 +39,10 @@ def run_metrics(
         "lists_scored": lists.scored,
         "lists_kept": lists.kept,
     }
-    fits = {
-        name: model_partition(lake, name, as_of).manifest().seconds
-        for name in config.generators.used()
+    facts = {
+        name: ModelFacts.of(model_partition(lake, name, as_of)) for name in config.generators.used()
     }
+    fits = {name: of.fit_seconds for name, of in facts.items() if of.fit_seconds is not None}
     labelled = {
         "rows_read": stats["read"],
         "rows_rejected": stats["rejected"],
