@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import sparse
 from scipy.optimize import linprog
 
@@ -15,7 +13,6 @@ from recsys.matching.candidates import best_of, some_of, united
 from recsys.matching.health import Health, Outcome
 from recsys.matching.lists import Balance, attention, inbox_lists, pair_scores, simultaneous_lists
 from recsys.matching.market import Market
-from recsys.matching.order import Order
 from tests.planted_markets import popular_market
 
 SEEDS = (0, 1, 2)
@@ -222,20 +219,3 @@ def test_random_candidates_are_eligible_and_fall_by_the_person_alone() -> None:
     assert len(np.unique(drawn.values)) == 20
     part = some_of(eligible[10:], rows[10:], columns, 5, seed=9)
     assert part.values.tolist() == drawn.values[50:].tolist()
-
-
-@given(
-    lengths=st.lists(st.integers(0, 40), max_size=12),
-    most=st.integers(1, 45),
-    seed=st.integers(0, 99),
-)
-def test_order_is_that_of_score_then_place(lengths: list[int], most: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    candidates = Ragged.of_lengths(np.array(lengths, np.int64), np.zeros(sum(lengths), np.int64))
-    scores = rng.choice([0.0, 1e-30, 0.25, 0.5, 3.0], sum(lengths))
-    rows = np.flatnonzero(rng.random(len(lengths)) < 0.7)
-    found = Order.of(candidates, rows).best(scores, most)
-    for row, (start, end) in enumerate(pairwise(found.offsets)):
-        a, b = candidates.offsets[row : row + 2]
-        wanted = np.lexsort((np.arange(a, b), -scores[a:b]))[:most] + a
-        assert found.values[start:end].tolist() == (wanted.tolist() if row in rows else [])
