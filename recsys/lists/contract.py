@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from recsys.arrays import ItemRows, Ragged, UserRows
 from recsys.dataset.training import Training
+from recsys.draws import Words
 from recsys.generators.contract import Arrays, Model, Rows
 from recsys.lists.ranked import RankedLists
 from recsys.sections.base import Section
 
-Words = npt.NDArray[np.uint64]
 Scope = Literal["user", "market"]
 
 

@@ -15,8 +15,9 @@ from pydantic import Field
 
 from recsys.arrays import Floats, Ints, ItemRows, Mask, Ragged, offsets_of
 from recsys.dataset.training import Training
+from recsys.draws import Words, uniform
 from recsys.generators.contract import Model
-from recsys.lists.contract import Recipients, Scope, StepConfig, StepContext, Words
+from recsys.lists.contract import Recipients, Scope, StepConfig, StepContext
 from recsys.lists.ranked import RankedLists
 from recsys.sections.base import READ_PLACES, Positive
 
@@ -213,18 +214,8 @@ def _draws(logits: Floats, noise: Floats, slots: int) -> tuple[Ints, Floats]:
 
 def _gumbel(keys: Words, new: ItemRows, seed: int) -> Floats:
     """(users, p) standard Gumbel noise, a function of seed, user's key and item row alone."""
-    users = _mixed(keys.astype(np.uint64) ^ _mixed(np.array([seed], np.uint64)))
-    words = _mixed(users[:, np.newaxis] ^ _mixed(new.astype(np.uint64)))
-    uniform = ((words >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
-    return np.asarray(-np.log(-np.log(uniform)))
-
-
-def _mixed(words: Words) -> Words:
-    """Outputs of splitmix64 (Steele, Lea and Flood 2014), each word taken as its state."""
-    mixed = words + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(mixed ^ (mixed >> np.uint64(31)))
+    draws = uniform(keys.astype(np.uint64), new.astype(np.uint64), seed)
+    return np.asarray(-np.log(-np.log(draws)))
 
 
 def _merged(

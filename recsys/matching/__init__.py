@@ -1,0 +1,1 @@
+"""Lists of people for people: both must want it, and nobody may drown in attention."""
