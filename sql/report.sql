@@ -1,8 +1,7 @@
 -- What the report of a run is made from.
 
 -- name: run
--- One run and what became of it: one by its number, or the newest that is complete, of an as-of or of all.
--- Parameters: run_id or null, as_of or null.
+-- One run and what became of it; the newest that is complete where none is named. Parameter: run_id.
 SELECT
     r.run_id, r.as_of, r.status, r.config_hash, r.code_version, r.models, r.users, r.list_hash,
     r.created_at, r.published_at, n.outcome, n.reason,
@@ -12,12 +11,7 @@ SELECT
 FROM recs.run AS r
 JOIN recs.night AS n USING (run_id)
 WHERE r.run_id = coalesce(
-    %(run_id)s::bigint,
-    (
-        SELECT max(o.run_id)
-        FROM recs.run AS o
-        WHERE o.status <> 'staged' AND o.as_of = coalesce(%(as_of)s::timestamptz, o.as_of)
-    )
+    %(run_id)s::bigint, (SELECT max(o.run_id) FROM recs.run AS o WHERE o.status <> 'staged')
 )
 
 -- name: earlier

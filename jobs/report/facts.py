@@ -15,7 +15,7 @@ from jobs.lake.partitions import Lake
 from jobs.sinks.postgres import lookup
 from jobs.sinks.postgres import report as published
 from jobs.sinks.postgres.published import read_lists
-from jobs.sinks.postgres.report import Asked, ReasonedPlace, ReportedRun, SegmentShare
+from jobs.sinks.postgres.report import ReasonedPlace, ReportedRun, SegmentShare
 from recsys import columns as c
 from recsys.arrays import Floats
 from recsys.as_of import AsOf
@@ -37,13 +37,13 @@ _TOUCHED: Final = "touched"
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Scores of one run's lists."""
+class ReadLists:
+    """The lists of a run, and how they differ from those of the run it was compared with."""
 
-    first: Floats
-    """(lists,) of each first place."""
-    places: Floats
-    """(depth, 3) quartiles of each place; NaN where no list is as long."""
+    lists: pa.Table
+    """Columns user_id, item_ids and scores, `gates.depth` places or more."""
+    difference: Difference
+    """Against nothing where that run's lists are not kept any more."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,12 @@ class ListFacts:
     """What a run's lists show, and how they differ from those it was compared with."""
 
     lorenz: tuple[Floats, Floats] | None
-    scores: Scores
-    before: Scores | None
-    """None where the other run's lists are not kept any more."""
+    firsts: Floats
+    """(lists,) score of each first place."""
+    firsts_before: Floats
+    """The same of the other run; none where its lists are not kept any more."""
+    places: Floats
+    """(depth, 3) quartiles of the scores of each place; NaN where no list is as long."""
     churns: Floats
     """(users,) share of places that changed, of those with both lists."""
     gained: Sequence[Mover]
@@ -81,41 +84,61 @@ class ReportFacts:
     """None where the run's lists are not kept any more."""
 
 
-def gathered(uri: SecretStr, lake: Lake, config: Config, asked: Asked = None) -> ReportFacts:
-    """The facts of a run. Raises RunNotThereError where there is none such."""
+def gathered(
+    uri: SecretStr,
+    lake: Lake,
+    config: Config,
+    run_id: int | None = None,
+    read: ReadLists | None = None,
+) -> ReportFacts:
+    """The facts of a run. run_id: None for the newest. read: its lists where they were read before.
+
+    Raises RunNotThereError where there is no such run.
+    """
     with published.report_session(uri) as session:
-        run = published.reported_run(session, asked)
+        run = published.reported_run(session, run_id)
         history = published.earlier_runs(session, run.run_id, RUNS)
         shown = sorted({*history, *([run.compared_with] if run.compared_with else [])})
+        read = read or _read(uri, run, config)
         return ReportFacts(
             run=run,
             history=history,
             metrics=published.metrics_of(session, shown),
             rules=published.rules_of(session, run.run_id),
             segments=published.segments_of(session, run.run_id, _SEGMENTS),
-            lists=_list_facts(session, uri, lake, config, run),
+            lists=None if read is None else _list_facts(session, uri, lake, config, run, read),
         )
 
 
-def _list_facts(
-    session: Connection, uri: SecretStr, lake: Lake, config: Config, run: ReportedRun
-) -> ListFacts | None:
+def _read(uri: SecretStr, run: ReportedRun, config: Config) -> ReadLists | None:
     depth = config.gates.depth
     after = _lists(uri, run.run_id, config, depth)
     if after is None:
         return None
     before = _lists(uri, run.compared_with, config, depth)
-    difference = Difference.between(before, after, depth=depth)
-    gained, lost = difference.movers(_MOVERS) if before is not None else ((), ())
+    return ReadLists(after, Difference.between(before, after, depth=depth))
+
+
+def _list_facts(
+    session: Connection,
+    uri: SecretStr,
+    lake: Lake,
+    config: Config,
+    run: ReportedRun,
+    read: ReadLists,
+) -> ListFacts:
+    difference = read.difference
+    gained, lost = difference.movers(_MOVERS) if difference.before.rows else ((), ())
     exposure = difference.exposure()
     items = _items(lake, run.as_of, config)
     named = [str(mover.item_id) for mover in (*gained, *lost)]
     seen_by = [number for number in (run.run_id, run.compared_with) if number]
-    users = _sample(after, config.seed)
+    users = _sample(read.lists, config.seed)
     return ListFacts(
         lorenz=lorenz(exposure[EXPOSURE].to_numpy(), run.available_items or 0),
-        scores=_scores(after, depth),
-        before=None if before is None else _scores(before, depth),
+        firsts=difference.after.best_scores,
+        firsts_before=difference.before.best_scores,
+        places=_quartiles(read.lists, difference.depth),
         churns=difference.churns(),
         gained=gained,
         lost=lost,
@@ -141,15 +164,15 @@ def _sample(lists: pa.Table, seed: int) -> list[str]:
     return [str(user) for user in users.take(pa.array(np.sort(drawn))).to_pylist()]
 
 
-def _scores(lists: pa.Table, depth: int) -> Scores:
+def _quartiles(lists: pa.Table, depth: int) -> Floats:
     scores = lists[c.SCORES].combine_chunks()
     lengths = pc.list_value_length(scores).to_numpy()
-    values = scores.flatten().to_numpy().astype(np.float64)
+    values = scores.flatten().to_numpy()
     starts = np.cumsum(lengths) - lengths
     quartiles = np.full((depth, 3), np.nan)
     for place in range(min(depth, int(lengths.max(initial=0)))):
         quartiles[place] = np.quantile(values[starts[lengths > place] + place], (0.25, 0.5, 0.75))
-    return Scores(values[starts[lengths > 0]], quartiles)
+    return quartiles
 
 
 def _items(lake: Lake, as_of: AsOf, config: Config) -> pa.Table | None:

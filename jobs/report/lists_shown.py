@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from jobs.report.facts import ListFacts, Scores
+from jobs.report.facts import ListFacts
 from jobs.report.parts import Panel, Table
 from recsys.arrays import Floats
 from recsys.charts import plots
@@ -41,7 +41,7 @@ def exposure_panels(lists: ListFacts) -> Iterator[Panel]:
 
 def score_panels(lists: ListFacts) -> Iterator[Panel]:
     """How scores are spread."""
-    firsts, before = lists.scores.first, lists.before.first if lists.before else np.array([])
+    firsts, before = lists.firsts, lists.firsts_before
     if not len(firsts):
         return
     edges = _edges(np.concatenate([firsts, before]))
@@ -54,7 +54,7 @@ def score_panels(lists: ListFacts) -> Iterator[Panel]:
     yield Panel(
         "Scores by place",
         "Median, and the middle half of the lists.",
-        plots.trend(_by_place(lists.scores), lambda value: f"{value:.2f}"),
+        plots.trend(_by_place(lists.places), lambda value: f"{value:.2f}"),
     )
 
 
@@ -81,8 +81,8 @@ def _moved(mover: Mover, lists: ListFacts) -> tuple[str, ...]:
     return lists.titles.get(item, item), *(f"{part:.2%}" for part in (mover.before, mover.after))
 
 
-def _by_place(scores: Scores) -> list[Measured]:
-    known = scores.places[~np.isnan(scores.places[:, 1])].tolist()
+def _by_place(quartiles: Floats) -> list[Measured]:
+    known = quartiles[~np.isnan(quartiles[:, 1])].tolist()
     return [
         Measured(f"place {number + 1}", middle, low, high)
         for number, (low, middle, high) in enumerate(known)

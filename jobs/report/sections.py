@@ -312,7 +312,7 @@ def _change(facts: ReportFacts) -> Section:
     title, other = "What changes for users", facts.run.compared_with
     if other is None:
         return Section("change", title, "No run was live that this one was compared with.")
-    if facts.lists is None or facts.lists.before is None:
+    if facts.lists is None or not len(facts.lists.churns):
         lead = f"The lists of run {other}, which was live, are not kept any more."
         return Section("change", title, lead)
     panels = list(movers_panel(facts.lists))

@@ -1,55 +1,41 @@
 """Writing the report of a run into the lake, by hand or as a night leaves it."""
 
 import logging
-from collections.abc import Callable
-from functools import wraps
 
 from pydantic import SecretStr
 from upath import UPath
 
 from jobs.lake.partitions import Lake
-from jobs.report.facts import gathered
+from jobs.report.facts import ReadLists, gathered
 from jobs.report.page import render
-from jobs.run.entrypoint import Job, RunArguments
-from jobs.sinks.postgres.report import Asked
+from jobs.run.entrypoint import RunArguments
 from jobs.stores.reports import write_report
 from recsys.config import Config
-from recsys.errors import HeldError, RecsysError
+from recsys.errors import RecsysError
 
 log = logging.getLogger(__name__)
 
 
-def report_run(uri: SecretStr, lake: Lake, config: Config, asked: Asked = None) -> UPath:
-    """Writes the report of a run and gives its file.
-
-    Raises RunNotThereError where there is no such run.
-    """
-    facts = gathered(uri, lake, config, asked)
+def report_run(
+    uri: SecretStr,
+    lake: Lake,
+    config: Config,
+    run_id: int | None = None,
+    read: ReadLists | None = None,
+) -> UPath:
+    """Writes the report of a run and gives its file; see `gathered`."""
+    facts = gathered(uri, lake, config, run_id, read)
     return write_report(lake, facts.run.run_id, render(facts))
 
 
-def leaves_report(job: Job) -> Callable[[RunArguments], None]:
-    """Decorator of the step that publishes: its run gets a report, held back or not.
+def leave_report(arguments: RunArguments, run_id: int, read: ReadLists) -> None:
+    """Writes the report of a run that has just been published.
 
-    The lists are published by then, so that a report which cannot be written fails nothing.
+    Its lists are complete by then, so that a report which cannot be written fails nothing.
     """
-
-    @wraps(job)
-    def reported(arguments: RunArguments) -> None:
-        try:
-            job(arguments)
-        except HeldError:
-            _leave(arguments)
-            raise
-        _leave(arguments)
-
-    return reported
-
-
-def _leave(arguments: RunArguments) -> None:
     uri = arguments.settings.require_postgres()
     try:
-        file = report_run(uri, arguments.lake, arguments.config, arguments.as_of)
-        log.info("the report of the run is %s", file)
+        file = report_run(uri, arguments.lake, arguments.config, run_id, read)
+        log.info("the report of run %d is %s", run_id, file)
     except RecsysError as error:
-        log.warning("no report of the run: %s; `recsys report` makes it", error)
+        log.warning("no report of run %d: %s; `recsys report` makes it", run_id, error)

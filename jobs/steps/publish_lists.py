@@ -21,7 +21,8 @@ from jobs.lake.facts import ListsFacts
 from jobs.lake.files import parquet
 from jobs.lake.partitions import Partition
 from jobs.night_log import night_step
-from jobs.report.writing import leaves_report
+from jobs.report.facts import ReadLists
+from jobs.report.writing import leave_report
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.sinks.base import RunRecord, RunTables
 from jobs.sinks.following import follow_all
@@ -57,7 +58,6 @@ def arg_parser() -> argparse.ArgumentParser:
 
 
 @night_step(_NAME)
-@leaves_report
 def main(arguments: RunArguments) -> None:
     begin = time.monotonic()
     config, lake, as_of = arguments.config, arguments.lake, arguments.as_of
@@ -87,6 +87,8 @@ def main(arguments: RunArguments) -> None:
     )
     if arguments.outcome is not None:
         arguments.outcome.write_text(json.dumps(_outcome(published, as_of)), encoding="utf-8")
+    difference = published.verdict.difference
+    leave_report(arguments, published.run_id, ReadLists(found.lists, difference))
     published.require_not_held()
     _say(published, as_of)
     follow_all(record, sinks, config.lists.keep_runs, published.run_id)

@@ -172,8 +172,10 @@ def test_runs_and_the_command_name_reports(nights: Publisher) -> None:
     written = CliRunner().invoke(app, ["report", "1"])
     assert (written.exit_code, written.stdout) == (0, f"{file}\n")
     assert "run-2.html" in CliRunner().invoke(app, ["runs", "--json"]).stdout
+    left = page(nights, 3)
     newest = CliRunner().invoke(app, ["report"])
     assert newest.stdout.strip().endswith("run-3.html")
+    assert page(nights, 3) == left
     missing = CliRunner().invoke(app, ["report", "12"])
     assert "there is no complete run 12" in missing.output
 

@@ -18,9 +18,6 @@ from recsys.errors import RunNotThereError
 from recsys.evaluation.run_metrics import RunMetric
 from recsys.sections.ids import Ids
 
-Asked = int | AsOf | None
-"""A run by its number, or the newest of an as-of, or of all."""
-
 
 @dataclass(frozen=True)
 class ReportedRun:
@@ -77,18 +74,12 @@ def report_session(uri: SecretStr) -> Iterator[Connection]:
         yield connection
 
 
-def reported_run(connection: Connection, asked: Asked) -> ReportedRun:
-    """A complete run. Raises RunNotThereError where there is none such."""
-    values = {
-        "run_id": asked if isinstance(asked, int) else None,
-        "as_of": asked.instant if isinstance(asked, AsOf) else None,
-    }
-    for number, as_of, *more in _rows(connection, "report/run", values):
+def reported_run(connection: Connection, run_id: int | None) -> ReportedRun:
+    """A complete run; None: the newest. Raises RunNotThereError where there is none."""
+    for number, as_of, *more in _rows(connection, "report/run", {"run_id": run_id}):
         return ReportedRun(number, AsOf(as_of), *more)
-    which = {int: f" {asked}", AsOf: f" as of {asked}"}.get(type(asked), "")
-    raise RunNotThereError(
-        f"there is no complete run{which}; `recsys runs` lists those that there are"
-    )
+    which = "complete run" if run_id is None else f"complete run {run_id}"
+    raise RunNotThereError(f"there is no {which}; `recsys runs` lists those that there are")
 
 
 def earlier_runs(connection: Connection, run_id: int, n: int) -> dict[int, AsOf]:
