@@ -51,11 +51,12 @@ def _choice(arguments: RunArguments, night: Night) -> RankingPolicy:
     if not config.measures():
         return RankingPolicy.only(names[0])
     known = TrainingData(arguments)
+    holdout = known.holdout()
     models = {name: _measured_model(arguments, name, night) for name in names}
     standing = standing_choice(arguments, night.fingerprint)
     weights = config.generators.weights()
     return choose_policy(
-        known.holdout(), models, known.available, config.ranking, weights, config.seed, standing
+        holdout, models, known.available, config.ranking, weights, config.seed, standing
     )
 
 
