@@ -5,6 +5,7 @@ Airflow reads its environment once, while it is imported, so it is imported in f
 
 from __future__ import annotations
 
+import logging
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,15 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", '{"conn_type": "spark", "host": "local[1]"}')
         patch.syspath_prepend(REPOSITORY / "dags")
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_log_of_airflow_is_left() -> Iterator[None]:
+    """Airflow logs all that a process does to the standard output of the test that began it."""
+    yield
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if type(each) is logging.StreamHandler]:
+        root.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")
