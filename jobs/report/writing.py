@@ -39,3 +39,5 @@ def leave_report(arguments: RunArguments, run_id: int, read: ReadLists) -> None:
         log.info("the report of run %d is %s", run_id, file)
     except RecsysError as error:
         log.warning("no report of run %d: %s; `recsys report` makes it", run_id, error)
+    except Exception:
+        log.exception("no report of run %d", run_id)

@@ -8,6 +8,9 @@ from typing import Final
 _STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 _ROOM: Final = 0.08
 """Part of the range that is left free above and below."""
+_ROUNDING: Final = 1e-9
+_LEAST: Final = 1e-6
+"""Room in any case, so that no axis is without an extent."""
 NONE: Final = "-"
 """A figure that there is none of."""
 
@@ -32,7 +35,9 @@ def reach(values: Iterable[float], *, from_zero: bool = False) -> tuple[float, f
     low, high = min(known), max(known)
     if from_zero:
         low, high = min(low, 0.0), max(high, 0.0)
-    room = _ROOM * ((high - low) or abs(high) or 1.0)
+    size, spread = max(abs(low), abs(high)), high - low
+    # Numbers that differ by rounding, or are as good as 0, are one number.
+    room = max(_ROOM * (spread if spread > _ROUNDING * size else size), _LEAST)
     return (low if from_zero and low == 0.0 else low - room), high + room
 
 

@@ -102,3 +102,10 @@ def test_tenths_of_the_items_are_by_popularity() -> None:
     assert (tenths[0].shown, tenths[0].exposure) == (0.5, 0.25)
     assert (tenths[9].shown, tenths[9].exposure) == (1.0, 0.75)
     assert len(by_popularity(np.array([5, 6]), np.array([0.0, 1.0]))) == 2
+
+
+@pytest.mark.parametrize("value", [0.0, 5e-324, 1e-300, -1e-12, 1.0, 3e38])
+def test_an_axis_of_one_number_has_an_extent(value: float) -> None:
+    low, high = reach([value, float(np.nextafter(value, np.inf))])
+    assert low < value < high
+    assert len(ticks(low, high)) >= 1
