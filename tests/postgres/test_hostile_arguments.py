@@ -111,7 +111,9 @@ def published(
     config.write_text(shipped.replace('"bigint"', f'"{request.param}"'), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RECSYS_POSTGRES_URI", bare_postgres_uri.get_secret_value())
+    # Some commands ask it each time, and nobody answers there.
     monkeypatch.setenv("RECSYS_MONGO_URI", "mongodb://127.0.0.1:1/nowhere")
+    monkeypatch.setattr("jobs.sources.mongo._TIMEOUT_MS", 50)
     monkeypatch.setenv("RECSYS_LAKE", str(tmp_path / "lake"))
     monkeypatch.setenv("RECSYS_CONFIG", str(config))
     assert load_config().ids == ids
