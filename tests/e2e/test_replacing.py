@@ -21,7 +21,7 @@ def state(pipeline: Pipeline) -> tuple[object, ...]:
     lake = Path(pipeline.settings.lake.path)
     files = {path: path.read_bytes() for path in lake.rglob("*") if path.is_file()}
     tables = ("recs.run", "recs.user_list", "recs.live", "market.interactions")
-    rows = [str(pipeline.query(f"SELECT * FROM {t} ORDER BY 1, 2")) for t in tables]  # noqa: S608
+    rows = [str(pipeline.query(f"SELECT t::text FROM {t} AS t ORDER BY 1")) for t in tables]  # noqa: S608
     return {path: files[path] for path in files if path.name != ".lock"}, *rows
 
 
