@@ -15,7 +15,7 @@ from jobs.tuning.tuner import Budget, Tuned, tune, with_sections
 from recsys.arrays import Floats, Ints, Mask
 from recsys.config import Config
 from recsys.dataset.bands import bands_of, members_of
-from recsys.dataset.training import Training
+from recsys.dataset.training import Holdout, Training
 from recsys.dataset.trial import DataSet
 from recsys.errors import DataError
 from recsys.evaluation.metrics import (
@@ -147,18 +147,10 @@ def try_stack(
             budget = Budget(minutes=tune_minutes)
             found = tune(holdout, known, config, budget, steps.started)
             config, tuned = _with_tuned(config, found)
-    measured = holdout.drawn(config.ranking.most_users, config.seed)
-    earlier = {
-        name: model.of_users(measured.users)
-        for name, model in fitted(holdout.training, config, steps, "inner ")
-    }
-    with steps.step("choose"):
-        weights = config.generators.weights()
-        choice = choose_policy(measured, earlier, known, config.ranking, weights, config.seed)
+    choice, earlier = _chosen(holdout, known, config, steps)
     training = data.training(split.train)
-    if not is_start(holdout.training, training):
-        earlier = {}
-    models = dict(fitted(training, config, steps, "", earlier))
+    begun = earlier if is_start(holdout.training, training) else {}
+    models = dict(fitted(training, config, steps, "", begun))
     scorer = Scorer.of(models, known, data.shape[1])
     blends: dict[str, Blend] = {
         name: WeightedSum(np.eye(len(models))[place].tolist()) for place, name in enumerate(models)
@@ -175,16 +167,47 @@ def try_stack(
         lists |= published
         reach |= dict.fromkeys(published, reach[BLEND])
     with steps.step("measure"):
-        touched = np.bincount(split.train.merged().item_rows, minlength=data.shape[1])
-        relevant = split.test.item_lists(users)
-        evaluations = {
-            name: evaluate_lists(ranked, relevant, Catalogue(touched), k=k, reached=reach[name])
-            for name, ranked in lists.items()
-        }
-        bands = members_of(bands_of(split.train.item_lists(users).lengths))
-        quality = _quality(evaluations, touched, bands, label, config.seed)
+        evaluations, quality = _measured(lists, reach, data, split, label, k, config.seed)
     values = {name: found.per_user["ndcg"] for name, found in evaluations.items()}
     return Trial(config, choice, quality, tuned, steps, values)
+
+
+def _chosen(
+    holdout: Holdout, known: Ints, config: Config, steps: Steps
+) -> tuple[RankingPolicy, dict[str, Model]]:
+    """The choice on a holdout, and the generators it was measured with."""
+    measured = holdout.drawn(config.ranking.most_users, config.seed)
+    models = {
+        name: model.of_users(measured.users)
+        for name, model in fitted(holdout.training, config, steps, "inner ")
+    }
+    with steps.step("choose"):
+        weights = config.generators.weights()
+        return choose_policy(measured, models, known, config.ranking, weights, config.seed), models
+
+
+def _measured(
+    lists: Mapping[str, Ints],
+    reach: Mapping[str, Mask],
+    data: DataSet,
+    split: Split,
+    label: str,
+    k: int,
+    seed: int,
+) -> tuple[dict[str, Evaluation], Quality]:
+    """Each model's lists of the users of the test part, beside what they turned to.
+
+    lists: (u, k) item rows by model. reach: (relevant,) what each model can say anything of.
+    """
+    users = split.test.users()
+    touched = np.bincount(split.train.merged().item_rows, minlength=data.shape[1])
+    relevant = split.test.item_lists(users)
+    evaluations = {
+        name: evaluate_lists(ranked, relevant, Catalogue(touched), k=k, reached=reach[name])
+        for name, ranked in lists.items()
+    }
+    bands = members_of(bands_of(split.train.item_lists(users).lengths))
+    return evaluations, _quality(evaluations, touched, bands, label, seed)
 
 
 def _quality(

@@ -126,7 +126,10 @@ def promtool(*arguments: str, given: str | None = None) -> None:
 
 @pytest.mark.usefixtures("nights")
 def test_promtool_takes_the_metrics() -> None:
-    promtool("check", "metrics", given=CliRunner().invoke(app, ["metrics"]).stdout)
+    shown = CliRunner().invoke(app, ["metrics"]).stdout
+    # It takes nothing at all, too.
+    assert "recsys_live_run_id 1.0" in shown
+    promtool("check", "metrics", given=shown)
 
 
 def test_promtool_takes_the_alerts_and_they_fire_when_they_should(tmp_path: Path) -> None:
