@@ -68,10 +68,11 @@ class Tuned:
 
     @property
     def setting(self) -> Mapping[str, Value]:
-        """The values in the section of what may be tuned."""
+        """The values in the section of what may be tuned; of one that is off by default, the
+        weight as well, which a search has set or left."""
         generator = GENERATORS[self.name]
         search = generator.SEARCH if isinstance(generator, Tunable) else {}
-        keys = ["weight", *search] if self.rival else search
+        keys = search if type(self.section)().weight else ["weight", *search]
         return {key: getattr(self.section, key) for key in keys}
 
     @property

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jobs.run.settings import load_config
-from jobs.tuning.tuner import Budget, Tuned, tune
+from jobs.tuning.tuner import Budget, Tuned, tune, with_sections
 from recsys.config import Config
 from recsys.dataset.trial import DataSet
 from recsys.generators import graph
@@ -65,4 +65,8 @@ def test_the_model_of_order_is_switched_on_where_order_was_planted(
     assert own.outcome.startswith("switched on" if on else "stays off")
     if on:
         assert own.after > 1.2 * own.before
-        assert own.setting["weight"] == 1.0
+        # It is in use then, and what later searches find leaves it there.
+        used = with_sections(config, {NEXT_ITEM: own.section})
+        again = tune(held, items, used, Budget(trials=1), lambda _: None)
+        (later,) = (each for each in again if each.name == NEXT_ITEM)
+        assert (own.setting["weight"], later.setting["weight"], later.rival) == (1.0, 1.0, "")
