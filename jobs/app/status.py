@@ -17,7 +17,7 @@ from jobs.lake.files import is_local
 from jobs.lake.partitions import Lake
 from jobs.sinks.postgres import lookup
 from jobs.steps.schedule import SCHEDULE, as_of, next_due
-from jobs.stores.stages import CONTRACTS, STAGES, stage_partition
+from jobs.stores.stages import CONTRACTS, STAGES, data_through, stage_partition
 from recsys.as_of import AsOf
 from recsys.schemas import HISTORIES, LISTS, QUARANTINE
 
@@ -100,15 +100,6 @@ def status(uri: SecretStr, lake: Lake, now: datetime) -> Status:
         lake=_lake_state(lake),
         published=lookup.sizes(uri),
     )
-
-
-def data_through(lake: Lake, night: AsOf) -> datetime | None:
-    """The newest event of the sources that a night read, as their check noted it."""
-    partition = stage_partition(lake, "sources", night)
-    if not partition.exists():
-        return None
-    newest = (each.newest for each in CheckFacts.of(partition).events.values())
-    return max((instant for instant in newest if instant is not None), default=None)
 
 
 def held_runs(runs: Sequence[lookup.Run]) -> tuple[Held, ...]:

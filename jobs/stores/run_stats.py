@@ -8,6 +8,7 @@ from jobs.lake.partitions import Lake, Partition
 from jobs.run.entrypoint import RunArguments
 from jobs.stores.models import CHOICE, model_partition
 from jobs.stores.population import active_users
+from jobs.stores.stages import data_through
 from jobs.stores.tunings import night_tuning, read_sections
 from recsys.as_of import AsOf
 from recsys.errors import NoEventsError
@@ -15,14 +16,16 @@ from recsys.schemas import EVENT_SOURCES, HISTORIES, ITEMS, LISTS, QUARANTINE, R
 
 
 def run_stats(arguments: RunArguments) -> dict[str, Any]:
-    """Rows read by source, rows refused by reason, sizes of matrix, models and lists, members, and
-    the tuned parameters that the models were fitted with."""
+    """Rows read by source and the newest event, rows refused by reason, sizes of matrix, models and
+    lists, members, and the tuned parameters that the models were fitted with."""
     lake, as_of = arguments.lake, arguments.as_of
     read = {name: _read_rows(arguments, name) for name in arguments.config.sources.configured()}
     histories = lake.as_of(HISTORIES.name, as_of).manifest()
     items = lake.as_of(ITEMS.name, as_of).manifest()
+    newest = data_through(lake, as_of)
     return {
         "read": read,
+        "data_through": None if newest is None else newest.isoformat(),
         "rejected": dict(QuarantineFacts.of(lake.as_of(QUARANTINE.name, as_of)).rejected),
         "matrix": {
             "users": histories.rows,

@@ -1,5 +1,6 @@
 """The stages at which a night's tables are checked, and the partition of each one's results."""
 
+from datetime import datetime
 from typing import Final, Literal
 
 from jobs.lake.facts import CheckFacts, RuleFacts
@@ -21,3 +22,12 @@ def rule_results(lake: Lake, as_of: AsOf, *stages: Stage) -> list[RuleFacts]:
     """The rules that an as-of was held to at some stages, as far as it was."""
     partitions = [stage_partition(lake, stage, as_of) for stage in stages]
     return [rule for p in partitions if p.exists() for rule in CheckFacts.of(p).rules]
+
+
+def data_through(lake: Lake, as_of: AsOf) -> datetime | None:
+    """The newest event of the sources that a night read, as their check noted it."""
+    partition = stage_partition(lake, "sources", as_of)
+    if not partition.exists():
+        return None
+    newest = (each.newest for each in CheckFacts.of(partition).events.values())
+    return max((instant for instant in newest if instant is not None), default=None)

@@ -253,12 +253,13 @@ COMMENT ON COLUMN recs.user_without_list.reason IS 'Why there is nothing to give
 
 COMMENT ON VIEW recs.freshness IS 'How old the live lists are; no row before the first publication.';
 COMMENT ON COLUMN recs.freshness.run_id IS 'The live run.';
-COMMENT ON COLUMN recs.freshness.data_through IS 'As-of of the live run: nothing later is known in its lists.';
+COMMENT ON COLUMN recs.freshness.data_through IS 'The newest event that the live run knows; null where no source of events was checked.';
 COMMENT ON COLUMN recs.freshness.published_at IS 'When its lists were complete.';
 COMMENT ON COLUMN recs.freshness.switched_at IS 'When it went live.';
 COMMENT ON COLUMN recs.freshness.data_age IS 'Time since data_through.';
 COMMENT ON COLUMN recs.freshness.lists_age IS 'Time since published_at.';
 COMMENT ON COLUMN recs.freshness.last_stopped_at IS 'When a night was last stopped; null where none was.';
+COMMENT ON COLUMN recs.freshness.as_of IS 'Exclusive bound: the run knows only what was known before this instant.';
 
 COMMENT ON FUNCTION recs.block IS 'From the next lookup on, the user does not get the item.';
 COMMENT ON FUNCTION recs.remove_item IS 'From the next lookup on, nobody gets the item.';

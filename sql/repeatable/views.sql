@@ -235,12 +235,13 @@ WHERE (
 CREATE OR REPLACE VIEW recs.freshness AS
 SELECT
     l.run_id,
-    r.as_of AS data_through,
+    (r.stats ->> 'data_through')::timestamptz AS data_through,
     r.published_at,
     l.switched_at,
-    now() - r.as_of AS data_age,
+    now() - (r.stats ->> 'data_through')::timestamptz AS data_age,
     now() - r.published_at AS lists_age,
-    (SELECT max(s.stopped_at) FROM recs.stopped_night AS s) AS last_stopped_at
+    (SELECT max(s.stopped_at) FROM recs.stopped_night AS s) AS last_stopped_at,
+    r.as_of
 FROM recs.live AS l
 JOIN recs.run AS r USING (run_id);
 

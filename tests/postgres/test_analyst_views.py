@@ -147,7 +147,7 @@ def check_gates_and_freshness(nights: SecretStr) -> None:
         "recsys_analyst",
     )
     assert held == [(0.0, 0.9, None, False)]
-    fresh = "SELECT run_id, data_through, lists_age < '1 hour' FROM recs.freshness"
+    fresh = "SELECT run_id, as_of, lists_age < '1 hour' FROM recs.freshness"
     assert query(nights, fresh, "recsys_analyst") == [(2, SECOND.as_of.instant, True)]
     titles = lookup.titles(nights, Ids(), ["10", "13", "14", "99"])
     assert titles == {"10": "Oak chair", "13": "Pine bed\ufffd"}

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from jobs.app.metrics import METRICS
@@ -23,6 +24,7 @@ from jobs.run.entrypoint import lake_of
 from jobs.stores.stages import stage_partition
 from recsys.errors import HeldError
 from tests.finished_nights import DAY, FinishedNight, Publisher
+from tests.postgres.publications import query
 
 MONITORING: Final = Path(__file__).parents[2] / "docs" / "monitoring"
 RULES: Final = MONITORING / "alerts.yml"
@@ -66,11 +68,12 @@ def values(family: Metric) -> dict[str, float]:
 
 
 @pytest.mark.usefixtures("nights")
-def test_metrics_tell_of_the_live_run_and_of_the_last_one() -> None:
+def test_metrics_tell_of_the_live_run_and_of_the_last_one(postgres_uri: SecretStr) -> None:
     found = {name: values(family) for name, family in told().items()}
     assert found["recsys_live_run_id"] == {"": 1}
     assert found["recsys_live_as_of_timestamp_seconds"] == {"": DAY.instant.timestamp()}
     assert found["recsys_live_data_through_timestamp_seconds"] == {"": NEWEST.timestamp()}
+    assert query(postgres_uri, "SELECT data_through FROM recs.freshness") == [(NEWEST,)]
     assert (found["recsys_live_lists"], found["recsys_live_list_places"]) == ({"": 40}, {"": 3})
     assert (found["recsys_held_runs"], found["recsys_run_id"]) == ({"": 1}, {"": 2})
     outcomes = found["recsys_last_night_outcome"]
