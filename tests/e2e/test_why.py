@@ -33,6 +33,8 @@ LENGTH = 100
 EXPLORING = ListSteps.model_validate({"explore": {"slots": 2}})
 BLOCKED = 2571
 BLOCK = "INSERT INTO market.blocks SELECT user_id, %s, '2016-01-01' FROM market.users RETURNING 1"
+INACTIVE = 15
+LEAVE = "UPDATE market.users SET active = false WHERE user_id = %s RETURNING 1"
 RETIRE = "UPDATE market.items SET available = false WHERE item_id %% 10 = 7 RETURNING item_id"
 NEAR = 1e-4
 """Between sums of standardised scores that rounding may put in another order."""
@@ -84,6 +86,7 @@ class Night:
 def night(pipeline: Pipeline, shared_data: Path) -> Night:
     pipeline.load(read_movielens(shared_data / "ml-latest-small"))
     pipeline.query(BLOCK, (BLOCKED,))
+    pipeline.query(LEAVE, (INACTIVE,))
     gone = {item for (item,) in pipeline.query(RETIRE, ())}
     run = pipeline.run(DAY, list_steps=EXPLORING, contracts=Contracts())
     return Night(pipeline, run, gone)
@@ -128,6 +131,7 @@ def check_what_dropped_pairs(night: Night) -> None:
     assert rules == {"seen", "unavailable", "ranking", "list step explore"}
     user = next(user for user in users if BLOCKED not in night.seen[user])
     assert night.asked(explained, user, BLOCKED).verdict.startswith("blocked: ")
+    assert night.asked(explained, INACTIVE, min(night.items)).verdict.startswith("inactive: ")
     assert night.asked(explained, 10**9, 1).verdict.startswith("unknown user: ")
     assert night.asked(explained, user, 10**9).verdict.startswith("unknown item: ")
 

@@ -19,7 +19,7 @@ from recsys.lists.explaining import Explainer, OwnItem, Stage
 from recsys.lists.ranked import RankedLists
 from recsys.lists.ranker import Ranker
 from recsys.lists.reasons import FIXED, Reasoner, coded, decoded
-from recsys.ranking.blend import WeightedSum
+from recsys.ranking.blend import Blend, RankFusion, WeightedSum
 from recsys.ranking.scoring import Scorer
 
 USERS, ITEMS = 300, 50
@@ -203,13 +203,13 @@ def test_what_a_user_has_blocked_is_no_reason() -> None:
     np.testing.assert_array_equal(found.own, [1, 2])
 
 
-def explainer(length: int = 2) -> Explainer:
+def explainer(length: int = 2, blend: Blend | None = None) -> Explainer:
     models: dict[str, Model] = {
         "graph": hand_made(),
         "flat": FactorModel(np.ones((2, 1), "f4"), np.ones((5, 1), "f4")),
     }
     available = np.array([1, 2, 3, 4])
-    ranker = Ranker(Scorer.of(models, available, 5), WeightedSum((1.0, 1.0)))
+    ranker = Ranker(Scorer.of(models, available, 5), blend or WeightedSum((1.0, 1.0)))
     return Explainer(models, ranker, Chain((), available, length), depth=3)
 
 
@@ -226,3 +226,6 @@ def test_each_pair_ends_at_the_stage_that_dropped_it() -> None:
     assert explainer().explain(user, 4, 2).dropped == "ranking: ranked 4, of which 3 are kept"
     assert explainer().explain(user, 2, 2).dropped == "length: place 3, of which 2 are published"
     assert explainer().explain(user, 0, 2).dropped == "the user must not get it"
+    of_one = explainer(blend=RankFusion(1))
+    assert of_one.explain(user, 3, 2).dropped is None
+    assert of_one.explain(user, 2, 2).dropped == "candidates: no generator proposes it"
