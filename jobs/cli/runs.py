@@ -48,8 +48,8 @@ def runs(
         for remark in _remarks(run):
             typer.echo(f"run {run.run_id} {remark}")
     if reports:
-        named = ", ".join(file.name for file in reports.values())
-        typer.echo(f"reports in {next(iter(reports.values())).parent}: {named}")
+        named = ", ".join(map(str, reports))
+        typer.echo(f"runs with a report, whose file recsys report names: {named}")
     for sink in late:
         typer.echo(f"behind the live run: {sink}")
 

@@ -17,7 +17,7 @@ from recsys.arrays import Ragged
 from recsys.lists.ranked import RankedLists
 from recsys.lists.steps.explore import Policy, explored
 from recsys.schemas import LISTS
-from tests.architecture.documents import OPERATIONS
+from tests.architecture.documents import ANALYSTS
 from tests.postgres.publications import BIGINT, DAY, passed, popular, tables
 
 USERS, ORDINARY = 4_000, 8
@@ -56,7 +56,7 @@ def test_the_guides_query_says_what_another_way_of_drawing_would_earn(
     record = RunRecord(DAY, "hash", "1.0", ("als", "explore"), {})
     made = tables(BIGINT, ds.dataset(rows), popular(BIGINT, 1))
     run_id = publish(PostgresSink(postgres_uri, BIGINT), record, made, passed, 7).run_id
-    (text,) = re.findall(r"```sql\n(SELECT\n    count\(\*\) AS lists.*?)```", OPERATIONS, re.DOTALL)
+    (text,) = re.findall(r"```sql\n(SELECT\n    count\(\*\) AS lists.*?)```", ANALYSTS, re.DOTALL)
     luck = np.random.default_rng(1).random(USERS)
     shown = [
         (run_id, user, items[4], bool(luck[user] < CLICKS[items[4]]))
