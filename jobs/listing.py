@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from jobs.run.entrypoint import RunArguments
-from jobs.stores.models import TrainingData, read_model
+from jobs.stores.models import HOLDOUT_MODEL, TrainingData, read_model
 from jobs.stores.step_facts import read_facts
 from jobs.tasks.lists import ListMaker, PoolMaker, PoolSource
 from recsys import columns as c
@@ -16,7 +16,8 @@ from recsys.dataset.matrices import list_arrays
 from recsys.generators.contract import Arrays, Model
 from recsys.ids import IdIndex
 from recsys.lists.chain import Chain, plan_chain
-from recsys.lists.contract import StepContext
+from recsys.lists.contract import HeldBack, StepContext
+from recsys.lists.pools import held_back
 from recsys.lists.ranker import Ranker
 from recsys.lists.reasons import Reasoner
 from recsys.nights import night_seed
@@ -48,7 +49,18 @@ class Listing:
             steps=config.lists.steps,
             length=config.lists.length,
             seed=night_seed(config.seed, self.arguments.as_of),
+            held_back=self._held_back if config.measures() else None,
         )
+
+    def _held_back(self) -> HeldBack:
+        """The pools of the users of the holdout, by what full nights fit for it."""
+        lake, as_of, config = self.arguments.lake, self.arguments.as_of, self.arguments.config
+        models = {
+            name: read_model(lake, name, as_of, HOLDOUT_MODEL) for name in self.policy.generators
+        }
+        most, depth = config.ranking.candidates, config.lists.depth
+        holdout, available = self.known.holdout(), self.known.available
+        return held_back(holdout, models, self.policy, available, most, depth)
 
     @cached_property
     def chain(self) -> Chain:

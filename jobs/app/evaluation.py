@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 import numpy as np
@@ -37,7 +37,7 @@ from recsys.evaluation.splits import Pairs, Split
 from recsys.generators.contract import Arrays, Model
 from recsys.lists.chain import Chain, market_steps, plan_chain, plan_market_step
 from recsys.lists.contract import Recipients, StepContext
-from recsys.lists.pools import HeldPools, ranked_chunks
+from recsys.lists.pools import HeldPools, held_back, ranked_chunks
 from recsys.lists.ranked import RankedLists
 from recsys.lists.ranker import Ranker, chunk_lists
 from recsys.ranking.blend import Blend, WeightedSum
@@ -147,7 +147,8 @@ def try_stack(
             budget = Budget(minutes=tune_minutes)
             found = tune(holdout, known, config, budget, steps.started)
             config, tuned = _with_tuned(config, found)
-    choice, earlier = _chosen(holdout, known, config, steps)
+    measured = holdout.drawn(config.ranking.most_users, config.seed)
+    choice, earlier = _chosen(measured, known, config, steps)
     training = data.training(split.train)
     begun = earlier if is_start(holdout.training, training) else {}
     models = dict(fitted(training, config, steps, "", begun))
@@ -159,7 +160,21 @@ def try_stack(
     with steps.step("rank"):
         lists, reach = _ranked(scorer, blends, split, k)
     context = StepContext(
-        training, known, models, config.lists.steps, config.lists.length, config.seed
+        training,
+        known,
+        models,
+        config.lists.steps,
+        config.lists.length,
+        config.seed,
+        partial(
+            held_back,
+            measured,
+            earlier,
+            choice,
+            known,
+            config.ranking.candidates,
+            config.lists.depth,
+        ),
     )
     with steps.step("list steps"):
         ranker = Ranker(scorer, blends[BLEND])
@@ -175,15 +190,14 @@ def try_stack(
 def _chosen(
     holdout: Holdout, known: Ints, config: Config, steps: Steps
 ) -> tuple[RankingPolicy, dict[str, Model]]:
-    """The choice on a holdout, and the generators it was measured with."""
-    measured = holdout.drawn(config.ranking.most_users, config.seed)
+    """The choice on a holdout, and the generators it was measured with, of its users alone."""
     models = {
-        name: model.of_users(measured.users)
+        name: model.of_users(holdout.users)
         for name, model in fitted(holdout.training, config, steps, "inner ")
     }
     with steps.step("choose"):
         weights = config.generators.weights()
-        return choose_policy(measured, models, known, config.ranking, weights, config.seed), models
+        return choose_policy(holdout, models, known, config.ranking, weights, config.seed), models
 
 
 def _measured(

@@ -52,6 +52,15 @@ class Recipients:
 
 
 @dataclass(frozen=True)
+class HeldBack:
+    """Pools of users of whom the later is known, ranked by models that were fitted before it."""
+
+    chunks: Sequence[tuple[RankedLists, Recipients]]
+    relevant: Ragged
+    """The items that each of the users, in the order of the chunks, turned to later."""
+
+
+@dataclass(frozen=True)
 class StepContext:
     """Context of an as-of for list steps, besides the lists."""
 
@@ -66,6 +75,8 @@ class StepContext:
     """Items of a published list."""
     seed: int
     """Of draws; each night has its own."""
+    held_back: Callable[[], HeldBack] | None = None
+    """Ranks the users of the holdout; None where there is none."""
 
     @property
     def items(self) -> int:

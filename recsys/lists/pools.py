@@ -1,14 +1,18 @@
 """Sums over the pools of all users, chunk by chunk."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from recsys.dataset.training import Holdout
+from recsys.generators.contract import Model, Rows
 from recsys.lists.chain import Chain
-from recsys.lists.contract import ChunkSummary, Counts, Recipients
+from recsys.lists.contract import ChunkSummary, Counts, HeldBack, Recipients
 from recsys.lists.ranked import RankedLists
 from recsys.lists.ranker import Ranker
+from recsys.ranking.policy import RankingPolicy
+from recsys.ranking.stack import seen
 
 
 def ranked_chunks(
@@ -20,6 +24,25 @@ def ranked_chunks(
         chosen = np.arange(start, start + len(lists.offsets) - 1)
         yield lists, users.of(chosen)
         start += len(chosen)
+
+
+def held_back(
+    holdout: Holdout,
+    models: Mapping[str, Model],
+    policy: RankingPolicy,
+    available: Rows,
+    most: int,
+    depth: int,
+) -> HeldBack:
+    """The pools of the users of a holdout.
+
+    models: fitted on `holdout.training`, of `holdout.users` alone. most: candidates of each
+    generator. depth: items of a pool.
+    """
+    ranker = Ranker.of(models, policy, available, holdout.training, most, users=holdout.users)
+    rows = np.arange(len(holdout.users))
+    users = Recipients(rows, rows.astype(np.uint64), seen(holdout.training, holdout.users))
+    return HeldBack(list(ranked_chunks(ranker, users, depth)), holdout.relevant)
 
 
 @dataclass(frozen=True)

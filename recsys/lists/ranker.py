@@ -64,11 +64,12 @@ class Ranker:
         most: int,
         *,
         opinions: bool = False,
+        users: Ints | None = None,
     ) -> Self:
         """The two stages of an as-of. most: candidates of each generator."""
         heard = {name: model for name, model in models.items() if name not in choice.left_out}
         scorer = Scorer.of(heard, available, training.history.shape[1])
-        blend = choice.blend(scorer, training, most)
+        blend = choice.blend(scorer, training, most, users)
         return cls(scorer, blend, choice.heard, len(models) if opinions else 0)
 
     def top_n(self, users: Ints, excluded: Ragged, n: int) -> Iterator[RankedLists]:

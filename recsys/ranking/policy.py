@@ -103,11 +103,14 @@ class RankingPolicy(BaseModel):
         orders = dict.fromkeys(BANDS, order)
         return cls(generators=(generator,), orders=orders, base=(1.0,))
 
-    def blend(self, scorer: Scorer, training: Training, most: int) -> Blend:
+    def blend(
+        self, scorer: Scorer, training: Training, most: int, users: Ints | None = None
+    ) -> Blend:
         """The blend itself.
 
         scorer: of all generators, or of those alone that are not left out.
         training: what is known of users and items. most: candidates of each generator.
+        users: (u,) rows of those who take the rows from 0 on; without, everybody has the own row.
         """
         heard = np.flatnonzero([name not in self.left_out for name in scorer.names])
 
@@ -117,8 +120,10 @@ class RankingPolicy(BaseModel):
         ways: dict[Method, Blend] = {"fusion": RankFusion(most)}
         if self.rankers:
             facts = ItemUserFeatures.of(training)
+            facts = facts if users is None else facts.of_users(users)
             ways["learned"] = Learned(self.rankers, of_heard(self.base), most, scorer, facts)
         bands = bands_of(np.diff(training.history.indptr))
+        bands = bands if users is None else bands[users]
         orders = [self.orders[name] for name in BANDS]
         blends = [ways.get(each.method, WeightedSum(of_heard(each.weights))) for each in orders]
         one = len({(order.method, order.weights) for order in orders}) == 1
