@@ -58,9 +58,15 @@ class Listing:
         models = {
             name: read_model(lake, name, as_of, HOLDOUT_MODEL) for name in self.policy.generators
         }
-        most, depth = config.ranking.candidates, config.lists.depth
-        holdout, available = self.known.holdout(), self.known.available
-        return held_back(holdout, models, self.policy, available, most, depth)
+        return held_back(
+            self.known.holdout(),
+            models,
+            self.policy,
+            self.known.available,
+            config.ranking.candidates,
+            config.lists.depth,
+            config.seed,
+        )
 
     @cached_property
     def chain(self) -> Chain:

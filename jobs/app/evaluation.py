@@ -174,6 +174,7 @@ def try_stack(
             known,
             config.ranking.candidates,
             config.lists.depth,
+            config.seed,
         ),
     )
     with steps.step("list steps"):

@@ -73,6 +73,9 @@ def _show(found: Answer, pair: Pair, run: AskedRun, *, as_json: bool) -> None:
         typer.echo()
         places = ((s.name, "-" if s.place is None else str(s.place)) for s in found.stages)
         show_table((words("after"), number("place")), places)
+        for stage in found.stages:
+            if stage.remark:
+                typer.echo("\n".join(wrap(f"{stage.name}: {stage.remark}", _WIDE)))
     if found.features:
         typer.echo()
         strongest = list(found.features.items())[:_FEATURES]

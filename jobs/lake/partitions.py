@@ -72,7 +72,7 @@ class Draft:
         """Adds named arrays as one npz file, without pickle."""
         with create(self.folder / ARRAYS) as out:
             np.savez(out, allow_pickle=False, **arrays)
-        rows = max((len(array) for array in arrays.values()), default=0)
+        rows = max((len(array) for array in arrays.values() if array.shape), default=0)
         self.files.append(DataFile(name=ARRAYS, rows=rows, **out.written))
 
     def write_text(self, name: str, text: str, rows: int) -> None:

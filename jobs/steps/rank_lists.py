@@ -67,6 +67,8 @@ def main(arguments: RunArguments) -> None:
     log.info("lists of %d users by %s, %d kept as they were", due.sum(), methods, len(kept))
     if listing.chain.steps:
         log.info("list steps: %s", ", ".join(step.name for step in listing.chain.steps))
+        for name, line in listing.chain.summaries().items():
+            log.info("%s: %s", name, line)
     with lake.as_of(FALLBACK.name, as_of).replace() as draft:
         draft.write_table(_fallback(arguments, known))
 

@@ -1,14 +1,18 @@
 """Figures of a run that its manifests state: rows read and refused, sizes, seconds of each step."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jobs.lake.facts import ListsFacts, ModelFacts, StepFacts
 from jobs.lake.partitions import Lake, Partition
 from jobs.stores.models import model_partition
+from jobs.stores.step_facts import read_facts
 from recsys.as_of import AsOf
 from recsys.config import Config
 from recsys.evaluation.run_metrics import RunMetric
+from recsys.lists.chain import market_steps
+from recsys.lists.contract import Reporting
+from recsys.lists.registry import LIST_STEPS
 from recsys.schemas import LISTS
 
 
@@ -56,4 +60,13 @@ def run_metrics(
             for name, values in labelled.items()
             for label, value in values.items()
         ),
+        *_of_list_steps(lake, as_of, config),
     ]
+
+
+def _of_list_steps(lake: Lake, as_of: AsOf, config: Config) -> Iterator[RunMetric]:
+    """The figures of what the list steps came to; on a night on changes in its last full night."""
+    for name in market_steps(config.lists.steps):
+        step = LIST_STEPS[name]
+        if isinstance(step, Reporting):
+            yield from step.metrics(read_facts(lake, name, as_of))

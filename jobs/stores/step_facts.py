@@ -28,7 +28,10 @@ def read_facts(lake: Lake, step: str, as_of: AsOf) -> Arrays:
 
 
 def kept_facts(arguments: RunArguments, known: TrainingData, step: str, base: AsOf) -> Arrays:
-    """Facts of an earlier full night in the order of today's items; 0 for new ones."""
+    """Facts of an earlier full night in the order of today's items; 0 for new ones. Single numbers
+    are what they were."""
     items = earlier_items(arguments, known, base)
     found = read_facts(arguments.lake, step, base)
-    return {key: aligned_rows(array, items) for key, array in found.items()}
+    return {
+        key: aligned_rows(array, items) if array.shape else array for key, array in found.items()
+    }

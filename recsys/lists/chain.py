@@ -14,6 +14,7 @@ from recsys.lists.contract import (
     Pools,
     Prepared,
     Recipients,
+    Reporting,
     StepConfig,
     StepContext,
 )
@@ -44,6 +45,16 @@ class Chain:
     def then(self, step: PlannedStep) -> Self:
         """The chain with one more step at its end."""
         return replace(self, steps=(*self.steps, step))
+
+    def summaries(self) -> dict[str, str]:
+        """What each step came to that has something to say."""
+        modules = {step.name: (LIST_STEPS[step.name], step.facts) for step in self.steps}
+        lines = {
+            name: module.summary(facts)
+            for name, (module, facts) in modules.items()
+            if isinstance(module, Reporting)
+        }
+        return {name: line for name, line in lines.items() if line}
 
     def applied(self, lists: RankedLists, users: Recipients) -> RankedLists:
         """Turn the pools of a chunk of users into lists, step by step."""
@@ -130,10 +141,10 @@ def plan_chain(
 def plan_market_step(name: str, pools: Pools, context: StepContext, sections: Section) -> Arrays:
     """Facts of a step that looks at the pools of all users.
 
-    Raises TypeError where the arrays are not of items.
+    Raises TypeError where an array that is not a single number is not of items.
     """
     found = cast("MarketStep", LIST_STEPS[name]).plan(pools, context, getattr(sections, name))
-    odd = [key for key, array in found.items() if array.shape[:1] != (context.items,)]
+    odd = [key for key, each in found.items() if each.shape and len(each) != context.items]
     if odd:
         raise TypeError(f"list step {name}: the first axis of {odd[0]} must be the item index")
     return found

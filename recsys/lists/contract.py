@@ -15,6 +15,7 @@ import numpy.typing as npt
 from recsys.arrays import ItemRows, Ragged, UserRows
 from recsys.dataset.training import Training
 from recsys.draws import Words
+from recsys.evaluation.run_metrics import RunMetric
 from recsys.generators.contract import Arrays, Model, Rows
 from recsys.lists.ranked import RankedLists
 from recsys.sections.base import Section
@@ -51,11 +52,29 @@ class Recipients:
         return type(self)(self.rows[users], self.keys[users], self.excluded.take(users))
 
 
+Counts = dict[str, npt.NDArray[np.integer]]
+ChunkSummary = Callable[[RankedLists, Recipients], Arrays]
+"""Counts something in the pools of a chunk: whole numbers, in arrays of the same shapes always."""
+
+
+class Pools(Protocol):
+    """The ranked pools of all users, as the steps before have left them."""
+
+    def summed(self, summary: ChunkSummary) -> Counts:
+        """Adds up what a function counts in each chunk of users.
+
+        Only the sums leave the partitions. They are of whole numbers, so that they do not depend
+        on how users are spread: count scores in fixed point. Raises TypeError where they are not.
+        """
+
+
 @dataclass(frozen=True)
 class HeldBack:
     """Pools of users of whom the later is known, ranked by models that were fitted before it."""
 
     chunks: Sequence[tuple[RankedLists, Recipients]]
+    pools: Pools
+    """The same, to be summed up."""
     relevant: Ragged
     """The items that each of the users, in the order of the chunks, turned to later."""
 
@@ -116,29 +135,31 @@ class Prepared(Protocol):
         """Prepare `apply` for an as-of; None where the step has nothing to do on it."""
 
 
-Counts = dict[str, npt.NDArray[np.integer]]
-ChunkSummary = Callable[[RankedLists, Recipients], Arrays]
-"""Counts something in the pools of a chunk: whole numbers, in arrays of the same shapes always."""
-
-
-class Pools(Protocol):
-    """The ranked pools of all users, as the steps before have left them."""
-
-    def summed(self, summary: ChunkSummary) -> Counts:
-        """Adds up what a function counts in each chunk of users.
-
-        Only the sums leave the partitions. They are of whole numbers, so that they do not depend
-        on how users are spread: count scores in fixed point. Raises TypeError where they are not.
-        """
-
-
 @runtime_checkable
 class MarketStep(Protocol):
     """A step that looks at the pools of all users before it changes any list."""
 
     def plan(self, pools: Pools, context: StepContext, config: Any) -> Arrays:
-        """(items, …) arrays of what the market says of each item; `apply` gets them as facts.
+        """(items, …) arrays of what the market says of each item, and single numbers, as arrays
+        without an axis, of what it says of itself; `apply` gets them as facts.
 
         They are kept with the models of the as-of. On a night on changes those of the last full
         night are used, with 0 for items that are new since: 0 must mean that nothing is known.
+        """
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """A market step that says what it came to."""
+
+    def metrics(self, facts: Arrays) -> list[RunMetric]:
+        """Figures of a run."""
+
+    def summary(self, facts: Arrays) -> str:
+        """One line for the log; empty where the step did nothing."""
+
+    def remark(self, facts: Arrays, item: int, before: int | None, after: int | None) -> str:
+        """Why an item stands elsewhere on a list after the step; empty where it says nothing.
+
+        item: its row. before, after: its place from 1, None where it is not there.
         """

@@ -8,10 +8,11 @@ import numpy as np
 
 from recsys.arrays import ItemRows
 from recsys.generators.contract import Explains, Model, Rows, Scores
-from recsys.lists.chain import Chain
-from recsys.lists.contract import Recipients
+from recsys.lists.chain import Chain, PlannedStep
+from recsys.lists.contract import Recipients, Reporting
 from recsys.lists.ranked import RankedLists
 from recsys.lists.ranker import Ranker, select
+from recsys.lists.registry import LIST_STEPS
 from recsys.ranking.blend import Among, Blend, ByBand
 from recsys.ranking.features import feature_names
 from recsys.ranking.learned import Learned
@@ -53,6 +54,8 @@ class Stage:
 
     name: str
     place: int | None
+    remark: str = ""
+    """Why a list step has moved it, where that says so."""
 
 
 @dataclass(frozen=True)
@@ -132,15 +135,18 @@ class Explainer:
 
     def _stages(self, scored: Scored, user: Recipients, item: int) -> Iterator[Stage]:
         pool = select(scored, self.ranker.blend, self.ranker.scorer.available, self.depth)
-        yield Stage("pool", _place(pool, item))
+        place = _place(pool, item)
+        yield Stage("pool", place)
         for count, step in enumerate(self.chain.steps, start=1):
             until = replace(self.chain, steps=self.chain.steps[:count])
-            yield Stage(step.name, _place(until.applied(pool, user), item))
+            before, place = place, _place(until.applied(pool, user), item)
+            yield Stage(step.name, place, _remark(step, item, before, place))
         yield Stage(PUBLISHED, _place(self.chain.published(pool, user), item))
 
     def _dropped(self, rank: int, stages: Sequence[Stage]) -> str | None:
         """The first stage after which it is not there, or stands beyond the list's end."""
         places = {stage.name: stage.place for stage in stages}
+        remarks = {stage.name: stage.remark for stage in stages}
         if places[PUBLISHED] is not None:
             return None
         if places["pool"] is None:
@@ -149,9 +155,18 @@ class Explainer:
         for step in self.chain.steps:
             place = places[step.name]
             if place is None or place > self.chain.length >= before:
-                return f"list step {step.name}: at place {before} before it, not listed after it"
+                remark = f": {remarks[step.name]}" if remarks[step.name] else ""
+                left = f"at place {before} before it, not listed after it"
+                return f"list step {step.name}: {left}{remark}"
             before = place
         return f"length: place {before}, of which {self.chain.length} are published"
+
+
+def _remark(step: PlannedStep, item: int, before: int | None, after: int | None) -> str:
+    module = LIST_STEPS[step.name]
+    if before == after or not isinstance(module, Reporting):
+        return ""
+    return module.remark(step.facts, item, before, after)
 
 
 def _own_items(

@@ -11,6 +11,7 @@ from recsys.lists.chain import Chain
 from recsys.lists.contract import ChunkSummary, Counts, HeldBack, Recipients
 from recsys.lists.ranked import RankedLists
 from recsys.lists.ranker import Ranker
+from recsys.ranking.choice import folds
 from recsys.ranking.policy import RankingPolicy
 from recsys.ranking.stack import seen
 
@@ -33,16 +34,28 @@ def held_back(
     available: Rows,
     most: int,
     depth: int,
+    seed: int,
 ) -> HeldBack:
-    """The pools of the users of a holdout.
+    """The pools of the users of a holdout, each ranked by what the others taught.
 
-    models: fitted on `holdout.training`, of `holdout.users` alone. most: candidates of each
-    generator. depth: items of a pool.
+    models: fitted on `holdout.training`, of `holdout.users` alone. policy: chosen on the holdout.
+    most: candidates of each generator. depth: items of a pool. seed: of the choice.
     """
-    ranker = Ranker.of(models, policy, available, holdout.training, most, users=holdout.users)
-    rows = np.arange(len(holdout.users))
-    users = Recipients(rows, rows.astype(np.uint64), seen(holdout.training, holdout.users))
-    return HeldBack(list(ranked_chunks(ranker, users, depth)), holdout.relevant)
+    count, order = len(holdout.users), []
+    chunks: list[tuple[RankedLists, Recipients]] = []
+    parts = [(policy, np.arange(count))]
+    if policy.rankers:
+        others = [other for _, other in folds(count, seed)]
+        own = [policy.model_copy(update={"rankers": (ranker,)}) for ranker in policy.rankers]
+        parts = list(zip(own, others, strict=True))
+    excluded = seen(holdout.training, holdout.users)
+    for way, rows in parts:
+        ranker = Ranker.of(models, way, available, holdout.training, most, users=holdout.users)
+        users = Recipients(rows, rows.astype(np.uint64), excluded.take(rows))
+        chunks += ranked_chunks(ranker, users, depth)
+        order.append(rows)
+    relevant = holdout.relevant.take(np.concatenate(order))
+    return HeldBack(chunks, HeldPools(chunks, Chain((), available, depth)), relevant)
 
 
 @dataclass(frozen=True)

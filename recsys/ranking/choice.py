@@ -271,20 +271,20 @@ def _best(measured: Mapping[str, Floats], incumbent: str) -> tuple[str, str]:
     return incumbent, f"{incumbent} stays: {gained}"
 
 
-def _folds(users: int, seed: int) -> Iterator[tuple[Ints, Ints]]:
+def folds(users: int, seed: int) -> Iterator[tuple[Ints, Ints]]:
     """Places of users to learn from and of the others, each of whom is measured on once."""
     order = np.random.default_rng(seed).permutation(users)
-    folds = _MORE_FOLDS if users < _FEW else _FOLDS
-    for fold in range(folds):
+    count = _MORE_FOLDS if users < _FEW else _FOLDS
+    for fold in range(count):
         out = np.zeros(users, dtype=bool)
-        out[order[fold::folds]] = True
+        out[order[fold::count]] = True
         yield np.flatnonzero(~out), np.flatnonzero(out)
 
 
 def _tuned(sums: WeightedSums, start: Floats, seed: int) -> _Measured:
     """Weights learnt from all, and the NDCG of each fold by those that the others taught."""
     values = np.zeros(len(sums))
-    for own, other in _folds(len(sums), seed):
+    for own, other in folds(len(sums), seed):
         values[other] = sums.part(other).ndcg(learn_weights(sums.part(own), start))
     return _Measured("sum", learn_weights(sums, start), values)
 
@@ -305,7 +305,7 @@ def _rankers(
             later.measure(leading.of(own), other, base, seed)
         return ranker
 
-    return list(threads.map(fold, _folds(len(found), seed))), values, later
+    return list(threads.map(fold, folds(len(found), seed))), values, later
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,25 @@
 """Exposure spread over items: known answers, and nothing where no target is set."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 
 from recsys.arrays import Ragged
+from recsys.lists.admission import admitted, found_thresholds, priorities
 from recsys.lists.chain import Chain
 from recsys.lists.contract import HeldBack, Recipients, StepContext
 from recsys.lists.pools import HeldPools
+from recsys.lists.prices import deviations, priced
 from recsys.lists.ranked import RankedLists
-from recsys.lists.steps.exposure import Config, apply, plan, priced
+from recsys.lists.steps.exposure import Config, apply, metrics, plan, remark, summary
 from tests.unit.test_list_steps import context
 
-ITEMS, USERS, DEPTH = 50, 400, 30
+ITEMS, USERS, DEPTH, LENGTH = 50, 400, 30, 5
 
 
 def chunks(size: int) -> list[tuple[RankedLists, Recipients]]:
@@ -43,7 +49,8 @@ def with_holdout(wanted: int) -> StepContext:
     held = chunks(256)
     relevant = np.concatenate([lists.item_rows[wanted::DEPTH] for lists, _ in held])
     ones = Ragged.of_lengths(np.ones(USERS, np.int64), relevant)
-    return replace(context("exposure"), held_back=lambda: HeldBack(held, ones))
+    pools = HeldPools(held, Chain((), np.arange(ITEMS - 10), DEPTH))
+    return replace(context("exposure"), length=20, held_back=lambda: HeldBack(held, pools, ones))
 
 
 def pools(size: int = 256) -> HeldPools:
@@ -74,19 +81,109 @@ def test_prices_move_what_is_shown_to_many_down() -> None:
 def test_a_target_is_reached_with_no_more_than_it_needs(size: int) -> None:
     """What the holdout wants is at the end of lists, so nothing is lost; in any chunks."""
     facts = plan(pools(size), with_holdout(DEPTH - 1), Config(coverage=1.0))
-    assert (facts["before"][:40] > 0).sum() < 40
-    assert (facts["after"][:40] > 0).sum() == 40
-    assert not facts["after"][40:].any()
+    assert (facts["exposure_before"][:40] > 0).sum() < 40
+    assert (facts["exposure"][:40] > 0).sum() == 40
+    assert not facts["exposure"][40:].any()
     whole = plan(pools(), with_holdout(DEPTH - 1), Config(coverage=1.0))
     np.testing.assert_array_equal(whole["prices"], facts["prices"])
     most = plan(pools(size), with_holdout(DEPTH - 1), Config(top_share=0.0))
-    assert most["after"].max() < facts["after"].max() < facts["before"].max()
+    assert most["exposure"].max() < facts["exposure"].max() < facts["exposure_before"].max()
 
 
 def test_the_bound_on_ndcg_holds_the_step_back() -> None:
     """Where everybody turns to the own first item, every exchange of places costs."""
     facts = plan(pools(), with_holdout(0), Config(top_share=0.0, ndcg_loss=0.0))
     assert not facts["prices"].any()
-    little = plan(pools(), with_holdout(0), Config(top_share=0.0, ndcg_loss=0.05))
-    much = plan(pools(), with_holdout(0), Config(top_share=0.0, ndcg_loss=0.5))
-    assert 0.0 < np.ptp(little["prices"]) < np.ptp(much["prices"])
+    little, much = (
+        plan(pools(), with_holdout(0), Config(top_share=0.0, ndcg_loss=loss))
+        for loss in (0.05, 0.5)
+    )
+    assert 0.0 < little["strength"] < much["strength"]
+    for facts, loss in ((little, 0.05), (much, 0.5)):
+        assert facts["ndcg_loss"] + facts["ndcg_error"] <= loss * facts["ndcg_before"]
+
+
+def lists_by(facts: Mapping[str, Any], size: int) -> list[list[int]]:
+    found = []
+    for lists, users in chunks(size):
+        made = apply(lists, users, facts, Config()).cut(LENGTH)
+        found += [made.item_rows[a:b].tolist() for a, b in pairwise(made.offsets)]
+    return found
+
+
+def seated(cap: int) -> list[list[int]]:
+    """The same by deferred acceptance, one round of proposals after the other."""
+    ((lists, users),) = chunks(USERS)
+    pool = lists.item_rows.reshape(USERS, DEPTH).tolist()
+    wants = priorities(lists, users, deviations(lists)).reshape(USERS, DEPTH).tolist()
+    refused: list[set[int]] = [set() for _ in range(USERS)]
+    while True:
+        asked: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for user in range(USERS):
+            left = [place for place in range(DEPTH) if pool[user][place] not in refused[user]]
+            for place in left[:LENGTH]:
+                asked[pool[user][place]].append((wants[user][place], user))
+        over = {item: sorted(those)[:-cap] for item, those in asked.items() if len(those) > cap}
+        if not over:
+            return [
+                [item for item in pool[user] if item not in refused[user]][:LENGTH]
+                for user in range(USERS)
+            ]
+        for item, those in over.items():
+            for _, user in those:
+                refused[user].add(item)
+
+
+@pytest.mark.parametrize("multiple", [3.0, 1.5])
+def test_a_cap_is_kept_and_gives_items_to_those_who_want_them_most(multiple: float) -> None:
+    """Places are 400 x 5 for 40 items, so caps of 150 and 75 lists; about half of a pool is left
+    for who is refused, so no place is empty."""
+    known = replace(context("exposure"), length=LENGTH)
+    facts = plan(pools(7), known, Config(cap=multiple))
+    most = int(multiple * 50)
+    assert facts["cap"] == facts["lists"].max() == most
+    held = np.bincount(np.concatenate(lists_by(facts, 7)), minlength=ITEMS)
+    np.testing.assert_array_equal(held, facts["lists"])
+    assert held.sum() == USERS * LENGTH
+    assert lists_by(facts, 256) == lists_by(facts, 7)
+    same = [a == b for a, b in zip(lists_by(facts, 7), seated(most), strict=True)]
+    assert np.mean(same) > 0.95
+
+
+def test_a_small_cap_is_that_of_deferred_acceptance() -> None:
+    """A fiftieth of a cap of less than 50 is no user, so nobody is refused who need not be."""
+    prices = np.zeros(ITEMS)
+    facts = {"prices": prices, "thresholds": found_thresholds(pools(64), ITEMS, LENGTH, prices, 49)}
+    lists = lists_by(facts, 64)
+    assert lists == seated(49)
+    assert sum(map(len, lists)) < USERS * LENGTH
+
+
+def test_a_cap_is_kept_where_all_want_the_same() -> None:
+    """Equal scores are told apart by user and item, not by who comes first."""
+    alike = RankedLists(
+        np.arange(0, 601, 3),
+        np.tile([0, 1, 2], 200),
+        np.tile([3.0, 2.0, 1.0], 200).astype(np.float32),
+        np.zeros(600, np.int16),
+        np.ones(600, np.float32),
+    )
+    none = Ragged.of_lengths(np.zeros(200, np.int64), np.empty(0, np.int64))
+    users = Recipients(np.arange(200), np.arange(200, dtype=np.uint64), none)
+    all_alike = HeldPools([(alike, users)], Chain((), np.arange(3), 1))
+    thresholds = found_thresholds(all_alike, 3, 1, np.zeros(3), 40)
+    made = admitted(alike, users, np.zeros(3), thresholds).cut(1)
+    assert np.bincount(made.item_rows).tolist() == [40, 40, 40]
+    assert np.ptp(np.flatnonzero(np.diff(made.offsets))) > 150
+
+
+def test_a_night_says_what_it_came_to() -> None:
+    facts = plan(pools(), with_holdout(DEPTH - 1), Config(top_share=0.0, cap=4.0))
+    before, after = (float(facts[f"top_share_{when}"]) for when in ("before", "after"))
+    assert f"top 1 % {100 * before:.1f} % -> {100 * after:.1f} %" in summary(facts)
+    rows = {(row.name, row.label): row.value for row in metrics(facts)}
+    assert rows["exposure_top_share", "after"] == after < before
+    assert rows["exposure_most_lists", None] <= rows["exposure_cap", None]
+    first = int(facts["exposure_before"].argmax())
+    assert remark(facts, first, 1, 5).startswith("moved down: shown to many already (shown ")
+    assert remark(facts, first, 4, 4) == ""

@@ -1,154 +1,310 @@
 """Exposure spread over more items, as far as it costs little of how good the lists are.
 
 Ranking shows everybody the same few items first. Each item gets a price that rises with the
-attention it has got over all lists, and lists are ordered anew by score less price.
+attention it has got over all lists, and lists are ordered anew by score less price. A cap besides
+keeps the number of lists that an item is in, exactly.
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Annotated, Final
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final, Self
 
 import numpy as np
 from pydantic import Field
 
-from recsys.arrays import Floats
+from recsys.arrays import Floats, Ints
 from recsys.evaluation.concentration import top_share
 from recsys.evaluation.metrics import as_ranked, find_hits, ndcg
+from recsys.evaluation.run_metrics import ERRORS_OF_95, RunMetric
 from recsys.generators.contract import Arrays
+from recsys.lists.admission import admitted, found_thresholds
 from recsys.lists.contract import HeldBack, Pools, Recipients, Scope, StepConfig, StepContext
+from recsys.lists.prices import PARTS, PricedMarket, attention, priced
 from recsys.lists.ranked import RankedLists
 from recsys.sections.base import READ_PLACES, Share
 
 SCOPE: Final[Scope] = "market"
-STRENGTHS: Final = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 1.6)
-"""Deviations of a pool's scores that an item with e times the mean exposure loses."""
-ROUNDS: Final = 10
-"""Times that all lists are ordered anew to find prices."""
-_PARTS: Final = 2.0**20
-_EVEN: Final = 0.5
-"""Part of the mean exposure that is added to each: an item without any is not worth everything."""
+STRENGTHS: Final = (0.0, *(0.02 * 1.15**step for step in range(32)))
+"""Deviations of a pool's scores that an item loses each time its exposure is e times as much."""
+_TOP: Final = 0.01
+_OF_NDCG: Final = ("ndcg_loss", "ndcg_error")
 
 
 class Config(StepConfig):
-    """Targets of how exposure is spread; without one the step does nothing."""
+    """Targets of how exposure is spread; without any the step does nothing."""
 
     top_share: Share | None = None
     """Part of the attention that the 1 % of the items with most may get."""
     coverage: Share | None = None
     """Share of the available items that are in somebody's first 20 places."""
     ndcg_loss: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    """Part of NDCG@20 on the holdout that this may cost."""
+    """Part of NDCG@20 on the holdout that both targets may cost, a standard error included."""
+    cap: Annotated[float, Field(ge=1)] | None = None
+    """Times the mean number of lists an item that any item may be in; kept exactly, whatever it
+    costs. It wants a `lists.pool` deeper than the lists, or these get short."""
+
+    @property
+    def spreads(self) -> bool:
+        """Whether there is a target for prices."""
+        return self.top_share is not None or self.coverage is not None
 
 
 def plan(pools: Pools, context: StepContext, config: Config) -> Arrays:
-    """Prices of items, in deviations of a pool's scores, and their exposure before and after.
+    """Prices and thresholds of items, what they were shown before and after, and what it costs.
 
-    The strength is the least that reaches the targets, or else the greatest that the holdout bears.
+    The strength of the prices is the least that reaches the targets, or else the greatest that the
+    holdout bears.
     """
     prices = np.zeros(context.items)
-    if (config.top_share is None and config.coverage is None) or context.held_back is None:
+    if not config.spreads and config.cap is None:
         return {"prices": prices}
-    exposure = partial(_exposure, pools, context.items)
-    before = exposure(prices)
-    allowed = _allowed(context.held_back(), len(context.available), context.items, config.ndcg_loss)
-    after = before
-    for strength in allowed:
-        prices = balanced(exposure, before, strength, len(context.available))
-        after = exposure(prices)
-        if _reached(after, len(context.available), config):
-            break
-    return {"prices": prices, "before": before, "after": after}
+    before = _Shown.of(pools, context, _Order(prices))
+    market = None if context.held_back is None else _Holdout.of(context.held_back(), context)
+    strength = 0.0
+    if config.spreads and market is not None:
+        borne = _greatest_borne(market, config.ndcg_loss)
+        strength, prices = _least_needed(_priced_market(pools, context), before, config, borne)
+    facts: Arrays = {"prices": prices}
+    if config.cap is not None:
+        most = _cap(before.lists, config.cap, len(context.available))
+        thresholds = found_thresholds(pools, context.items, context.length, prices, most)
+        facts = {**facts, "thresholds": thresholds, "cap": np.array(most)}
+    after = _Shown.of(pools, context, _Order.of(facts))
+    figures = {"strength": strength, "unfilled": float(before.lists.sum() - after.lists.sum())}
+    for when, each in (("before", before), ("after", after)):
+        figures |= _figures(each.exposure, len(context.available), when)
+    if market is not None:
+        figures |= market.figures(strength, config.cap)
+    shown = {"exposure": after.exposure, "exposure_before": before.exposure, "lists": after.lists}
+    return {**facts, **shown, **{name: np.array(value) for name, value in figures.items()}}
 
 
 def apply(
     lists: RankedLists,
-    users: Recipients,  # noqa: ARG001
+    users: Recipients,
     facts: Arrays,
     config: Config,  # noqa: ARG001 - the facts have what it came to
 ) -> RankedLists:
-    """The pools in order of their scores, in deviations, less the items' prices."""
-    return priced(lists, facts["prices"])
+    """The pools in order of score less price, without what does not admit the user."""
+    return _Order.of(facts)(lists, users)
 
 
-def priced(lists: RankedLists, prices: Floats) -> RankedLists:
-    """The lists in order of score less price; as they stand where that is equal.
+@dataclass(frozen=True)
+class _Order:
+    """What lists are made by."""
 
-    prices: (items,) in standard deviations of each list's scores.
-    """
-    if not prices.any():
-        return lists
-    lines, counts = lists.items.lines(), np.maximum(lists.items.lengths, 1)
-    scores, users = lists.scores.astype(np.float64), len(counts)
-    mean = np.bincount(lines, scores, users) / counts
-    spread = np.sqrt(np.bincount(lines, (scores - mean[lines]) ** 2, users) / counts)
-    spread[spread == 0.0] = 1.0
-    worth = scores / spread[lines] - prices[lists.item_rows]
-    return lists.entries(lists.offsets, np.lexsort((-worth, lines)))
+    prices: Floats
+    thresholds: Ints | None = None
+    """None without a cap."""
 
+    @classmethod
+    def of(cls, facts: Arrays) -> Self:
+        return cls(facts["prices"], facts.get("thresholds"))
 
-def balanced(
-    exposure: Callable[[Floats], Floats], before: Floats, strength: float, available: int
-) -> Floats:
-    """(items,) prices strength x log of exposure over its mean, by Frank-Wolfe for the entropy of
-    exposure: lists are ordered by the prices so far, and the exposure moves towards theirs.
-
-    exposure: by prices. before: (items,) without any.
-    """
-    mean, seen = before.sum() / max(available, 1), before
-    for step in range(ROUNDS):
-        rate = 2.0 / (step + 3.0)
-        seen = (1.0 - rate) * seen + rate * exposure(_prices(seen, mean, strength))
-    return _prices(seen, mean, strength)
+    def __call__(self, lists: RankedLists, users: Recipients) -> RankedLists:
+        if self.thresholds is None:
+            return priced(lists, self.prices)
+        return admitted(lists, users, self.prices, self.thresholds)
 
 
-def _prices(seen: Floats, mean: float, strength: float) -> Floats:
-    if not mean > 0.0:
-        return np.zeros(len(seen))
-    return np.asarray(strength * np.log(seen / mean + _EVEN))
+@dataclass(frozen=True)
+class _Shown:
+    """What all lists together show."""
+
+    exposure: Floats
+    """(items,) attention to the first `READ_PLACES` places."""
+    lists: Ints
+    """(items,) published lists that hold each."""
+
+    @classmethod
+    def of(cls, pools: Pools, context: StepContext, order: _Order) -> Self:
+        def counted(lists: RankedLists, users: Recipients) -> Arrays:
+            first = order(lists, users).cut(context.length)
+            held = np.bincount(first.item_rows, minlength=context.items)
+            return {"exposure": attention(first, context.items, READ_PLACES), "lists": held}
+
+        found = pools.summed(counted)
+        return cls(found["exposure"] / PARTS, found["lists"].astype(np.int64))
 
 
-def _exposure(pools: Pools, items: int, prices: Floats) -> Floats:
-    """(items,) attention to the first places of all lists."""
-
-    def counted(lists: RankedLists, users: Recipients) -> Arrays:  # noqa: ARG001
-        return {"exposure": _attention(priced(lists, prices), items)}
-
-    return pools.summed(counted)["exposure"] / _PARTS
-
-
-def _attention(lists: RankedLists, items: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """(items,) attention in whole parts of 2^-20, so that sums depend on no order."""
-    first = lists.cut(READ_PLACES)
-    parts = np.round(_PARTS / np.log2(2.0 + first.places()))
-    return np.bincount(first.item_rows, parts, items).astype(np.int64)
+def _figures(shown: Floats, available: int, when: str) -> dict[str, float]:
+    """Coverage and the share of the top, by names that end in `when`."""
+    return {
+        f"coverage_{when}": float((shown > 0).sum()) / max(available, 1),
+        f"top_share_{when}": top_share(shown, available, _TOP) or 0.0,
+    }
 
 
-def _allowed(held: HeldBack, available: int, items: int, loss: float) -> Sequence[float]:
-    """The strengths up to the first that costs more on the holdout.
-
-    The users of the holdout are a market of their own there.
-    """
-
-    def exposure(prices: Floats) -> Floats:
-        counts = [_attention(priced(lists, prices), items) for lists, _ in held.chunks]
-        return np.asarray(np.sum(counts, axis=0) / _PARTS)
-
-    nothing = np.zeros(items)
-    before, good = exposure(nothing), _ndcg(held, nothing)
-    for kept, strength in enumerate(STRENGTHS):
-        prices = balanced(exposure, before, strength, available)
-        if _ndcg(held, prices) < (1.0 - loss) * good:
-            return STRENGTHS[:kept]
-    return STRENGTHS
-
-
-def _ndcg(held: HeldBack, prices: Floats) -> float:
-    lists = [as_ranked(priced(lists, prices).items, READ_PLACES) for lists, _ in held.chunks]
-    return float(ndcg(find_hits(np.concatenate(lists), held.relevant), READ_PLACES).mean())
-
-
-def _reached(exposure: Floats, available: int, config: Config) -> bool:
-    share = top_share(exposure, available, 0.01)
-    high = config.top_share is not None and (share or 0.0) > config.top_share
-    low = config.coverage is not None and (exposure > 0).sum() < config.coverage * available
+def _reached(shown: Floats, available: int, config: Config) -> bool:
+    coverage, share = _figures(shown, available, "").values()
+    low = config.coverage is not None and coverage < config.coverage
+    high = config.top_share is not None and share > config.top_share
     return not (high or low)
+
+
+def _priced_market(pools: Pools, context: StepContext) -> PricedMarket:
+    places = min(READ_PLACES, context.length)
+    return PricedMarket(pools, context.items, len(context.available), places)
+
+
+def _cap(lists: Ints, multiple: float, available: int) -> int:
+    return max(1, math.floor(multiple * float(lists.sum()) / max(available, 1)))
+
+
+@dataclass(frozen=True)
+class _Holdout:
+    """The users of the holdout as a market of their own: its prices come from its own exposure.
+
+    Those of everybody's lists would not do. These are made with what was held back, so what people
+    turned to is shown to more and asks a higher price than it would have.
+    """
+
+    held: HeldBack
+    context: StepContext
+
+    @classmethod
+    def of(cls, held: HeldBack, context: StepContext) -> "_Holdout | None":
+        """None where there are too few users for a standard error."""
+        if len(held.relevant.offsets) < 3:
+            return None
+        return cls(held, context)
+
+    def prices(self, strength: float) -> Floats:
+        """(items,) prices of a strength."""
+        nothing = np.zeros(self.context.items)
+        if not strength:
+            return nothing
+        market = _priced_market(self.held.pools, self.context)
+        return market.balanced(market.exposure(nothing), strength)
+
+    def ndcg(self, order: _Order) -> Floats:
+        """(u,) NDCG@20 of each user's list."""
+        places = min(READ_PLACES, self.context.length)
+        lists = [as_ranked(order(pools, users).items, places) for pools, users in self.held.chunks]
+        return ndcg(find_hits(np.concatenate(lists), self.held.relevant), READ_PLACES)
+
+    def figures(self, strength: float, multiple: float | None) -> dict[str, float]:
+        """What prices of a strength, and a cap, cost here."""
+        prices, thresholds, context = self.prices(strength), None, self.context
+        if multiple is not None:
+            lists = _Shown.of(self.held.pools, context, _Order(prices)).lists
+            most = _cap(lists, multiple, len(context.available))
+            thresholds = found_thresholds(
+                self.held.pools, context.items, context.length, prices, most
+            )
+        before = self.ndcg(_Order(np.zeros(context.items)))
+        lost = before - self.ndcg(_Order(prices, thresholds))
+        return {
+            "ndcg_before": float(before.mean()),
+            "ndcg_loss": float(lost.mean()),
+            "ndcg_error": _error(lost),
+            "holdout_users": float(len(before)),
+        }
+
+
+def _error(values: Floats) -> float:
+    return float(values.std(ddof=1)) / math.sqrt(len(values))
+
+
+def _greatest_borne(market: _Holdout, loss: float) -> int:
+    """The number of the greatest strength that costs no more than allowed, found by bisection."""
+    before = market.ndcg(_Order(np.zeros(market.context.items)))
+    borne, too_much = 0, len(STRENGTHS)
+    while too_much - borne > 1:
+        middle = (borne + too_much) // 2
+        lost = before - market.ndcg(_Order(market.prices(STRENGTHS[middle])))
+        if lost.mean() + _error(lost) <= loss * before.mean():
+            borne = middle
+        else:
+            too_much = middle
+    return borne
+
+
+def _least_needed(
+    market: PricedMarket, before: _Shown, config: Config, borne: int
+) -> tuple[float, Floats]:
+    """The least strength that reaches the targets, found by bisection up to the greatest that is
+    borne, which is what is left where none does; and its prices."""
+
+    def tried(number: int) -> tuple[Floats, bool]:
+        prices = market.balanced(before.exposure, STRENGTHS[number])
+        return prices, _reached(market.exposure(prices), market.available, config)
+
+    if borne == 0 or _reached(before.exposure, market.available, config):
+        return 0.0, np.zeros(market.items)
+    short, enough = 0, borne
+    prices, good = tried(enough)
+    while good and enough - short > 1:
+        middle = (short + enough) // 2
+        other, reached = tried(middle)
+        if reached:
+            prices, enough = other, middle
+        else:
+            short = middle
+    return STRENGTHS[enough], prices
+
+
+def metrics(facts: Arrays) -> list[RunMetric]:
+    """See `recsys.lists.contract.Reporting`."""
+    if "strength" not in facts:
+        return []
+    values = _scalars(facts)
+    rows = [
+        RunMetric(f"exposure_{name}", values[f"{name}_{when}"], label=when)
+        for name in ("coverage", "top_share")
+        for when in ("before", "after")
+    ]
+    rows += [RunMetric(f"exposure_{name}", values[name]) for name in ("strength", "unfilled")]
+    if "cap" in values:
+        rows.append(RunMetric("exposure_cap", values["cap"]))
+        rows.append(RunMetric("exposure_most_lists", float(facts["lists"].max(initial=0))))
+    if "ndcg_loss" in values and values["ndcg_before"]:
+        loss, error = (values[name] / values["ndcg_before"] for name in _OF_NDCG)
+        reach = ERRORS_OF_95 * error
+        rows.append(RunMetric("exposure_ndcg_loss", loss, low=loss - reach, high=loss + reach))
+    return rows
+
+
+def summary(facts: Arrays) -> str:
+    """See `recsys.lists.contract.Reporting`."""
+    if "strength" not in facts:
+        return ""
+    values = _scalars(facts)
+    shares = {name: f"{100.0 * value:.1f} %" for name, value in values.items()}
+    line = (
+        f"top 1 % {shares['top_share_before']} -> {shares['top_share_after']}, "
+        f"coverage {shares['coverage_before']} -> {shares['coverage_after']}, "
+    )
+    if values.get("ndcg_before"):
+        loss, error = (100.0 * values[n] / values["ndcg_before"] for n in _OF_NDCG)
+        line += f"NDCG {-loss:+.1f} % (error {error:.1f} %) on the holdout of "
+        line += f"{values['holdout_users']:.0f} users"
+    else:
+        line += "no holdout to measure NDCG on"
+    line += f"; strength {values['strength']:.2f}"
+    if "cap" in values:
+        full = int((facts["thresholds"] > 0).sum())
+        line += f"; no item on more than {values['cap']:.0f} lists, {full} turned users away"
+    if values["unfilled"]:
+        line += f"; {values['unfilled']:.0f} places are empty, a deeper lists.pool fills them"
+    return line
+
+
+def remark(facts: Arrays, item: int, before: int | None, after: int | None) -> str:
+    """See `recsys.lists.contract.Reporting`."""
+    if "strength" not in facts or before == after or before is None:
+        return ""
+    mean = facts["exposure_before"].sum() / max(np.count_nonzero(facts["exposure_before"]), 1)
+    times = facts["exposure_before"][item] / mean if mean else 0.0
+    shown = f"shown {times:.1f} times as much as the mean item, price {facts['prices'][item]:.2f}"
+    if after is None:
+        count = int(facts["lists"][item])
+        return f"left out: on {count} lists already, of users who score it higher ({shown})"
+    if after > before:
+        return f"moved down: shown to many already ({shown})"
+    return f"moved up: those above were shown to more ({shown})"
+
+
+def _scalars(facts: Arrays) -> Mapping[str, float]:
+    return {name: float(array) for name, array in facts.items() if not array.shape}
