@@ -106,6 +106,8 @@ class Trial:
     steps: Steps
     ndcg: Mapping[str, Floats]
     """(u,) NDCG of each user's list by model."""
+    list_steps: Mapping[str, str] = field(default_factory=dict)
+    """What each list step came to that says so."""
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
@@ -115,6 +117,7 @@ class Trial:
             "tuned": dict(self.tuned),
             "choice": self.choice.model_dump(mode="json", exclude={"rankers"}),
             **self.quality.as_dict(),
+            "list_steps": dict(self.list_steps),
             "seconds": {name: round(s, 2) for name, s in self.steps.seconds.items()},
             "peak_gib": {name: round(s, 3) for name, s in self.steps.peak_gib.items()},
         }
@@ -179,13 +182,13 @@ def try_stack(
     )
     with steps.step("list steps"):
         ranker = Ranker(scorer, blends[BLEND])
-        published = _published(ranker, context, config, split.train, users, k)
+        published, told = _published(ranker, context, config, split.train, users, k)
         lists |= published
         reach |= dict.fromkeys(published, reach[BLEND])
     with steps.step("measure"):
         evaluations, quality = _measured(lists, reach, data, split, label, k, config.seed)
     values = {name: found.per_user["ndcg"] for name, found in evaluations.items()}
-    return Trial(config, choice, quality, tuned, steps, values)
+    return Trial(config, choice, quality, tuned, steps, values, told)
 
 
 def _chosen(
@@ -269,8 +272,9 @@ def _ranked(
 
 def _published(
     ranker: Ranker, context: StepContext, config: Config, train: Pairs, users: Ints, k: int
-) -> dict[str, Ints]:
-    """(u, k) lists of the blend after the list steps, by `PUBLISHED`; none where no step acts.
+) -> tuple[dict[str, Ints], dict[str, str]]:
+    """(u, k) lists of the blend after the list steps, by `PUBLISHED`, none where no step acts; and
+    what the steps came to.
 
     For steps that look at the pools of all users, everybody is ranked.
     """
@@ -287,12 +291,12 @@ def _published(
 
     chain, parts = plan_chain(config.list_steps, context, find), []
     if not chain.steps:
-        return {}
+        return {}, {}
     for pools, recipients in chunks():
         wanted = np.flatnonzero(np.isin(recipients.rows, users))
         lists = chain.published(pools.of(wanted), recipients.of(wanted))
         parts.append(as_ranked(lists.items, k))
-    return {PUBLISHED: np.concatenate(parts)}
+    return {PUBLISHED: np.concatenate(parts)}, chain.summaries()
 
 
 def _with_tuned(config: Config, found: Sequence[Tuned]) -> tuple[Config, dict[str, str]]:

@@ -181,6 +181,7 @@ def _texts(trial: Trial, *, bands: bool) -> Iterator[str]:
     yield from _newcomers(trial.quality)
     yield from (f"tuning {name}: {outcome}" for name, outcome in trial.tuned.items())
     yield from trial.choice.summary().splitlines()
+    yield from (f"list step {name}: {told}" for name, told in trial.list_steps.items())
     yield _times(trial.steps)
 
 

@@ -14,9 +14,11 @@ from scipy import sparse
 
 from recsys.arrays import Floats, Ints, Mask, Ragged, offsets_of
 from recsys.errors import DataError
-from recsys.evaluation.concentration import exposures, gini
+from recsys.evaluation.concentration import exposures, gini, top_share
 from recsys.sections.base import READ_PLACES
 
+TOP: Final = 0.01
+"""Part of all items whose share of the exposure is told."""
 SMOOTHING: Final = 0.01
 """Steck's alpha: how much of the history's distribution is mixed into the list's."""
 
@@ -97,11 +99,16 @@ def coverage(ranked: Ints, items: int) -> float | None:
     return len(np.unique(ranked[ranked >= 0])) / items if items else None
 
 
-def exposure_gini(ranked: Ints, items: int) -> float | None:
-    """Gini coefficient of the items' exposure; None where all lists are empty."""
+def shown(ranked: Ints, items: int) -> Floats:
+    """(items,) exposure of each item, see `exposures`."""
     listed, places = ranked >= 0, np.arange(1, ranked.shape[1] + 1)
     ranks = np.broadcast_to(places, ranked.shape)[listed]
-    return gini(exposures(ranked[listed], ranks, items), items)
+    return exposures(ranked[listed], ranks, items)
+
+
+def exposure_gini(ranked: Ints, items: int) -> float | None:
+    """Gini coefficient of the items' exposure; None where all lists are empty."""
+    return gini(shown(ranked, items), items)
 
 
 def self_information(touched: Ints) -> Floats:
@@ -196,12 +203,15 @@ class Evaluation:
         return means | self.over_lists(who)
 
     def over_lists(self, chosen: Mask) -> dict[str, float | None]:
-        """Coverage and exposure Gini of the chosen users' (u,) lists taken together, and reach: the
-        share of these users' relevant items that the model can say anything of."""
+        """Coverage, exposure Gini and the exposure of the top 1 % of the items in the chosen users'
+        (u,) lists taken together, and reach: the share of these users' relevant items that the
+        model can say anything of.
+        """
         lists = self.ranked[chosen]
         return {
             "coverage": coverage(lists, self.items),
             "gini": exposure_gini(lists, self.items),
+            "top_share": top_share(shown(lists, self.items), self.items, TOP),
             "reach": self._reach(chosen),
         }
 

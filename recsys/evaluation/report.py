@@ -26,6 +26,8 @@ class Figures:
     """Share of the catalogue in at least one of these users' lists."""
     gini: float | None
     """Gini coefficient of the items' exposure in these lists."""
+    top_share: float | None
+    """Share of the exposure in these lists that the most shown 1 % of the catalogue has."""
     reach: float | None
     """Share of these users' relevant items that the model can say anything of; None if unknown."""
 
@@ -167,7 +169,7 @@ def _check_same(evaluations: Mapping[str, Evaluation]) -> None:
 
 
 def _plain(figures: Figures) -> dict[str, Any]:
-    rest = {name: getattr(figures, name) for name in ("coverage", "gini", "reach")}
+    rest = {name: getattr(figures, name) for name in ("coverage", "gini", "top_share", "reach")}
     means = {name: i and asdict(i) for name, i in figures.means.items()}
     return {"users": figures.users} | _rounded(means | rest)
 

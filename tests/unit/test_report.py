@@ -71,6 +71,7 @@ def test_a_report_is_ready_for_json() -> None:
         "novelty": None,
         "coverage": 0.0,
         "gini": None,
+        "top_share": None,
         "reach": None,
     }
     assert told["new_items"] is None
