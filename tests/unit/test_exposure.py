@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from recsys.arrays import Ragged
+from recsys.dataset.training import Descriptions, Training
 from recsys.lists.admission import admitted, found_thresholds, priorities
 from recsys.lists.chain import Chain
 from recsys.lists.contract import HeldBack, Recipients, StepContext
@@ -17,7 +19,6 @@ from recsys.lists.pools import HeldPools
 from recsys.lists.prices import deviations, priced
 from recsys.lists.ranked import RankedLists
 from recsys.lists.steps.exposure import Config, apply, metrics, plan, remark, summary
-from tests.unit.test_list_steps import context
 
 ITEMS, USERS, DEPTH, LENGTH = 50, 400, 30, 5
 
@@ -44,13 +45,26 @@ def chunks(size: int) -> list[tuple[RankedLists, Recipients]]:
     return found
 
 
+def context() -> StepContext:
+    """Of items of which the last ten are unavailable."""
+    training = Training(
+        sparse.csr_matrix((USERS, ITEMS), dtype=np.float32),
+        np.empty(0, np.float32),
+        np.empty(0, np.float32),
+        Descriptions.blank(ITEMS),
+        Descriptions.blank(USERS),
+        np.full(USERS, -1, np.int32),
+    )
+    return StepContext(training, np.arange(ITEMS - 10), {}, ("exposure",), LENGTH, seed=1)
+
+
 def with_holdout(wanted: int) -> StepContext:
     """Everybody of the holdout turns to the item at one place of the own list."""
     held = chunks(256)
     relevant = np.concatenate([lists.item_rows[wanted::DEPTH] for lists, _ in held])
     ones = Ragged.of_lengths(np.ones(USERS, np.int64), relevant)
     pools = HeldPools(held, Chain((), np.arange(ITEMS - 10), DEPTH))
-    return replace(context("exposure"), length=20, held_back=lambda: HeldBack(held, pools, ones))
+    return replace(context(), length=20, held_back=lambda: HeldBack(held, pools, ones))
 
 
 def pools(size: int = 256) -> HeldPools:
@@ -138,7 +152,7 @@ def seated(cap: int) -> list[list[int]]:
 def test_a_cap_is_kept_and_gives_items_to_those_who_want_them_most(multiple: float) -> None:
     """Places are 400 x 5 for 40 items, so caps of 150 and 75 lists; about half of a pool is left
     for who is refused, so no place is empty."""
-    known = replace(context("exposure"), length=LENGTH)
+    known = context()
     facts = plan(pools(7), known, Config(cap=multiple))
     most = int(multiple * 50)
     assert facts["cap"] == facts["lists"].max() == most
