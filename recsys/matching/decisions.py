@@ -1,0 +1,49 @@
+"""Decisions of people about people, each with the answer."""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+
+from recsys.arrays import Ints, Mask
+from recsys.errors import DataError
+from recsys.matching.calibration import folds
+
+LEAST: Final = 20
+"""Yeses and noes that there must be each way."""
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Pairs of people of which both decided about the other."""
+
+    one: Ints
+    """(n,) rows of people. Where there are sides, of the first one; no pair is there twice."""
+    other: Ints
+    """(n,)"""
+    yes: Mask
+    """(n,) what the one said of the other."""
+    yes_back: Mask
+    """(n,) what the other said of the one."""
+
+    def __len__(self) -> int:
+        return len(self.one)
+
+    def take(self, chosen: Mask) -> Self:
+        """Some of the pairs: (n,) mask."""
+        columns = (self.one, self.other, self.yes, self.yes_back)
+        return type(self)(*(column[chosen] for column in columns))
+
+    def folds(self, count: int, seed: int) -> Ints:
+        """(n,) the part that each pair is held out in; each has its share of matches and noes."""
+        return folds(2 * self.yes + self.yes_back, count, seed)
+
+    def check(self) -> None:
+        """Raises DataError where too few said yes, or no, to learn who does."""
+        for name, outcomes in (("yes", self.yes), ("yes_back", self.yes_back)):
+            for value, count in ((1, outcomes.sum()), (0, (~outcomes).sum())):
+                if count < LEAST:
+                    raise DataError(
+                        f"{name} is {value} in {count} of {len(outcomes)} pairs to learn from; "
+                        f"at least {LEAST} are needed, so give more pairs"
+                    )
