@@ -1,27 +1,22 @@
-"""Lists of people for people on two-sided data: chances of a yes each way, and what lists did."""
+"""Lists of people for people, tried on two-sided data: who there is, and what came out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from jobs.app.evaluation import Steps, fitted
+from jobs.app.evaluation import Steps
 from recsys.arrays import Floats, Ints, Mask
 from recsys.config import Config
-from recsys.dataset.training import Descriptions
+from recsys.dataset.training import Descriptions, Training
 from recsys.dataset.trial import DataSet
+from recsys.evaluation.significance import Interval
 from recsys.evaluation.splits import Pairs
-from recsys.matching.chances import Chances
-from recsys.matching.decisions import Decisions
-from recsys.matching.effects import Effects, Traits
-from recsys.matching.features import directed_scores
-
-FOLDS: Final = 5
-"""Parts of the pairs, each asked for by models that were fitted on the others."""
-_INNER: Final = 3
-"""Parts of the pairs that are known, for the features that chances are fitted on."""
+from recsys.matching.calibration import calibration_error
+from recsys.matching.effects import Traits
+from recsys.matching.realised import JudgedLists
 
 
 @dataclass(frozen=True)
@@ -46,98 +41,92 @@ class People:
         """What effects are of."""
         return Traits.of(self.described.attributes)
 
-
-@dataclass(frozen=True)
-class BothWays:
-    """Figures of (n,) pairs: of the one about the other, and of the other about the one."""
-
-    forth: Floats
-    back: Floats
-
-    def swapped(self) -> "BothWays":
-        """Seen from the other."""
-        return BothWays(self.back, self.forth)
+    def training(self, pairs: Pairs) -> Training:
+        """Of what people did about people."""
+        return DataSet(pairs, self.described, self.described, self.segments).training(pairs)
 
 
 @dataclass(frozen=True)
-class Estimates:
-    """(n,) pairs' chances of a yes, and the blend's raw scores moved into [0, 1]."""
+class Direction:
+    """How well chances of a yes foretold the yeses."""
 
-    chances: BothWays
-    raw: BothWays
+    name: str
+    mean: float
+    """Mean chance."""
+    share: float
+    """Share of yeses."""
+    error: float
+    """Expected calibration error."""
+    calibrations: Sequence[str]
+    """Kinds that were chosen, one a part."""
+
+    @classmethod
+    def of(cls, name: str, chances: Floats, said: Mask, kinds: Sequence[str]) -> Self:
+        """chances, said: (n,) of pairs."""
+        error = calibration_error(chances, said)
+        return cls(name, float(chances.mean()), float(said.mean()), error, kinds)
 
 
-def estimate(
-    known: Decisions, asked: Decisions, people: People, config: Config, steps: Steps, mark: str = ""
-) -> Estimates:
-    """Chances of yeses for pairs, of which nothing but the people is looked at.
+@dataclass(frozen=True)
+class PeopleTrial:
+    """Result of an evaluation of lists of people for people."""
 
-    Features of known pairs come from models that did not see the pair, so that what is fitted on
-    them holds for pairs that nobody has seen.
+    people: int
+    """Whose lists are judged."""
+    pairs: int
+    """That may be listed."""
+    candidates: float
+    """Median of a list's."""
+    matches: int
+    """Pairs of which both said yes."""
+    lists: Sequence[JudgedLists]
+    directions: Sequence[Direction]
+    steps: Steps = field(repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return {
+            "people": self.people,
+            "pairs": self.pairs,
+            "candidates": self.candidates,
+            "matches": self.matches,
+            "lists": [_as_dict(each) for each in self.lists],
+            "chances": [vars(each) for each in self.directions],
+            "seconds": {name: round(s, 2) for name, s in self.steps.seconds.items()},
+        }
+
+
+def _as_dict(lists: JudgedLists) -> dict[str, Any]:
+    """Ready for JSON."""
+    return {
+        "length": lists.length,
+        "both_list_each_other": lists.found,
+        "ways": {
+            name: {metric: _plain(found) for metric, found in vars(figures).items()}
+            for name, figures in lists.figures.items()
+        },
+        "against_one_sided": {
+            name: {
+                "people": gain.users,
+                "difference": _plain(gain.difference),
+                "ratio": _plain(gain.ratio),
+                "p_value": gain.p_value,
+            }
+            for name, gain in lists.gains.items()
+        },
+    }
+
+
+def _plain(interval: Interval | None) -> dict[str, float] | None:
+    return None if interval is None else vars(interval)
+
+
+def raw_scores(features: Floats, config: Config) -> Floats:
+    """(n,) weighted sum of the generators' scores, moved into [0, 1].
+
+    features: (n, f) the generators' scores first.
     """
-    known.check()
-    parts, inner = known.folds(_INNER, config.seed), []
-    for part in range(_INNER):
-        name = f"{mark}inner {part + 1} of {_INNER}: "
-        own, held = known.take(parts != part), known.take(parts == part)
-        inner.append(_features(own, held, people, config, steps, name))
-    order = np.argsort(parts, kind="stable")
-    back_at = np.argsort(order, kind="stable")
-    forth = np.concatenate([each.forth for each in inner])[back_at]
-    back = np.concatenate([each.back for each in inner])[back_at]
-    found = _features(known, asked, people, config, steps, mark)
-    names, seed = _names(config), config.seed
-    with steps.step(f"{mark}chances"):
-        if people.first is None:
-            both = np.concatenate([known.yes, known.yes_back])
-            one = Chances.fit(names, np.concatenate([forth, back]), both, seed)
-            ways = BothWays(one.of(found.forth), one.of(found.back))
-        else:
-            ways = BothWays(
-                Chances.fit(names, forth, known.yes, seed).of(found.forth),
-                Chances.fit(names, back, known.yes_back, seed).of(found.back),
-            )
-    weights = config.generators.weights()
-    raw = [_into_unit(each[:, : len(weights)] @ weights) for each in (found.forth, found.back)]
-    return Estimates(ways, BothWays(*raw))
-
-
-def _names(config: Config) -> Sequence[str]:
-    own = [*config.generators.used(), "effects"]
-    return [*own, *(f"{name} back" for name in own)]
-
-
-def _features(
-    known: Decisions, asked: Decisions, people: People, config: Config, steps: Steps, mark: str
-) -> BothWays:
-    """(n, features) of each way: generators' scores and effects of this one, then of the other."""
-    n, seed, traits = len(people), config.seed, people.traits()
-    deciders = np.concatenate([known.one, known.other])
-    decided = np.concatenate([known.other, known.one])
-    said = np.concatenate([known.yes, known.yes_back])
-    pairs = Pairs(deciders, decided, said.astype(np.float32), None)
-    described = people.described
-    training = DataSet(pairs, described, described, people.segments).training(pairs)
-    models = dict(fitted(training, config, steps, mark))
-    with steps.step(f"{mark}effects"):
-        if people.first is None:
-            one = other = Effects.fit(traits, deciders, decided, said, seed)
-        else:
-            one = Effects.fit(traits, known.one, known.other, known.yes, seed)
-            other = Effects.fit(traits, known.other, known.one, known.yes_back, seed)
-    with steps.step(f"{mark}scores"):
-        forth = np.column_stack(
-            [directed_scores(models, n, asked.one, asked.other), one.logits(asked.one, asked.other)]
-        )
-        back = np.column_stack(
-            [
-                directed_scores(models, n, asked.other, asked.one),
-                other.logits(asked.other, asked.one),
-            ]
-        )
-    return BothWays(np.hstack([forth, back]), np.hstack([back, forth]))
-
-
-def _into_unit(scores: Floats) -> Floats:
+    weights = np.array(config.generators.weights())
+    scores = features[:, : len(weights)] @ weights
     low, high = float(scores.min(initial=0.0)), float(scores.max(initial=0.0))
-    return np.asarray((scores - low) / max(high - low, np.finfo(float).tiny))
+    return np.asarray((scores - low) / max(high - low, float(np.finfo(float).tiny)))

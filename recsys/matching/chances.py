@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
-
-import numpy as np
-from sklearn.linear_model import LogisticRegression
+from typing import Final, Self
 
 from recsys.arrays import Floats, Mask
-from recsys.matching.calibration import Calibrated, folds
+from recsys.matching.calibration import Calibrated
+from recsys.matching.logistic import Regression
+
+_VARIANCES: Final = (0.001, 0.01, 0.1, 1.0)
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Chances:
     """(f,)"""
     deviations: Floats
     """(f,)"""
-    fitted: LogisticRegression
+    regression: Regression
     calibrated: Calibrated
 
     @classmethod
@@ -35,20 +35,11 @@ class Chances:
         """
         means, deviations = features.mean(axis=0), features.std(axis=0)
         deviations[deviations <= 0.0] = 1.0
-        scaled, held = (features - means) / deviations, np.empty(len(features))
-        parts = folds(outcomes.astype(np.int64), 2, seed)
-        for part in (0, 1):
-            inside = parts == part
-            fitted = _regression().fit(scaled[~inside], outcomes[~inside])
-            held[inside] = fitted.decision_function(scaled[inside])
-        calibrated = Calibrated.fit(held, outcomes, seed)
-        return cls(names, means, deviations, _regression().fit(scaled, outcomes), calibrated)
+        found = Regression.fit((features - means) / deviations, outcomes, _VARIANCES, seed)
+        calibrated = Calibrated.fit(found.held, outcomes, seed)
+        return cls(names, means, deviations, found, calibrated)
 
     def of(self, features: Floats) -> Floats:
         """(n,) chances by (n, f) features."""
         scaled = (features - self.means) / self.deviations
-        return self.calibrated.calibration.chances(self.fitted.decision_function(scaled))
-
-
-def _regression() -> LogisticRegression:
-    return LogisticRegression(max_iter=1000)
+        return self.calibrated.calibration.chances(self.regression.logits(scaled))

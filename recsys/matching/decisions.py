@@ -29,10 +29,21 @@ class Decisions:
     def __len__(self) -> int:
         return len(self.one)
 
-    def take(self, chosen: Mask) -> Self:
-        """Some of the pairs: (n,) mask."""
-        columns = (self.one, self.other, self.yes, self.yes_back)
-        return type(self)(*(column[chosen] for column in columns))
+    def sorted(self) -> Self:
+        """The pairs of one pool with the lower row as the one."""
+        turned = self.one > self.other
+        return type(self)(
+            np.where(turned, self.other, self.one),
+            np.where(turned, self.one, self.other),
+            np.where(turned, self.yes_back, self.yes),
+            np.where(turned, self.yes, self.yes_back),
+        )
+
+    def take(self, chosen: Mask | Ints) -> Self:
+        """Some of the pairs: (n,) mask, or (m,) rows."""
+        return type(self)(
+            self.one[chosen], self.other[chosen], self.yes[chosen], self.yes_back[chosen]
+        )
 
     def folds(self, count: int, seed: int) -> Ints:
         """(n,) the part that each pair is held out in; each has its share of matches and noes."""

@@ -6,13 +6,11 @@ from typing import Final, Self
 
 import numpy as np
 from scipy import sparse
-from sklearn.linear_model import LogisticRegression
 
-from recsys.arrays import Floats, Ints, Mask
-from recsys.matching.calibration import FOLDS, folds, log_loss
+from recsys.arrays import Floats, Ints, Mask, offsets_of
+from recsys.matching.logistic import Regression
 
-_STRENGTHS: Final = (0.03, 0.1, 0.3, 1.0)
-"""Variances of an effect that are tried: the less, the more it is held to 0."""
+_VARIANCES: Final = (0.03, 0.1, 0.3, 1.0)
 
 
 @dataclass(frozen=True)
@@ -28,10 +26,9 @@ class Traits:
         people, shared = len(attributes), sorted({a for each in attributes for a in each})
         places = {name: people + place for place, name in enumerate(shared)}
         columns = [[row, *sorted({places[a] for a in each})] for row, each in enumerate(attributes)]
-        lengths = [len(each) for each in columns]
+        lengths = np.array([len(each) for each in columns], np.int64)
         indices = np.array([column for each in columns for column in each], np.int64)
-        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-        cells = (np.ones(len(indices)), indices, offsets)
+        cells = (np.ones(len(indices)), indices, offsets_of(lengths))
         return cls(sparse.csr_matrix(cells, shape=(people, people + len(shared))))
 
     def design(self, deciders: Ints, decided: Ints) -> sparse.csr_matrix:
@@ -48,31 +45,14 @@ class Effects:
     """
 
     traits: Traits
-    fitted: LogisticRegression
+    regression: Regression
 
     @classmethod
     def fit(cls, traits: Traits, deciders: Ints, decided: Ints, said: Mask, seed: int) -> Self:
-        """Fit with the strength that predicts decisions held back best.
-
-        deciders, decided: (n,) rows of people. said: (n,) whether it was a yes.
-        """
-        design, parts = traits.design(deciders, decided), folds(said.astype(np.int64), FOLDS, seed)
-        losses = []
-        for strength in _STRENGTHS:
-            chances = np.empty(len(said))
-            for part in range(FOLDS):
-                inside = parts == part
-                fitted = _regression(strength).fit(design[~inside], said[~inside])
-                chances[inside] = fitted.predict_proba(design[inside])[:, 1]
-            losses.append(log_loss(chances, said))
-        best = _STRENGTHS[int(np.argmin(losses))]
-        return cls(traits, _regression(best).fit(design, said))
+        """deciders, decided: (n,) rows of people. said: (n,) whether it was a yes."""
+        design = traits.design(deciders, decided)
+        return cls(traits, Regression.fit(design, said, _VARIANCES, seed))
 
     def logits(self, deciders: Ints, decided: Ints) -> Floats:
         """(n,) logit of the chance of a yes."""
-        design = self.traits.design(deciders, decided)
-        return np.asarray(self.fitted.decision_function(design))
-
-
-def _regression(strength: float) -> LogisticRegression:
-    return LogisticRegression(C=strength, max_iter=1000)
+        return self.regression.logits(self.traits.design(deciders, decided))

@@ -1,0 +1,180 @@
+"""Lists judged by decisions that both sides are known to have made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from jobs.app.evaluation import Steps, fitted
+from jobs.app.people import Direction, People, PeopleTrial, raw_scores
+from recsys.arrays import Ints, Mask
+from recsys.config import Config
+from recsys.evaluation.splits import Pairs
+from recsys.generators.contract import Model
+from recsys.matching.chances import Chances
+from recsys.matching.decisions import Decisions
+from recsys.matching.effects import Effects
+from recsys.matching.features import directed_scores
+from recsys.matching.realised import BothWays, Judged, judge
+
+HALVES: Final = 2
+"""Parts of the decisions; each is ranked by what was learnt from the other."""
+_INNER: Final = 3
+"""Parts of what is known, for features of pairs that nothing was fitted on."""
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What is thought of (n,) pairs."""
+
+    chances: BothWays
+    """Of a yes."""
+    raw: BothWays
+    """The generators' weighted scores, moved into [0, 1]."""
+    kinds: tuple[str, str]
+    """How the chances are calibrated, each way."""
+
+
+def try_decisions(
+    known: Decisions,
+    test: Decisions | None,
+    people: People,
+    config: Config,
+    lengths: Sequence[int],
+    steps: Steps,
+) -> PeopleTrial:
+    """Lists among the people that each is known to have decided about, judged by the decisions.
+
+    test: pairs to be judged by what the known ones teach; without them, each half of the known
+    pairs is judged by what the other teaches. No list has people of both halves: what is learnt
+    of a person from one half holds less of a yes that is in the other, so across halves the
+    likeliest would look the least likely.
+    """
+    if test is None:
+        half = known.folds(HALVES, config.seed)
+        rounds = [(known.take(half != part), known.take(half == part)) for part in range(HALVES)]
+    else:
+        rounds = [(known, test)]
+    asked, parts = [pairs for _, pairs in rounds], len(rounds)
+    found = []
+    for part, (own, wanted) in enumerate(rounds):
+        mark = f"part {part + 1} of {parts}: " if parts > 1 else ""
+        found.append(estimate(own, wanted, people, config, steps, mark))
+    # A person is another one in each part.
+    shifts = np.repeat(np.arange(parts) * len(people), [len(each) for each in asked])
+    one = shifts + np.concatenate([each.one for each in asked])
+    other = shifts + np.concatenate([each.other for each in asked])
+    yes = np.concatenate([each.yes for each in asked])
+    yes_back = np.concatenate([each.yes_back for each in asked])
+    there = np.bincount(np.concatenate([one, other]), minlength=parts * len(people))
+    chances = BothWays.joined([each.chances for each in found])
+    judged = Judged(
+        people=(one, other),
+        turns=np.tile(people.turns(), parts),
+        chances=chances,
+        raw=BothWays.joined([each.raw for each in found]),
+        both=yes & yes_back,
+        listers=there > 0,
+        listed=there > 0,
+        parts=parts,
+    )
+    with steps.step("lists"):
+        lists = [judge(judged, length, config.seed, found=True) for length in lengths]
+    return PeopleTrial(
+        people=int((there.reshape(parts, -1).sum(axis=0) > 0).sum()),
+        pairs=len(one),
+        candidates=float(np.median(there[there > 0])),
+        matches=int(judged.both.sum()),
+        lists=lists,
+        directions=_directions(people, chances, yes, yes_back, [each.kinds for each in found]),
+        steps=steps,
+    )
+
+
+def _directions(
+    people: People, chances: BothWays, yes: Mask, yes_back: Mask, kinds: Sequence[tuple[str, str]]
+) -> Sequence[Direction]:
+    """What became of the chances: of the yeses of each side, or of all in one pool."""
+    forth, back = [kind for kind, _ in kinds], [kind for _, kind in kinds]
+    if people.first is None:
+        every = np.concatenate([chances.forth, chances.back])
+        return [Direction.of("yeses", every, np.concatenate([yes, yes_back]), forth)]
+    return [
+        Direction.of("yeses", chances.forth, yes, forth),
+        Direction.of("yeses back", chances.back, yes_back, back),
+    ]
+
+
+def estimate(
+    known: Decisions, asked: Decisions, people: People, config: Config, steps: Steps, mark: str = ""
+) -> Estimates:
+    """Chances of yeses for pairs, of which nothing but the people is looked at.
+
+    Features of known pairs come from models that did not see the pair, so that what is fitted on
+    them holds for pairs that nobody has seen.
+    """
+    known.check()
+    parts = known.folds(_INNER, config.seed)
+    width = 2 * len(_own_names(config))
+    forth, back = np.empty((len(known), width)), np.empty((len(known), width))
+    for part in range(_INNER):
+        name, held = f"{mark}inner {part + 1} of {_INNER}: ", parts == part
+        found = _features(known.take(~held), known.take(held), people, config, steps, name)
+        forth[held], back[held] = found.forth, found.back
+    found = _features(known, asked, people, config, steps, mark)
+    with steps.step(f"{mark}chances"):
+        one, other = _both_chances(known, BothWays(forth, back), people, config)
+    return Estimates(
+        BothWays(one.of(found.forth), other.of(found.back)),
+        BothWays(raw_scores(found.forth, config), raw_scores(found.back, config)),
+        (one.calibrated.kind, other.calibrated.kind),
+    )
+
+
+def _both_chances(
+    known: Decisions, features: BothWays, people: People, config: Config
+) -> tuple[Chances, Chances]:
+    """Chances each way, which in one pool are the same."""
+    names = [*_own_names(config), *(f"{name} back" for name in _own_names(config))]
+    if people.first is None:
+        said = np.concatenate([known.yes, known.yes_back])
+        every = np.concatenate([features.forth, features.back])
+        both = Chances.fit(names, every, said, config.seed)
+        return both, both
+    return (
+        Chances.fit(names, features.forth, known.yes, config.seed),
+        Chances.fit(names, features.back, known.yes_back, config.seed),
+    )
+
+
+def _own_names(config: Config) -> Sequence[str]:
+    return [*config.generators.used(), "effects"]
+
+
+def _features(
+    known: Decisions, asked: Decisions, people: People, config: Config, steps: Steps, mark: str
+) -> BothWays:
+    """(n, features) of each way: generators' scores and effects of this one, then of the other."""
+    seed, traits = config.seed, people.traits()
+    deciders = np.concatenate([known.one, known.other])
+    decided = np.concatenate([known.other, known.one])
+    said = np.concatenate([known.yes, known.yes_back])
+    training = people.training(Pairs(deciders, decided, said.astype(np.float32), None))
+    models = dict(fitted(training, config, steps, mark))
+    with steps.step(f"{mark}effects"):
+        if people.first is None:
+            one = other = Effects.fit(traits, deciders, decided, said, seed)
+        else:
+            one = Effects.fit(traits, known.one, known.other, known.yes, seed)
+            other = Effects.fit(traits, known.other, known.one, known.yes_back, seed)
+    with steps.step(f"{mark}scores"):
+        forth = _own(models, one, len(people), asked.one, asked.other)
+        back = _own(models, other, len(people), asked.other, asked.one)
+    return BothWays(np.hstack([forth, back]), np.hstack([back, forth]))
+
+
+def _own(models: Mapping[str, Model], effects: Effects, people: int, one: Ints, other: Ints) -> Any:
+    """(n, generators + 1) generators' scores of one way, and effects."""
+    scores = directed_scores(models, people, one, other)
+    return np.column_stack([scores, effects.logits(one, other)])
