@@ -14,13 +14,13 @@ from recsys.evaluation.splits import Pairs
 from recsys.generators.contract import Model
 from recsys.matching.chances import Chances
 from recsys.matching.decisions import Decisions
-from recsys.matching.effects import Effects
+from recsys.matching.effects import Effects, best_variance
 from recsys.matching.features import directed_scores
 from recsys.matching.realised import BothWays, Judged, judge
 
 HALVES: Final = 2
 """Parts of the decisions; each is ranked by what was learnt from the other."""
-_INNER: Final = 3
+_INNER: Final = 5
 """Parts of what is known, for features of pairs that nothing was fitted on."""
 
 
@@ -115,14 +115,17 @@ def estimate(
     them holds for pairs that nobody has seen.
     """
     known.check()
+    with steps.step(f"{mark}effects"):
+        variances = _variances(known, people, config.seed)
     parts = known.folds(_INNER, config.seed)
     width = 2 * len(_own_names(config))
     forth, back = np.empty((len(known), width)), np.empty((len(known), width))
     for part in range(_INNER):
         name, held = f"{mark}inner {part + 1} of {_INNER}: ", parts == part
-        found = _features(known.take(~held), known.take(held), people, config, steps, name)
+        own, wanted = known.take(~held), known.take(held)
+        found = _features(own, wanted, people, variances, config, steps, name)
         forth[held], back[held] = found.forth, found.back
-    found = _features(known, asked, people, config, steps, mark)
+    found = _features(known, asked, people, variances, config, steps, mark)
     with steps.step(f"{mark}chances"):
         one, other = _both_chances(known, BothWays(forth, back), people, config)
     return Estimates(
@@ -138,7 +141,7 @@ def _both_chances(
     """Chances each way, which in one pool are the same."""
     names = [*_own_names(config), *(f"{name} back" for name in _own_names(config))]
     if people.first is None:
-        said = np.concatenate([known.yes, known.yes_back])
+        _, _, said = _directed(known)
         every = np.concatenate([features.forth, features.back])
         both = Chances.fit(names, every, said, config.seed)
         return both, both
@@ -152,22 +155,47 @@ def _own_names(config: Config) -> Sequence[str]:
     return [*config.generators.used(), "effects"]
 
 
+def _directed(known: Decisions) -> tuple[Ints, Ints, Mask]:
+    """(2 n,) who decided about whom, and whether it was a yes: the one first, then the other."""
+    return (
+        np.concatenate([known.one, known.other]),
+        np.concatenate([known.other, known.one]),
+        np.concatenate([known.yes, known.yes_back]),
+    )
+
+
+def _variances(known: Decisions, people: People, seed: int) -> tuple[float, float]:
+    """Of people's effects, each way. Chosen once on all that is known: were it chosen anew on each
+    part, effects would have another scale in features to fit chances on than in those to use."""
+    traits = people.traits()
+    if people.first is None:
+        both = best_variance(traits, *_directed(known), seed)
+        return both, both
+    return (
+        best_variance(traits, known.one, known.other, known.yes, seed),
+        best_variance(traits, known.other, known.one, known.yes_back, seed),
+    )
+
+
 def _features(
-    known: Decisions, asked: Decisions, people: People, config: Config, steps: Steps, mark: str
+    known: Decisions,
+    asked: Decisions,
+    people: People,
+    variances: tuple[float, float],
+    config: Config,
+    steps: Steps,
+    mark: str,
 ) -> BothWays:
     """(n, features) of each way: generators' scores and effects of this one, then of the other."""
-    seed, traits = config.seed, people.traits()
-    deciders = np.concatenate([known.one, known.other])
-    decided = np.concatenate([known.other, known.one])
-    said = np.concatenate([known.yes, known.yes_back])
+    traits, (deciders, decided, said) = people.traits(), _directed(known)
     training = people.training(Pairs(deciders, decided, said.astype(np.float32), None))
     models = dict(fitted(training, config, steps, mark))
-    with steps.step(f"{mark}effects"):
+    with steps.step(f"{mark}fit effects"):
         if people.first is None:
-            one = other = Effects.fit(traits, deciders, decided, said, seed)
+            one = other = Effects.fit(traits, deciders, decided, said, variances[0])
         else:
-            one = Effects.fit(traits, known.one, known.other, known.yes, seed)
-            other = Effects.fit(traits, known.other, known.one, known.yes_back, seed)
+            one = Effects.fit(traits, known.one, known.other, known.yes, variances[0])
+            other = Effects.fit(traits, known.other, known.one, known.yes_back, variances[1])
     with steps.step(f"{mark}scores"):
         forth = _own(models, one, len(people), asked.one, asked.other)
         back = _own(models, other, len(people), asked.other, asked.one)

@@ -15,8 +15,8 @@ from recsys.evaluation.splits import SHARE_BEFORE, Pairs
 from recsys.generators.contract import Model
 from recsys.matching.candidates import best_of, some_of, united
 from recsys.matching.chances import Chances
-from recsys.matching.decisions import LEAST
-from recsys.matching.effects import Effects
+from recsys.matching.decisions import check_outcomes
+from recsys.matching.effects import Effects, best_variance
 from recsys.matching.features import directed_scores
 from recsys.matching.messages import Contacts, activity, times_of
 from recsys.matching.realised import BothWays, Judged, judge
@@ -69,9 +69,13 @@ def try_messages(
     now = _past(messages, at, days)
     earlier_at = int(np.quantile(times_of(now.messages), SHARE_BEFORE, method="higher"))
     earlier = _past(now.messages, earlier_at, days)
-    likes, answers = _learnt(earlier, now.contacts, people, config, steps)
+    check_outcomes("an answer", earlier.contacts.answered)
+    with steps.step("effects"):
+        known, traits = now.contacts, people.traits()
+        variance = best_variance(traits, known.other, known.one, known.answered, seed)
+    likes, answers = _learnt(earlier, now.contacts, variance, people, config, steps)
     since = _since(Contacts.of(messages, days), now, n)
-    features = _Features.of(now, people, config, steps, "")
+    features = _Features.of(now, variance, people, config, steps, "")
     one, other = features.candidates(config)
     with steps.step("chances"):
         of_pairs = features.of_pairs(one, other)
@@ -167,22 +171,23 @@ def _since(contacts: Contacts, past: _Past, people: int) -> Contacts:
 
 
 def _learnt(
-    past: _Past, contacts: Contacts, people: People, config: Config, steps: Steps
+    past: _Past,
+    contacts: Contacts,
+    variance: float,
+    people: People,
+    config: Config,
+    steps: Steps,
 ) -> tuple[Chances, Chances]:
     """Chances of a first message, and of an answer to one, by what came after an earlier instant.
 
     contacts: all that are known now.
     """
     since, n = _since(contacts, past, len(people)), len(people)
-    features = _Features.of(past, people, config, steps, "inner ")
+    features = _Features.of(past, variance, people, config, steps, "inner ")
     one, other = features.candidates(config)
     written, _ = _outcomes(one, other, since, n)
-    for name, outcomes in (("a first message", written), ("an answer", since.answered)):
-        if min(outcomes.sum(), (~outcomes).sum()) < LEAST:
-            raise DataError(
-                f"{outcomes.sum()} of {len(outcomes)} pairs to learn from have {name}; at least "
-                f"{LEAST} must have one, and {LEAST} none, so give more messages"
-            )
+    check_outcomes("a first message", written)
+    check_outcomes("an answer", since.answered)
     with steps.step("inner chances"):
         names = features.names(config)
         likes = Chances.fit(names, features.of_pairs(one, other), written, config.seed)
@@ -211,14 +216,18 @@ class _Features:
 
     @classmethod
     def of(
-        cls, past: _Past, people: People, config: Config, steps: Steps, mark: str
+        cls,
+        past: _Past,
+        variance: float,
+        people: People,
+        config: Config,
+        steps: Steps,
+        mark: str,
     ) -> "_Features":
-        models = dict(fitted(people.training(past.messages), config, steps, mark))
         known = past.contacts
-        with steps.step(f"{mark}effects"):
-            effects = Effects.fit(
-                people.traits(), known.other, known.one, known.answered, config.seed
-            )
+        models = dict(fitted(people.training(past.messages), config, steps, mark))
+        with steps.step(f"{mark}fit effects"):
+            effects = Effects.fit(people.traits(), known.other, known.one, known.answered, variance)
         active = activity(past.messages, len(people), past.at)
         return cls(past, people, models, effects, active, config.seed)
 

@@ -8,7 +8,7 @@ from typing import Final, Literal, Self
 import numpy as np
 import pyarrow as pa
 
-from jobs.sources.column_files import numbers, refuse, times
+from jobs.sources.column_files import refuse, times
 from jobs.sources.pair_files import NAMES, ids_as_text, read_columns
 from recsys.arrays import Ints, Mask
 from recsys.errors import ImportFileError
@@ -18,6 +18,7 @@ from recsys.matching.decisions import Decisions
 
 Sides = Literal["one", "two"]
 _OUTCOMES: Final = ("yes", "yes_back")
+_SAID: Final = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 _COLUMNS: Final = {
     **{name: NAMES[name] for name in ("user", "item", "timestamp")},
     **{name: (name,) for name in _OUTCOMES},
@@ -190,22 +191,19 @@ def _conflict(pairs: Decisions) -> int | None:
 
 
 def _outcomes(path: Path, table: pa.Table, name: str) -> Mask:
-    """(n,) whether the outcome is a yes; 1 and 0, or true and false."""
+    """(n,) whether the outcome is a yes; numbers, texts or truth values."""
     if name not in table.column_names:
         raise ImportFileError(
             f"{path}: there is no column {name}; --test needs it as --people does"
         )
-    values = table[name]
-    if pa.types.is_boolean(values.type):
-        values = values.cast(pa.int8())
-    found = numbers(path, name, values).to_numpy()
-    wrong = np.flatnonzero((found != 0) & (found != 1))
-    if len(wrong):
-        row = int(wrong[0])
+    values = table[name].to_pylist()
+    found = [_SAID.get(str(value).lower()) for value in values]
+    if None in found:
+        row = found.index(None)
         refuse(
             path,
             row,
-            f"{name} {values[row].as_py()!r} is neither 1, a yes, nor 0, a no; leave out pairs "
-            f"whose outcome is not known ({len(wrong)} rows are like this)",
+            f"{name} {values[row]!r} is neither 1, a yes, nor 0, a no; leave out pairs whose "
+            f"outcome is not known ({found.count(None)} rows are like this)",
         )
-    return np.asarray(found == 1)
+    return np.array(found, bool)

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
+from sklearn.linear_model import LogisticRegression
+
 from recsys.arrays import Floats, Mask
 from recsys.matching.calibration import Calibrated
-from recsys.matching.logistic import Regression
+from recsys.matching.logistic import Strength, ridge
 
 _VARIANCES: Final = (0.001, 0.01, 0.1, 1.0)
 
@@ -24,7 +26,7 @@ class Chances:
     """(f,)"""
     deviations: Floats
     """(f,)"""
-    regression: Regression
+    fitted: LogisticRegression
     calibrated: Calibrated
 
     @classmethod
@@ -35,11 +37,13 @@ class Chances:
         """
         means, deviations = features.mean(axis=0), features.std(axis=0)
         deviations[deviations <= 0.0] = 1.0
-        found = Regression.fit((features - means) / deviations, outcomes, _VARIANCES, seed)
-        calibrated = Calibrated.fit(found.held, outcomes, seed)
-        return cls(names, means, deviations, found, calibrated)
+        scaled = (features - means) / deviations
+        strength = Strength.of(scaled, outcomes, _VARIANCES, seed)
+        calibrated = Calibrated.fit(strength.held, outcomes, seed)
+        fitted = ridge(scaled, outcomes, strength.variance)
+        return cls(names, means, deviations, fitted, calibrated)
 
     def of(self, features: Floats) -> Floats:
         """(n,) chances by (n, f) features."""
         scaled = (features - self.means) / self.deviations
-        return self.calibrated.calibration.chances(self.regression.logits(scaled))
+        return self.calibrated.calibration.chances(self.fitted.decision_function(scaled))

@@ -51,10 +51,15 @@ class Decisions:
 
     def check(self) -> None:
         """Raises DataError where too few said yes, or no, to learn who does."""
-        for name, outcomes in (("yes", self.yes), ("yes_back", self.yes_back)):
-            for value, count in ((1, outcomes.sum()), (0, (~outcomes).sum())):
-                if count < LEAST:
-                    raise DataError(
-                        f"{name} is {value} in {count} of {len(outcomes)} pairs to learn from; "
-                        f"at least {LEAST} are needed, so give more pairs"
-                    )
+        check_outcomes("yes", self.yes)
+        check_outcomes("yes_back", self.yes_back)
+
+
+def check_outcomes(name: str, outcomes: Mask) -> None:
+    """Raises DataError where too few of (n,) outcomes are of a kind to learn when they are."""
+    for value, count in ((1, int(outcomes.sum())), (0, int((~outcomes).sum()))):
+        if count < LEAST:
+            raise DataError(
+                f"{name} is {value} in {count} of {len(outcomes)} pairs to learn from; at least "
+                f"{LEAST} are needed, so give more pairs"
+            )

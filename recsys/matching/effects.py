@@ -6,9 +6,10 @@ from typing import Final, Self
 
 import numpy as np
 from scipy import sparse
+from sklearn.linear_model import LogisticRegression
 
 from recsys.arrays import Floats, Ints, Mask, offsets_of
-from recsys.matching.logistic import Regression
+from recsys.matching.logistic import Strength, ridge
 
 _VARIANCES: Final = (0.03, 0.1, 0.3, 1.0)
 
@@ -45,14 +46,22 @@ class Effects:
     """
 
     traits: Traits
-    regression: Regression
+    fitted: LogisticRegression
 
     @classmethod
-    def fit(cls, traits: Traits, deciders: Ints, decided: Ints, said: Mask, seed: int) -> Self:
-        """deciders, decided: (n,) rows of people. said: (n,) whether it was a yes."""
-        design = traits.design(deciders, decided)
-        return cls(traits, Regression.fit(design, said, _VARIANCES, seed))
+    def fit(
+        cls, traits: Traits, deciders: Ints, decided: Ints, said: Mask, variance: float
+    ) -> Self:
+        """deciders, decided: (n,) rows of people. said: (n,) whether it was a yes. variance: of the
+        effects; see `best_variance`.
+        """
+        return cls(traits, ridge(traits.design(deciders, decided), said, variance))
 
     def logits(self, deciders: Ints, decided: Ints) -> Floats:
         """(n,) logit of the chance of a yes."""
-        return self.regression.logits(self.traits.design(deciders, decided))
+        return np.asarray(self.fitted.decision_function(self.traits.design(deciders, decided)))
+
+
+def best_variance(traits: Traits, deciders: Ints, decided: Ints, said: Mask, seed: int) -> float:
+    """The variance of effects that predicts decisions held back best; see `Effects.fit`."""
+    return Strength.of(traits.design(deciders, decided), said, _VARIANCES, seed).variance

@@ -12,35 +12,32 @@ from recsys.arrays import Floats, Mask
 from recsys.matching.calibration import FOLDS, folds, log_loss
 
 
-@dataclass(frozen=True)
-class Regression:
-    """A ridge logistic regression, and what such ones say of decisions that they did not see."""
+def ridge(design: Any, said: Mask, variance: float) -> LogisticRegression:
+    """Fits a ridge logistic regression.
 
-    fitted: LogisticRegression
+    design: (n, f) array or sparse matrix. said: (n,) whether it was a yes. variance: of the
+    coefficients beforehand; the smaller, the more they are held to 0.
+    """
+    return LogisticRegression(C=variance, max_iter=1000).fit(design, said)
+
+
+@dataclass(frozen=True)
+class Strength:
+    """The variance of coefficients with the least log loss on decisions held back."""
+
+    variance: float
     held: Floats
     """(n,) logit of each decision, by the regression on the folds that it is not in."""
 
     @classmethod
-    def fit(cls, design: Any, said: Mask, variances: Sequence[float], seed: int) -> Self:
-        """Fit with the variance of coefficients that has the least log loss on held decisions.
-
-        design: (n, f) array or sparse matrix. said: (n,) whether it was a yes. variances: the
-        smaller, the more coefficients are held to 0.
-        """
+    def of(cls, design: Any, said: Mask, variances: Sequence[float], seed: int) -> Self:
+        """Try each; see `ridge`."""
         parts = folds(said.astype(np.int64), FOLDS, seed)
         held = np.empty((len(variances), len(said)))
         for place, variance in enumerate(variances):
             for part in range(FOLDS):
                 inside = parts == part
-                fitted = _regression(variance).fit(design[~inside], said[~inside])
+                fitted = ridge(design[~inside], said[~inside], variance)
                 held[place, inside] = fitted.decision_function(design[inside])
         best = int(np.argmin([log_loss(expit(each), said) for each in held]))
-        return cls(_regression(variances[best]).fit(design, said), held[best])
-
-    def logits(self, design: Any) -> Floats:
-        """(n,) logit of the chance of a yes."""
-        return np.asarray(self.fitted.decision_function(design))
-
-
-def _regression(variance: float) -> LogisticRegression:
-    return LogisticRegression(C=variance, max_iter=1000)
+        return cls(variances[best], held[best])

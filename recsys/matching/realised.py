@@ -206,14 +206,13 @@ def lists_by_way(market: Market, raw: Market, chance: Market, length: int) -> Ma
     raw, chance: the same pairs with scores that are not calibrated, and with random numbers. A
     harmonic mean is of chances that do not depend on each other.
     """
-    ways = {
+    harmonic = {"harmonic": inbox_lists(market, length, "harmonic")}
+    return {
         "random": inbox_lists(chance, length, "likes"),
         ONE_SIDED: inbox_lists(market, length, "likes"),
         "product, raw": inbox_lists(raw, length, "product"),
         "product": inbox_lists(market, length, "product"),
+        **(harmonic if market.joint is None else {}),
         "product, capped": inbox_lists(market, length, "product", CAPACITY * length),
         RECIPROCAL: simultaneous_lists(market, length, Balance()),
     }
-    if market.joint is None:
-        ways["harmonic"] = inbox_lists(market, length, "harmonic")
-    return ways
