@@ -58,7 +58,7 @@ def write_messages(path: Path, people: int, seed: int) -> Path:
         for other in others[others != one].tolist():
             day = rng.uniform(0, 60)
             rows.append((one, other, day))
-            if rng.random() < (0.8 if other % 4 == 0 else 0.2):
+            if rng.random() < (0.9 if other % 4 == 0 else 0.1):
                 rows.append((other, one, day + rng.uniform(0, 2)))
     lines = [f"p{one},p{other},{1_500_000_000 + 86_400 * day:.0f}" for one, other, day in rows]
     path.write_text("\n".join(["user,item,timestamp", *lines]) + "\n", encoding="utf-8")

@@ -73,13 +73,13 @@ def test_reciprocal_lists_find_more_matches_and_spread_attention(
     assert (found["people"], found["pairs"]) == (600, len(planted))
     (lists,) = found["lists"]
     gain, ways = lists["against_one_sided"], lists["ways"]
-    assert gain["reciprocal"]["ratio"]["low"] > 1.15
-    assert gain["product"]["ratio"]["estimate"] > 1.0
+    assert gain["reciprocal"]["ratio"]["low"] > 1.3
     assert gain["random"]["ratio"]["high"] < 1.0
     one_sided, reciprocal = ways["one-sided"], ways["reciprocal"]
     assert reciprocal["gini"]["high"] < 0.5 * one_sided["gini"]["low"]
     assert reciprocal["none"]["high"] < one_sided["none"]["low"]
     assert ways["product"]["rate"]["estimate"] > one_sided["rate"]["estimate"]
+    assert ways["product"]["rate"]["low"] > ways["product, raw"]["rate"]["high"]
     # By chance alone it is about .02.
     assert [each["name"] for each in found["chances"]] == ["yeses", "yeses back"]
     assert max(each["error"] for each in found["chances"]) < 0.04
