@@ -56,47 +56,54 @@ def try_decisions(
         rounds = [(known.take(half != part), known.take(half == part)) for part in range(HALVES)]
     else:
         rounds = [(known, test)]
-    asked, parts = [pairs for _, pairs in rounds], len(rounds)
+    parts = len(rounds)
     found = []
     for part, (own, wanted) in enumerate(rounds):
         mark = f"part {part + 1} of {parts}: " if parts > 1 else ""
         found.append(estimate(own, wanted, people, config, steps, mark))
-    # A person is another one in each part.
-    shifts = np.repeat(np.arange(parts) * len(people), [len(each) for each in asked])
-    one = shifts + np.concatenate([each.one for each in asked])
-    other = shifts + np.concatenate([each.other for each in asked])
-    yes = np.concatenate([each.yes for each in asked])
-    yes_back = np.concatenate([each.yes_back for each in asked])
-    there = np.bincount(np.concatenate([one, other]), minlength=parts * len(people))
-    chances = BothWays.joined([each.chances for each in found])
-    judged = Judged(
-        people=(one, other),
-        turns=np.tile(people.turns(), parts),
-        chances=chances,
-        raw=BothWays.joined([each.raw for each in found]),
-        both=yes & yes_back,
-        listers=there > 0,
-        listed=there > 0,
-        parts=parts,
-    )
+    asked = [pairs for _, pairs in rounds]
+    judged = _judged(asked, found, people)
     with steps.step("lists"):
         lists = [judge(judged, length, config.seed, found=True) for length in lengths]
+    there = np.bincount(np.concatenate(judged.people), minlength=parts * len(people))
     return PeopleTrial(
         people=int((there.reshape(parts, -1).sum(axis=0) > 0).sum()),
-        pairs=len(one),
+        pairs=len(judged.both),
         candidates=float(np.median(there[there > 0])),
         matches=int(judged.both.sum()),
         lists=lists,
-        directions=_directions(people, chances, yes, yes_back, [each.kinds for each in found]),
+        directions=_directions(people, asked, found),
         steps=steps,
     )
 
 
+def _judged(asked: Sequence[Decisions], found: Sequence[Estimates], people: People) -> Judged:
+    """The pairs of all parts, in each of which a person is another one."""
+    shifts = [part * len(people) for part in range(len(asked))]
+    one = np.concatenate([shift + each.one for shift, each in zip(shifts, asked, strict=True)])
+    other = np.concatenate([shift + each.other for shift, each in zip(shifts, asked, strict=True)])
+    turns = np.tile(people.turns(), len(asked))
+    there = np.bincount(np.concatenate([one, other]), minlength=len(turns)) > 0
+    return Judged(
+        people=(one, other),
+        turns=turns,
+        chances=BothWays.joined([each.chances for each in found]),
+        raw=BothWays.joined([each.raw for each in found]),
+        both=np.concatenate([each.yes & each.yes_back for each in asked]),
+        listers=there,
+        listed=there,
+        parts=len(asked),
+    )
+
+
 def _directions(
-    people: People, chances: BothWays, yes: Mask, yes_back: Mask, kinds: Sequence[tuple[str, str]]
+    people: People, asked: Sequence[Decisions], found: Sequence[Estimates]
 ) -> Sequence[Direction]:
     """What became of the chances: of the yeses of each side, or of all in one pool."""
-    forth, back = [kind for kind, _ in kinds], [kind for _, kind in kinds]
+    chances = BothWays.joined([each.chances for each in found])
+    yes = np.concatenate([each.yes for each in asked])
+    yes_back = np.concatenate([each.yes_back for each in asked])
+    forth, back = ([each.kinds[way] for each in found] for way in (0, 1))
     if people.first is None:
         every = np.concatenate([chances.forth, chances.back])
         return [Direction.of("yeses", every, np.concatenate([yes, yes_back]), forth)]

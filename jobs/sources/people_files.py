@@ -108,7 +108,10 @@ class _Rows:
         )
 
     def merged(self, pairs: Decisions) -> Decisions:
-        """Each pair once. Raises ImportFileError with the row where one is there in two ways."""
+        """Each pair once, in the order of pairs, whatever that of the rows.
+
+        Raises ImportFileError with the row where a pair is there in two ways.
+        """
         order, starts = _groups(pairs)
         row = _conflict(pairs)
         if row is not None:
@@ -119,7 +122,7 @@ class _Rows:
                 "outcome; leave one of the rows out, or pass --sides two if an id is one person "
                 "as user and another as item",
             )
-        return pairs.take(np.sort(order[starts]))
+        return pairs.take(order[starts])
 
 
 def _decisions(files: Sequence[_Rows], sides: Sides | None) -> TwoSided:
