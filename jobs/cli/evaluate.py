@@ -2,19 +2,19 @@
 
 import json
 import os
-import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 import typer
 from rich.console import Console
 
 from jobs.app.evaluation import BLEND, PUBLISHED, Quality, Steps, Trial, try_stack
-from jobs.cli.output import number, show_table, words
+from jobs.cli.output import number, show_table, show_text, words
+from jobs.cli.people import ANSWER_DAYS, Described, Sides, show_people, try_people
 from jobs.run.settings import load_config
 from jobs.sources.pair_files import read_descriptions, read_ids, read_numbered
 from recsys.arrays import Ints
@@ -32,8 +32,6 @@ _COLUMNS: Final = (
     words("model"),
     *map(number, ("NDCG", "95 % interval", "recall", "coverage", "Gini", "reach")),
 )
-_READABLE = 100
-"""Columns that lines of text take at most."""
 
 
 class How(StrEnum):
@@ -45,18 +43,37 @@ class How(StrEnum):
 
 def evaluate(  # noqa: PLR0913 - the options of a command
     *,
-    train: Annotated[Path, typer.Option(help="Pairs to learn from.")],
+    train: Annotated[Path | None, typer.Option(help="Pairs to learn from.")] = None,
+    people: Annotated[
+        Path | None,
+        typer.Option(help="In place of --train: decisions with answers, or messages, of people."),
+    ] = None,
     test: Annotated[
-        Path | None, typer.Option(help="Pairs to be found; without it --train is split.")
+        Path | None, typer.Option(help="Pairs to be found; without it the others are split.")
     ] = None,
     users: Annotated[Path | None, typer.Option(help="What is written of users.")] = None,
     items: Annotated[Path | None, typer.Option(help="What is written of items.")] = None,
     split: Annotated[
-        How, typer.Option(help="How --train is split where --test lacks.")
-    ] = How.TEMPORAL,
+        How | None,
+        typer.Option(help="How --train is split where --test lacks; temporal if not said."),
+    ] = None,
     k: Annotated[
-        int, typer.Option("--k", min=1, max=1000, help="Places that count.")
-    ] = READ_PLACES,
+        list[int] | None,
+        typer.Option(
+            "--k",
+            min=1,
+            max=1000,
+            help=f"Places that count; {READ_PLACES} if not said. With --people several times.",
+        ),
+    ] = None,
+    sides: Annotated[
+        Sides | None,
+        typer.Option(help="With --people: whether users and items are of one pool, or two sides."),
+    ] = None,
+    answer_days: Annotated[
+        float,
+        typer.Option(min=0, help="With --people: days in which a message back is a yes back."),
+    ] = ANSWER_DAYS,
     bands: Annotated[
         bool, typer.Option("--bands", help="Show warm, cold and new users by themselves too.")
     ] = False,
@@ -75,10 +92,28 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     and timestamp; a file of users or items has their id and may have text, tags (a list,
     or divided by |) and any others, which are attributes.
 
+    With --people, lists of people for people, in which both must say yes, made one-sided
+    and for both sides, side by side. Decisions have the columns user, item, yes (1 or 0,
+    of the user about the item) and yes_back (of the item about the user); each half is
+    listed by what the other teaches, or --test by all. Messages have user, item (who wrote
+    to whom) and timestamp, and are split by time.
+
     Example: recsys evaluate --train train.parquet --test test.parquet --k 20
+    Example: recsys evaluate --people decisions.csv --k 3 --k 5
     """
     _check_writable(out)
-    chosen, files = load_config(config), [f for f in (train, test) if f is not None]
+    chosen = load_config(config)
+    if people is not None:
+        _check_alone(train, split, bands=bands, tune_minutes=tune_minutes)
+        described = Described(users, items)
+        with _progress() as steps:
+            tried = try_people(people, test, described, sides, answer_days, k, chosen, steps)
+        show_people(tried)
+        _write(out, tried.as_dict())
+        return
+    if train is None:
+        raise SettingsError("there is nothing to evaluate; pass --train or --people")
+    files, places = [f for f in (train, test) if f is not None], _one_of(k)
     index = {role: read_ids(files, role) for role in ("user", "item")}
     pairs = read_numbered(train, index["user"], index["item"])
     members = read_descriptions(users, "user", index["user"])
@@ -87,7 +122,8 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     data = DataSet(pairs, members.entries, catalogue.entries, segments)
     notes = [note for note in (members.note, catalogue.note) if note]
     if test is None:
-        parts, label = _cut(pairs, split, chosen), split.value
+        how = split or How.TEMPORAL
+        parts, label = _cut(pairs, how, chosen), how.value
     else:
         wanted = read_numbered(test, index["user"], index["item"])
         notes += [
@@ -98,10 +134,32 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     for note in notes:
         typer.echo(note)
     with _progress() as steps:
-        trial = try_stack(data, parts, label, chosen, k, steps, tune_minutes)
+        trial = try_stack(data, parts, label, chosen, places, steps, tune_minutes)
     show(trial, bands=bands)
+    _write(out, trial.as_dict())
+
+
+def _one_of(places: list[int] | None) -> int:
+    """Places that count where lists are of one length."""
+    if places and len(places) > 1:
+        raise SettingsError("--k is there more than once; only --people takes several")
+    return places[0] if places else READ_PLACES
+
+
+def _check_alone(
+    train: Path | None, split: How | None, *, bands: bool, tune_minutes: float
+) -> None:
+    """Refuses options that --people has no use for."""
+    others = {"train": train, "split": split, "bands": bands, "tune-minutes": tune_minutes}
+    for name, value in others.items():
+        if value:
+            raise SettingsError(f"--{name} does not go with --people; leave one of both out")
+
+
+def _write(out: Path | None, figures: Mapping[str, Any]) -> None:
+    """Writes all figures where they are asked for."""
     if out is not None:
-        text = json.dumps(trial.as_dict(), indent=1, allow_nan=False)
+        text = json.dumps(figures, indent=1, allow_nan=False)
         out.write_text(text + "\n", encoding="utf-8")
 
 
@@ -166,7 +224,7 @@ def show(trial: Trial, *, bands: bool = False) -> None:
             show_table(_COLUMNS, _rows(trial.quality, name), title)
             typer.echo()
     for line in _texts(trial, bands=bands):
-        typer.echo(_wrapped(line, min(Console().width, _READABLE)))
+        show_text(line)
 
 
 def _texts(trial: Trial, *, bands: bool) -> Iterator[str]:
@@ -250,14 +308,3 @@ def _row(figures: Figures) -> list[str]:
 
 def _interval(mean: Interval) -> str:
     return f"{mean.low:.4f}-{mean.high:.4f}"
-
-
-def _wrapped(text: str, width: int) -> str:
-    """The text in lines of about equal length, as few as the width allows."""
-    lines = textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)
-    for narrower in range(width - 1, 0, -1):
-        tried = textwrap.wrap(text, narrower, subsequent_indent="  ", break_on_hyphens=False)
-        if len(tried) > len(lines):
-            break
-        lines = tried
-    return "\n".join(lines)

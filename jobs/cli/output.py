@@ -1,6 +1,7 @@
 """Tables and JSON as every command prints them: whole at 80 columns, plain in a pipe."""
 
 import json
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ from rich.text import Text
 
 from recsys.as_of import AsOf
 
+_READABLE: Final = 100
+"""Columns that lines of text take at most."""
 _NARROW: Final = 80
 """Columns that a table may always take: a terminal below that breaks its lines itself."""
 
@@ -103,3 +106,19 @@ def size(count: int) -> str:
         value /= 1024
         units.pop(0)
     return f"{value:,.1f} {units[0]}"
+
+
+def show_text(text: str) -> None:
+    """Prints a paragraph in lines of about equal length, as few as the terminal's width allows."""
+    width = min(Console().width, _READABLE)
+    lines = _lines(text, width)
+    for narrower in range(width - 1, 0, -1):
+        tried = _lines(text, narrower)
+        if len(tried) > len(lines):
+            break
+        lines = tried
+    typer.echo("\n".join(lines))
+
+
+def _lines(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)

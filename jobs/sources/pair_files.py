@@ -45,30 +45,31 @@ class Described:
     """How many of the users or items it describes; empty without a file."""
 
 
-def read_columns(path: Path) -> pa.Table:
+def read_columns(path: Path, wanted: Mapping[str, tuple[str, ...]] = NAMES) -> pa.Table:
     """The columns that a file of pairs has, by our names, as text or in the types of Parquet."""
     parquet = path.suffix == ".parquet"
     with reading(path):
         names = pq.read_schema(path).names if parquet else csv_columns(path)
-    found = {ours: name for ours in NAMES if (name := _column(path, ours, names))}
-    theirs = list(found.values())
+    named = {ours: _column(path, ours, theirs, names) for ours, theirs in wanted.items()}
+    found = {ours: name for ours, name in named.items() if name}
+    columns = list(found.values())
     with reading(path):
         # As text: inference would turn ids into numbers, long ones even into inexact floats.
         table = (
-            pq.read_table(path, columns=theirs)
+            pq.read_table(path, columns=columns)
             if parquet
-            else read_csv(path, dict.fromkeys(theirs, pa.string()))
+            else read_csv(path, dict.fromkeys(columns, pa.string()))
         )
-    return table.select(theirs).rename_columns(list(found))
+    return table.select(columns).rename_columns(list(found))
 
 
-def _column(path: Path, ours: str, names: list[str]) -> str | None:
-    found = [name for name in NAMES[ours] if name in names]
+def _column(path: Path, ours: str, theirs: tuple[str, ...], names: list[str]) -> str | None:
+    found = [name for name in theirs if name in names]
     if len(found) > 1:
         raise ImportFileError(f"{path}: has the columns {' and '.join(found)}; leave one out")
     if not found and ours in ("user", "item"):
         raise ImportFileError(
-            f"{path}: there is no column {' or '.join(NAMES[ours])} but {', '.join(names)}; "
+            f"{path}: there is no column {' or '.join(theirs)} but {', '.join(names)}; "
             "rename the one that holds it"
         )
     return found[0] if found else None
@@ -76,7 +77,7 @@ def _column(path: Path, ours: str, names: list[str]) -> str | None:
 
 def read_ids(paths: Sequence[Path], role: str) -> IdIndex:
     """The users or items of several files, numbered in the order of their ids as text."""
-    columns = [_as_text(path, role, read_columns(path)[role]) for path in paths]
+    columns = [ids_as_text(path, role, read_columns(path)[role]) for path in paths]
     return IdIndex.build(pa.chunked_array([c for col in columns for c in col.chunks]), "text")
 
 
@@ -93,7 +94,7 @@ def read_numbered(path: Path, users: IdIndex, items: IdIndex) -> Pairs:
     if "timestamp" in table.column_names:
         when = times(path, "timestamp", table["timestamp"]).cast(pa.int64()).to_numpy()
     rows = [
-        index.rows(_as_text(path, role, table[role])).to_numpy().astype(np.int64)
+        index.rows(ids_as_text(path, role, table[role])).to_numpy().astype(np.int64)
         for role, index in (("user", users), ("item", items))
     ]
     return Pairs(rows[0], rows[1], weights, when)
@@ -108,7 +109,7 @@ def read_descriptions(path: Path | None, role: str, index: IdIndex) -> Described
     if path is None:
         return Described(Descriptions.blank(len(index)), "")
     table, name = _described(path, role)
-    rows = index.rows(_as_text(path, name, table[name])).to_pylist()
+    rows = index.rows(ids_as_text(path, name, table[name])).to_pylist()
     blank: Mapping[str, Any] = {}
     found = [blank] * len(index)
     for row, entry in zip(rows, table.drop_columns([name]).to_pylist(), strict=True):
@@ -145,7 +146,7 @@ def _described(path: Path, role: str) -> tuple[pa.Table, str]:
         return pq.read_table(path), name
 
 
-def _as_text(path: Path, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
+def ids_as_text(path: Path, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Ids as text, so that 7 in one file is "7" in another."""
     kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
     if not (_is_text(kind) or pa.types.is_integer(kind)):

@@ -24,13 +24,22 @@ class Market:
     turns: Ints
     """(people,) 0 or 1: whose lists change together while the others' stand. The two sides of a
     market that has sides; else any halves."""
+    joint: Floats | None = None
+    """(places,) chance that both say yes where one yes depends on the other; as answers do."""
 
     @classmethod
-    def of(cls, people: tuple[Ints, Ints], likes: tuple[Floats, Floats], turns: Ints) -> Self:
+    def of(
+        cls,
+        people: tuple[Ints, Ints],
+        likes: tuple[Floats, Floats],
+        turns: Ints,
+        joint: Floats | None = None,
+    ) -> Self:
         """Of pairs.
 
         people: (pairs,) the row of one and of the other, no pair twice, in either order.
         likes: (pairs,) chances that the one says yes to the other, and the other to the one.
+        joint: (pairs,) chance that both do; where it lacks, one does not depend on the other.
         """
         one, other = people
         owners, others = np.concatenate([one, other]), np.concatenate([other, one])
@@ -43,6 +52,7 @@ class Market:
             likes=np.concatenate(likes)[order],
             mirror=np.roll(places, len(one))[order],
             turns=turns,
+            joint=None if joint is None else np.concatenate([joint, joint])[order],
         )
 
     @classmethod
@@ -64,4 +74,6 @@ class Market:
 
     def mutual(self) -> Floats:
         """(places,) chance that both say yes when each has seen the other."""
+        if self.joint is not None:
+            return self.joint
         return np.asarray(self.likes * self.likes[self.mirror])
