@@ -43,7 +43,7 @@ def _labels(
 ) -> dict[str, pa.ChunkedArray]:
     """Tags and attributes of each item by the first of its profiles."""
     names = (c.TAGS, c.ATTRIBUTES)
-    if config.sources.item_profiles is None:
+    if "item_profiles" not in config.sources.configured():
         return {name: pa.nulls(len(items), pa.list_(pa.string())) for name in names}
     partition = lake.as_of(RAW_ITEM_PROFILES.name, as_of)
     read = partition.dataset(RAW_ITEM_PROFILES, config.ids).to_table(

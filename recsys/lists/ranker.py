@@ -67,7 +67,7 @@ class Ranker:
     ) -> Self:
         """The two stages of an as-of. most: candidates of each generator."""
         heard = {name: model for name, model in models.items() if name not in choice.left_out}
-        scorer = Scorer.of(heard, available, training.history.shape[1])
+        scorer = Scorer.of(heard, available, training.history.shape[1], training.people)
         blend = choice.blend(scorer, training, most)
         return cls(scorer, blend, choice.heard, len(models) if opinions else 0)
 

@@ -36,7 +36,8 @@ def choose_policy(
     available: ascending item rows.
     """
     users, ages = holdout.users, holdout.ages
-    scorer = Scorer.of(models, available, holdout.training.history.shape[1])
+    training = holdout.training
+    scorer = Scorer.of(models, available, training.history.shape[1], training.people)
     found = holdout_candidates(
         scorer,
         ItemUserFeatures.of(holdout.training).of_users(users),
