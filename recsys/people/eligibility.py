@@ -107,14 +107,17 @@ class Eligibility:
         users, items: (p,).
         """
         others = self.persons[items]
-        pairs, places = self._pairs_of_kinds(users, others)
-        found = {
-            name: ~(wish.accepts(*pairs) & wish.accepts(*pairs[::-1]))[places]
-            for name, wish in self.values.items()
-        }
-        for name, each in self.numbers.items():
-            found[name] = ~(each.accepts(users, others) & each.accepts(others, users))
-        return found
+        back = self.unmet(others, users)
+        return {name: lines | back[name] for name, lines in self.unmet(users, others).items()}
+
+    def unmet(self, one: UserRows, other: UserRows) -> dict[str, Mask]:
+        """(p,) by the name of each wish whether the one's is not met by the other.
+
+        one, other: (p,) people.
+        """
+        pairs, places = self._pairs_of_kinds(one, other)
+        found = {name: ~wish.accepts(*pairs)[places] for name, wish in self.values.items()}
+        return found | {name: ~wish.accepts(one, other) for name, wish in self.numbers.items()}
 
     @property
     def wishes(self) -> tuple[str, ...]:
@@ -125,9 +128,9 @@ class Eligibility:
     def _all_kinds(self) -> int:
         return int(self.kinds.max(initial=-1)) + 1
 
-    def _pairs_of_kinds(self, users: UserRows, others: UserRows) -> tuple[tuple[Ints, Ints], Ints]:
+    def _pairs_of_kinds(self, one: UserRows, other: UserRows) -> tuple[tuple[Ints, Ints], Ints]:
         """The distinct pairs of kinds, and (p,) which of them each pair is."""
-        codes = self.kinds[users] * self._all_kinds + self.kinds[others]
+        codes = self.kinds[one] * self._all_kinds + self.kinds[other]
         distinct, places = np.unique(codes, return_inverse=True)
         return (distinct // self._all_kinds, distinct % self._all_kinds), places
 

@@ -1,7 +1,5 @@
 """Who is shown to whom in a market of people, against wishes taken at their word."""
 
-import math
-from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, Final
 
@@ -29,16 +27,7 @@ from recsys.ranking.scoring import Scorer
 from recsys.schemas import HISTORIES, LISTS
 from recsys.sections.ids import Ids
 from recsys.sections.people import Wish
-
-Profile = Mapping[str, list[str]]
-RULES: Final = {
-    "orientation": {"theirs": "gender", "wanted": "seeks"},
-    "age": {"theirs": "age", "at_least": "wants.min", "at_most": "wants.max"},
-    "grown": {"theirs": "age", "at_least": "wants.min"},
-    "young": {"theirs": "age", "at_most": "wants.max"},
-    "language": {"shared": "speaks"},
-    "near": {"latitude": "lat", "longitude": "lon", "within_km": "wants.km"},
-}
+from tests.wishes import RULES, permitted
 
 
 def some(*values: str, most: int = 1) -> st.SearchStrategy[list[str]]:
@@ -60,44 +49,7 @@ PROFILES: Final = st.fixed_dictionaries(
 )
 
 
-def number(profile: Profile, path: str) -> float:
-    try:
-        return float(profile.get(path, [""])[0])
-    except (ValueError, IndexError):
-        return math.nan
-
-
-def place(profile: Profile, rule: Mapping[str, str]) -> tuple[float, float]:
-    lat, lon = number(profile, rule["latitude"]), number(profile, rule["longitude"])
-    return (lat, lon) if abs(lat) <= 90 and abs(lon) <= 180 else (math.nan, math.nan)
-
-
-def km(one: tuple[float, float], other: tuple[float, float]) -> float:
-    """By the haversine formula; infinite from or to nobody knows where."""
-    if math.isnan(sum((*one, *other))):
-        return math.inf
-    (a, b), (x, y) = (tuple(map(math.radians, each)) for each in (one, other))
-    half = math.sin((x - a) / 2) ** 2 + math.cos(a) * math.cos(x) * math.sin((y - b) / 2) ** 2
-    return 2 * 6371.0088 * math.asin(math.sqrt(min(1.0, half)))
-
-
-def accepts(rule: Mapping[str, str], one: Profile, other: Profile) -> bool:
-    """Whether the one's wish is met by the other, or none is stated."""
-    if "within_km" in rule:
-        if not one.get(rule["within_km"]):
-            return True
-        far, most = km(place(one, rule), place(other, rule)), number(one, rule["within_km"])
-        return far <= most
-    if "wanted" in rule or "shared" in rule:
-        wanted = set(one.get(rule.get("wanted", rule.get("shared", "")), []))
-        return not wanted or bool(wanted & set(other.get(rule.get("theirs", rule.get("shared", "")), [])))
-    bounds = [(rule.get("at_least", ""), 1.0), (rule.get("at_most", ""), -1.0)]
-    stated = [(path, sign) for path, sign in bounds if one.get(path)]
-    age = number(other, rule["theirs"])
-    return all(sign * age >= sign * number(one, path) for path, sign in stated)
-
-
-def leaves(profile: Profile) -> list[str]:
+def leaves(profile: dict[str, list[str]]) -> list[str]:
     return [f"{path}={value}" for path, values in profile.items() for value in values]
 
 
@@ -136,18 +88,20 @@ def test_a_published_pair_breaks_no_wish_no_block_and_shows_nobody_to_themselves
         items,
     )
 
-    def permitted(user: int, item: int) -> bool:
+    def may(user: int, item: int) -> bool:
         other = profiles[item] if item < users else {}
-        both = ((profiles[user], other), (other, profiles[user]))
-        return user != item and all(accepts(r, *each) for r in rules.values() for each in both)
+        return user != item and permitted(rules, profiles[user], other)
 
-    expected = [[permitted(u, i) for i in range(1, users + 1)] for u in range(users)]
+    expected = [[may(u, i) for i in range(1, users + 1)] for u in range(users)]
     everybody, shown = np.arange(users), np.arange(users)
     assert people.permitted(everybody, shown).tolist() == expected
     one, other = (each.ravel() for each in np.indices((users, users)))
     assert people.permitted_pairs(one, other).reshape(users, users).tolist() == expected
 
-    barred = [sorted({b for a, b in ended if a == u} | {a for a, b in ended if b == u}) for u in range(users)]
+    barred = [
+        sorted({b for a, b in ended if a == u} | {a for a, b in ended if b == u})
+        for u in range(users)
+    ]
     excluded = [[person - 1 for person in row if person] for row in barred]
     made = published(people, excluded, users, length)
     for user, row in enumerate(made):
@@ -156,7 +110,7 @@ def test_a_published_pair_breaks_no_wish_no_block_and_shows_nobody_to_themselves
         assert len(row) == min(length, len(left))
     event(f"{sum(map(sum, expected)) * 4 // users**2} of 4 quarters of the pairs permitted")
 
-    def broken(rows: list[list[int]], bars: list[list[int]]) -> dict[str, float]:
+    def broken(rows: list[list[int]], bars: list[list[int]]) -> dict[str, Any]:
         figures = contract.figures(listed(rows), checked(people, bars, users))
         return {
             name: figures[name]
