@@ -78,21 +78,23 @@ class Eligibility:
     def permitted(self, users: UserRows, items: ItemRows) -> Mask:
         """(b, a) whether each item may be shown to each user: not oneself, and both accept each
         other. users: (b,). items: (a,)."""
-        one, other = users[:, np.newaxis], self.persons[items][np.newaxis, :]
-        found = one != other
-        if self.values:
-            rows, places = np.unique(self.kinds[users], return_inverse=True)
-            table = np.ones((len(rows), self._all_kinds), np.bool_)
-            everyone = np.arange(self._all_kinds)
-            for each in self.values.values():
-                table &= each.accepts_all(rows, everyone) & each.accepts_all(everyone, rows).T
-            kinds = self.kinds[other[0]]
-            for line, place in enumerate(places.tolist()):
-                found[line] &= table[place, kinds]
-        for wish in self.numbers.values():
-            found &= wish.accepts(one, other)
-            found &= wish.accepts(other, one)
-        return np.asarray(found)
+        rows, places = np.unique(self.kinds[users], return_inverse=True)
+        table, everyone = (
+            np.ones((len(rows), self._all_kinds), np.bool_),
+            np.arange(self._all_kinds),
+        )
+        for each in self.values.values():
+            table &= each.accepts_all(rows, everyone) & each.accepts_all(everyone, rows).T
+        others = self.persons[items]
+        kinds, found = self.kinds[others], np.empty((len(users), len(items)), np.bool_)
+        # A line of all items at a time stays in the cache, and most pairs are out by their kinds.
+        for line, (user, place) in enumerate(zip(users.tolist(), places.tolist(), strict=True)):
+            found[line] = table[place, kinds] & (others != user)
+            for wish in self.numbers.values():
+                left = np.flatnonzero(found[line])
+                one, other = np.array([user]), others[left]
+                found[line, left] = wish.accepts(one, other) & wish.accepts(other, one)
+        return found
 
     def permitted_pairs(self, users: UserRows, items: ItemRows) -> Mask:
         """(p,) `permitted` of single pairs. users, items: (p,)."""

@@ -20,7 +20,7 @@ def forget(uri: SecretStr, user: UserId) -> None:
         if _of_people(connection):
             for table in _list_tables(connection):
                 entries = sql.SQL(statement("erase/delete_entries")).format(partition=table)
-                cursor.execute(entries, {"person": str(user)})
+                cursor.execute(entries, {"person": user})
 
 
 def mentions(uri: SecretStr, user: UserId) -> int:
@@ -36,7 +36,7 @@ def mentions(uri: SecretStr, user: UserId) -> int:
         if _of_people(connection):
             for table in _list_tables(connection):
                 entries = sql.SQL(statement("erase/count_entries")).format(partition=table)
-                cursor.execute(entries, {"person": str(user)})
+                cursor.execute(entries, {"person": user})
                 found += (cursor.fetchone() or (0,))[0]
     return int(found)
 
