@@ -169,7 +169,9 @@ def check_lists_of(pipeline: Pipeline, people: People) -> None:
 
 
 def check_nobody_else_is_answered(pipeline: Pipeline) -> None:
-    """Of strangers nothing is known, so neither is who may be shown to them."""
+    """Of strangers nothing is known, so neither is who may be shown to them; what people say of
+    themselves is not published."""
+    assert pipeline.query("SELECT DISTINCT tags, attributes FROM recs.item") == [([], [])]
     assert pipeline.query("SELECT * FROM recs.top_n(4711, 5)") == []
     assert pipeline.query("SELECT count(*) FROM recs.fallback_list") == [(0,)]
 
