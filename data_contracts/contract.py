@@ -11,6 +11,7 @@ from data_contracts import measures as m
 from data_contracts.rules import CheckResult, Figures, Rule, judge
 from data_contracts.trailing import Trailing
 from recsys.as_of import AsOf
+from recsys.people.eligibility import Eligibility
 from recsys.schemas import Table
 from recsys.sections.contracts import Contracts
 from recsys.sections.ids import Ids
@@ -32,6 +33,9 @@ class RelatedTables:
     """Days from when those were read to when these were, 1 or more."""
     matrix: pa.Table | None = None
     """The `histories` table, whose rows refer to `items`."""
+    people: Eligibility | None = None
+    """Who may be shown to whom, where users and items are people; by rows of the matrix and of
+    `items`."""
 
 
 @dataclass(frozen=True)

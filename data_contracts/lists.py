@@ -13,6 +13,7 @@ from data_contracts import measures as m
 from data_contracts.contract import CheckContext, Contract
 from data_contracts.rules import Bounds, Figures, Rule
 from recsys import columns as c
+from recsys.people.eligibility import Eligibility
 from recsys.schemas import LISTS
 
 LENGTHS: Final = (
@@ -29,6 +30,15 @@ NON_MEMBERS: Final = "lists of users who are no active members"
 UNLISTED: Final = "share of active members without a list"
 EXCLUDED: Final = "entries that the user has seen or blocked"
 
+THEMSELVES: Final = "entries that show people to themselves"
+EITHER: Final = "entries of two people of whom either has blocked, passed by or matched the other"
+
+
+def broken_name(wish: str) -> str:
+    """The name of the rule about a wish of `[people.wishes]`."""
+    return f"entries that break the wish {wish} of either"
+
+
 _LISTS_AT_ONCE: Final = 16_384
 """Enough for looking up items to pay, and few enough for sorting them to be quick."""
 _NONE: Final[Bounds] = (None, 0)
@@ -38,7 +48,7 @@ _REMEDY: Final = "run rank_lists again; such lists must not be published"
 def rules(context: CheckContext) -> list[Rule]:
     """Size, unique users, well-formed lists, and items that may be shown."""
     of_lists = (LENGTHS, TOO_LONG, SCORES, UNORDERED, CHANCES)
-    names = (*of_lists, REPEATED, UNAVAILABLE, NON_MEMBERS, EXCLUDED)
+    names = (*of_lists, REPEATED, UNAVAILABLE, NON_MEMBERS, EXCLUDED, *_pair_rules(context))
     few = "see whether items are available, or raise contracts.max_empty_lists"
     bound = (None, context.limits.max_empty_lists)
     return [
@@ -47,6 +57,14 @@ def rules(context: CheckContext) -> list[Rule]:
         Rule(UNLISTED, "fail", _NONE, _REMEDY),
         Rule(EMPTY, "fail", bound, few),
     ]
+
+
+def _pair_rules(context: CheckContext) -> tuple[str, ...]:
+    """Names of the rules about pairs of people."""
+    people = context.related.people
+    if people is None:
+        return ()
+    return (THEMSELVES, EITHER, *map(broken_name, people.wishes))
 
 
 def figures(rows: pa.Table, context: CheckContext) -> Figures:
@@ -64,6 +82,7 @@ def figures(rows: pa.Table, context: CheckContext) -> Figures:
         **_scores(rows),
         **_members(rows, context),
         **_entries(rows, context),
+        **_pairs(rows, context),
     }
 
 
@@ -106,6 +125,50 @@ def _entries(rows: pa.Table, context: CheckContext) -> Figures:
         counted = list(threads.map(count, range(0, rows.num_rows, _LISTS_AT_ONCE)))
     names = (REPEATED, UNAVAILABLE, *([EXCLUDED] if barred else []))
     return {name: float(sum(counts[i] for counts in counted)) for i, name in enumerate(names)}
+
+
+def _pairs(rows: pa.Table, context: CheckContext) -> Figures:
+    """Counts of the pairs of people that break a rule, some lists at a time, on all cores.
+
+    They are compared with what the matrix says of either, whichever way it was read.
+    """
+    known, names = context.related, _pair_rules(context)
+    if known.people is None or known.matrix is None or known.items is None:
+        return {}
+    people, items = known.people, known.items
+    ended = _ended(known.matrix, people)
+    users = pc.index_in(rows[c.USER_ID], value_set=known.matrix[c.USER_ID].combine_chunks())
+    owners = pc.fill_null(users, -1).combine_chunks().to_numpy()
+
+    def count(start: int) -> list[int]:
+        lists = rows[c.ITEM_IDS].slice(start, _LISTS_AT_ONCE)
+        lengths = m.lengths(lists)
+        own = np.repeat(owners[start : start + _LISTS_AT_ONCE], lengths).astype(np.int64)
+        shown = pc.fill_null(pc.index_in(pc.list_flatten(lists), value_set=items), -1).to_numpy()
+        there = (own >= 0) & (shown >= 0)
+        own, shown = own[there], shown[there].astype(np.int64)
+        others = people.persons[shown]
+        oneself = own == others
+        barred = _among(np.sort(_pair_codes(own, others)), ended)
+        broken = people.broken(own, shown)
+        return [int(np.count_nonzero(each)) for each in (oneself, barred, *broken.values())]
+
+    with ThreadPoolExecutor(pa.cpu_count()) as threads:
+        counted = list(threads.map(count, range(0, rows.num_rows, _LISTS_AT_ONCE)))
+    return {name: float(sum(each[i] for each in counted)) for i, name in enumerate(names)}
+
+
+def _ended(matrix: pa.Table, people: Eligibility) -> npt.NDArray[np.int64]:
+    """Ascending codes of the pairs of people, either way, one of whom has the other as blocked."""
+    lengths, blocked = m.flat(matrix[c.BLOCKED_ROWS])
+    one, other = np.repeat(np.arange(len(lengths)), lengths), people.persons[blocked]
+    return np.unique(np.concatenate([_pair_codes(one, other), _pair_codes(other, one)]))
+
+
+def _pair_codes(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """(pairs,) one number for a pair of rows of people."""
+    codes: npt.NDArray[np.int64] = one << 32 | other
+    return codes
 
 
 def _barred(rows: pa.Table, matrix: pa.Table | None) -> list[pa.Array]:

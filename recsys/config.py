@@ -22,6 +22,7 @@ from recsys.sections.gates import Gates
 from recsys.sections.ids import Ids
 from recsys.sections.lists import Lists
 from recsys.sections.nights import Nights
+from recsys.sections.people import People
 from recsys.sections.ranking import Ranking
 from recsys.sections.segments import Segments
 from recsys.sections.sources import Sources
@@ -51,6 +52,7 @@ class Config(Section):
     lists: Lists = Lists()
     list_steps: ListSteps = ListSteps()
     segments: Segments = Segments()
+    people: People = People()
     nights: Nights = Nights()
     tuning: Tuning = Tuning()
     contracts: Contracts = Contracts()
@@ -75,6 +77,37 @@ class Config(Section):
         if len(set(names)) < len(names):
             raise ValueError("lists.steps: name each list step once")
         return self
+
+    @validator(mode="after")
+    def people_are_users_and_items(self) -> Self:
+        if self.sources.people is None:
+            if self.people != People():
+                raise ValueError("[people] is of a market of people: configure sources.people")
+            return self
+        if self.ids.user != self.ids.item:
+            raise ValueError(
+                f"ids: people are users and items, so ids.user ({self.ids.user}) and ids.item "
+                f"({self.ids.item}) must be one type"
+            )
+        for name in self.people.passes:
+            if name in self.events:
+                raise ValueError(
+                    f"people.passes: {name} is no evidence of interest, so leave events.{name} out"
+                )
+        return self
+
+    @property
+    def of_people(self) -> bool:
+        """Whether users and items are the same people."""
+        return self.sources.people is not None
+
+    def event_rules(self) -> Mapping[str, Event]:
+        """Worth of each type of event that can be used; what ends a pair may weigh nothing."""
+        ends = (*self.people.passes, *self.people.matches)
+        return {
+            **self.events,
+            **{name: Event(weight=0.0) for name in ends if name not in self.events},
+        }
 
     def fingerprint(self) -> str:
         """SHA-256 of the configuration in a canonical form, to tell runs apart."""
@@ -101,7 +134,7 @@ class Config(Section):
 
     def source_fingerprint(self, name: str) -> str:
         """SHA-256 of what decides how rows of one source are read."""
-        source = getattr(self.sources, name)
+        source = self.sources.configured()[name]
         return _digest([self.ids.model_dump(), source.model_dump(mode="json")])
 
 

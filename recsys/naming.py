@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,6 +14,8 @@ from recsys import columns as c
 from recsys.ids import ids_named
 from recsys.sections.ids import Ids, IdType
 from recsys.sections.sources import Sources
+
+_LISTS_OF_ITEMS: Final = (c.ITEM_IDS, c.BECAUSE_IDS)
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,16 @@ class Naming:
     id_type: IdType
     fields: frozenset[str]
     """Names under which rows as read may hold a user's id: the sources' and the lake's own."""
+    of_people: bool = False
+    """Whether items are users too."""
 
     @classmethod
     def of(cls, ids: Ids, sources: Sources) -> Self:
-        mapped = sources.configured().values()
-        fields = (source.fields().get(c.USER_ID, ()) for source in mapped)
-        return cls(ids.user, frozenset({c.USER_ID, *(name for names in fields for name in names)}))
+        roles = [c.USER_ID] if sources.people is None else [c.USER_ID, c.ITEM_ID]
+        mapped = [source.fields() for source in sources.configured().values()]
+        fields = (fields.get(role, ()) for fields in mapped for role in roles)
+        names = frozenset({*roles, *(name for names in fields for name in names)})
+        return cls(ids.user, names, len(roles) > 1)
 
     def users(self, source_row: str | None) -> set[Any]:
         """The users that a row as read, as JSON, may mean, however it writes their ids."""
@@ -41,8 +48,12 @@ class Naming:
     def rows_of(self, table: pa.Table, user: int | str) -> pa.ChunkedArray:
         """(rows,) bool, whether a row names a user."""
         found = pa.chunked_array([pa.array([False] * table.num_rows, pa.bool_())])
-        if c.USER_ID in table.column_names:
-            found = pc.fill_null(pc.equal(table[c.USER_ID], user), False)
+        roles = [c.USER_ID, c.ITEM_ID] if self.of_people else [c.USER_ID]
+        for role in (role for role in roles if role in table.column_names):
+            found = pc.or_(found, pc.fill_null(pc.equal(table[role], user), False))
+        if self.of_people:
+            for name in (name for name in _LISTS_OF_ITEMS if name in table.column_names):
+                found = pc.or_(found, _holding(table[name], user))
         quoted = [user in users for users in self._quoted(table)]
         return pc.or_(found, pa.chunked_array([pa.array(quoted, pa.bool_())]))
 
@@ -50,15 +61,26 @@ class Naming:
         """The rows that name none of some users."""
         if not users:
             return table
-        known = table[c.USER_ID].to_pylist()
+        known = [set[Any]((user,)) for user in table[c.USER_ID].to_pylist()]
+        if self.of_people:
+            others = table[c.ITEM_ID].to_pylist()
+            known = [one | {other} for one, other in zip(known, others, strict=True)]
         named = zip(known, self._quoted(table), strict=True)
-        kept = [user not in users and not quoted & users for user, quoted in named]
+        kept = [not (ids | quoted) & users for ids, quoted in named]
         return table.filter(pa.array(kept, pa.bool_()))
 
     def _quoted(self, table: pa.Table) -> Iterator[set[Any]]:
         if c.SOURCE_ROW not in table.column_names:
             return iter([set()] * table.num_rows)
         return map(self.users, table[c.SOURCE_ROW].to_pylist())
+
+
+def _holding(lists: pa.ChunkedArray, user: int | str) -> pa.ChunkedArray:
+    """(rows,) bool, whether a list holds a user."""
+    held = np.zeros(len(lists), np.bool_)
+    entries = pc.fill_null(pc.equal(pc.list_flatten(lists), user), False)
+    held[pc.list_parent_indices(lists).filter(entries).to_numpy()] = True
+    return pa.chunked_array([pa.array(held)])
 
 
 def _at(row: Any, path: str) -> Any:

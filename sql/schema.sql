@@ -176,12 +176,6 @@ CREATE TABLE recs.rule_result (
 CREATE INDEX ON recs.rule_result (run_id);
 CREATE INDEX ON recs.rule_result (stop_id);
 
-CREATE FUNCTION recs.block(for_user :user_id_type, item :item_id_type) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    INSERT INTO recs.blocked (user_id, item_id) VALUES (for_user, item) ON CONFLICT DO NOTHING;
-END;
-
 CREATE FUNCTION recs.remove_item(item :item_id_type) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -225,16 +219,6 @@ END
 $delete$;
 CREATE CONSTRAINT TRIGGER delete_lists AFTER INSERT OR UPDATE ON recs.forgotten_user
 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION recs.delete_lists();
-
-CREATE FUNCTION recs.forget_user(gone :user_id_type) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    INSERT INTO recs.forgotten_user (user_id) VALUES (gone)
-    ON CONFLICT (user_id) DO UPDATE SET forgotten_at = forgotten_user.forgotten_at;
-    DELETE FROM recs.blocked WHERE user_id = gone;
-    DELETE FROM recs.user_list WHERE user_id = gone;
-    DELETE FROM recs.quarantined_row WHERE user_id = gone::text;
-END;
 
 CREATE FUNCTION recs.why(for_user :user_id_type, item :item_id_type, run bigint DEFAULT NULL)
 RETURNS TABLE (
@@ -329,10 +313,9 @@ END;
 
 GRANT USAGE ON SCHEMA recs TO recsys_analyst, recsys_app;
 GRANT SELECT ON recs.run, recs.user_list, recs.fallback_list, recs.live TO recsys_analyst;
-REVOKE ALL ON FUNCTION recs.block, recs.remove_item, recs.forget_user, recs.delete_lists
-    FROM public;
+REVOKE ALL ON FUNCTION recs.remove_item, recs.delete_lists FROM public;
 GRANT USAGE ON SCHEMA recs TO recsys_moderator;
-GRANT EXECUTE ON FUNCTION recs.block, recs.remove_item, recs.forget_user TO recsys_moderator;
+GRANT EXECUTE ON FUNCTION recs.remove_item TO recsys_moderator;
 REVOKE ALL ON FUNCTION recs.why FROM public;
 GRANT EXECUTE ON FUNCTION recs.why TO recsys_analyst;
 GRANT SELECT ON recs.switch, recs.removed_item TO recsys_analyst;

@@ -19,7 +19,7 @@ from recsys import columns as c
 from recsys.config import Config
 from recsys.ids import UserId
 from recsys.naming import Naming
-from recsys.schemas import HISTORIES
+from recsys.schemas import HISTORIES, ITEMS, LISTS
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,8 @@ def erase(
             sink.forget([user])
         lake.sweep()
         dropped = _drop_damaged(lake) + _drop_matrices(lake, user) + _drop_reports(lake, user)
+        if naming.of_people:
+            dropped += _drop_lists(lake, naming, user)
         rewritten = sum(_rewrite(partition, naming, user) for partition in lake.partitions())
         left = mentions(record, lake, config, user) + sum(sink.mentions(user) for sink in sinks)
         return Erasure(rewritten, dropped, left)
@@ -100,6 +102,21 @@ def _drop_matrices(lake: Lake, user: UserId) -> int:
     for folder in gone:
         remove(folder)
     return len(gone)
+
+
+def _drop_lists(lake: Lake, naming: Naming, user: UserId) -> int:
+    """Removes indexes of items and lists of others that name a person: rows are numbered by the
+    one, and the others would end early."""
+    tables = {lake.root / name for name in (ITEMS.name, LISTS.name)}
+    partitions = [each for each in lake.partitions() if each.path.parent in tables]
+    named = [
+        each.path
+        for each in partitions
+        if any(_count(read_table(file), naming, user) for file in _tables(each))
+    ]
+    for path in named:
+        remove(path)
+    return len(named)
 
 
 def _drop_reports(lake: Lake, user: UserId) -> int:

@@ -14,6 +14,7 @@ from jobs.listing import Listing
 from jobs.run.entrypoint import RunArguments
 from jobs.sinks.postgres.reasons import AskedRun, KeptReason, hidden_items
 from jobs.stores.models import CHOICE, TrainingData, model_partition, read_policy
+from jobs.stores.people import ends_of
 from jobs.stores.tunings import with_night_tuning
 from jobs.tasks.lists import excluded_of
 from recsys import columns as c
@@ -105,7 +106,7 @@ class ExplainedRun:
         history = known.histories.slice(user, 1).combine_chunks().to_batches()[0]
         keys, excluded = lasting_keys(history[c.USER_ID]), excluded_of(history)
         found = self.explainer.explain(Recipients(np.array([user]), keys, excluded), item, OWN)
-        rule = next(_rules(known, history, item), None) or found.dropped
+        rule = next(self._rules(history, user, item, pair), None) or found.dropped
         verdict = kept.verdict
         if verdict not in (*_SINCE, "listed"):
             verdict = rule or verdict
@@ -118,6 +119,25 @@ class ExplainedRun:
         return Answer(
             verdict, kept, titles, found.score, said, found.stages, found.features, remarks
         )
+
+    def _rules(self, history: pa.RecordBatch, user: int, item: int, pair: Pair) -> Iterator[str]:
+        """Why the user must not get the item, whatever the ranking says."""
+        people = self._known.people
+        if people is None:
+            yield from _rules(self._known, history, item)
+            return
+        if people.persons[item] == user:
+            yield "yourself: nobody is shown to themselves"
+        if item in list_arrays(history[c.BLOCKED_ROWS])[1]:
+            yield from ends_of(self._arguments, pair.user, pair.item)
+        yield from _rules(self._known, history, item)
+        one, other = np.array([user]), people.persons[[item]]
+        for whose, unmet in (
+            ("the user's", people.unmet(one, other)),
+            ("their", people.unmet(other, one)),
+        ):
+            broken = (name for name, lines in unmet.items() if lines[0])
+            yield from (f"wish: {whose} wish {name} is not met" for name in broken)
 
     @cached_property
     def explainer(self) -> Explainer:

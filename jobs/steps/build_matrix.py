@@ -141,7 +141,7 @@ def _write_histories(
             active=_active(users, arguments),
             size=_users_a_part(spark, len(users), files),
             weighting=Weighting(
-                config.events, as_of, as_of - timedelta(days=config.ranking.holdout_days)
+                config.event_rules(), as_of, as_of - timedelta(days=config.ranking.holdout_days)
             ),
             folder=draft.folder,
         )
@@ -167,7 +167,7 @@ def _write_histories(
 
 def _active(users: IdIndex, arguments: RunArguments) -> npt.NDArray[np.bool_]:
     """(users,) True for active members; all are where the sources do not say."""
-    if arguments.config.sources.users is None:
+    if "users" not in arguments.config.sources.configured():
         return np.ones(len(users), dtype=bool)
     partition = arguments.lake.as_of(RAW["users"].name, arguments.as_of)
     members = partition.read(RAW["users"], arguments.config.ids)

@@ -9,7 +9,7 @@ from data_contracts.trailing import Trailing
 from jobs.night_log import night_step
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.stores.checks import earlier_rows, keep, read_present
-from jobs.stores.models import histories
+from jobs.stores.models import TrainingData, histories
 from recsys import columns as c
 from recsys.schemas import ITEMS, LISTS
 
@@ -50,6 +50,7 @@ def _related(arguments: RunArguments) -> RelatedTables:
         items=items[c.ITEM_ID].combine_chunks(),
         available=items[c.AVAILABLE].to_numpy(),
         matrix=matrix,
+        people=TrainingData(arguments).people,
     )
 
 

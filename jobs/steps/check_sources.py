@@ -133,7 +133,7 @@ def _context(arguments: RunArguments, trailing: Trailing, related: RelatedTables
         ids=config.ids,
         trailing=trailing,
         related=related,
-        event_types=tuple(config.events),
+        event_types=tuple(config.event_rules()),
     )
 
 

@@ -89,6 +89,8 @@ def _keep_lists(
         unchanged=active & ~moved.changed,
         unavailable=unavailable_since(arguments, known, night.previous),
         ids=arguments.config.ids,
+        items=IdIndex(known.items[c.ITEM_ID].combine_chunks()),
+        people=known.training.people,
     )
     files = arguments.lake.as_of(LISTS.name, night.previous).files()
     shared = spark.sparkContext.broadcast(keeper)
@@ -172,8 +174,13 @@ def _write_parts(
 
 
 def _fallback(arguments: RunArguments, known: TrainingData) -> pa.Table:
-    """Lists for users without their own: everybody's, and one for each segment."""
+    """Lists for users without their own: everybody's, and one for each segment.
+
+    None in a market of people: of whom nothing is known, nobody knows who may be shown to them.
+    """
     config, (numbers, names) = arguments.config, known.segments
+    if config.of_people:
+        return FALLBACK.arrow(config.ids).empty_table()
     section = config.generators.section("segment")
     smoothing = section.smoothing if isinstance(section, segment.Config) else 0.0
     lists = fallback.segment_lists(

@@ -22,6 +22,7 @@ from recsys.generators.contract import Model
 from recsys.generators.registry import GENERATORS
 from recsys.ids import IdIndex
 from recsys.nights import Night
+from recsys.people.eligibility import Eligibility
 from recsys.ranking.policy import RankingPolicy
 from recsys.schemas import HISTORIES, ITEMS, RAW_ITEM_PROFILES, RAW_USER_PROFILES, Table
 from recsys.sections.ids import Ids
@@ -62,11 +63,11 @@ class TrainingData:
 
         Raises NoEventsError where nothing weighs more than 0: lists would be in the order of ids.
         """
-        configured = self._config.sources.item_profiles is not None
+        configured = "item_profiles" in self._config.sources.configured()
         profiles = self._profiles(RAW_ITEM_PROFILES, configured=configured)
         index = IdIndex(self.items[c.ITEM_ID].combine_chunks())
         items = descriptions(profiles, c.ITEM_ID, index)
-        made = matrices.training(self.histories, items, self._users, self.segments[0])
+        made = matrices.training(self.histories, items, self._users, self.segments[0], self.people)
         if not (made.history.data > 0).any():
             raise NoEventsError(
                 f"no entry of the matrix as of {self._as_of} has a weight above 0, and lists would "
@@ -74,6 +75,18 @@ class TrainingData:
                 "which unit the sources keep times"
             )
         return made
+
+    @cached_property
+    def people(self) -> Eligibility | None:
+        """Who may be shown to whom, where users and items are people."""
+        if not self._config.of_people:
+            return None
+        return Eligibility.of(
+            self._config.people.wishes,
+            self._users.attributes,
+            self.histories[c.USER_ID],
+            self.items[c.ITEM_ID],
+        )
 
     @cached_property
     def segments(self) -> tuple[npt.NDArray[np.int32], list[str]]:
@@ -88,7 +101,7 @@ class TrainingData:
 
     @cached_property
     def _users(self) -> Descriptions:
-        configured = self._config.sources.user_profiles is not None
+        configured = "user_profiles" in self._config.sources.configured()
         profiles = self._profiles(RAW_USER_PROFILES, configured=configured)
         index = IdIndex(self.histories[c.USER_ID].combine_chunks())
         return descriptions(profiles, c.USER_ID, index)

@@ -37,7 +37,7 @@ def available_items(lake: Lake, as_of: AsOf) -> int:
 
 def active_users(lake: Lake, as_of: AsOf, config: Config) -> int:
     """Active members at an as-of; without a source of members, everybody with a list."""
-    if config.sources.users is None:
+    if "users" not in config.sources.configured():
         return lake.as_of(LISTS.name, as_of).manifest().rows
     members = lake.as_of(RAW_USERS.name, as_of).read(RAW_USERS, config.ids)
     active = members.filter(pc.fill_null(members[c.ACTIVE], False))[c.USER_ID]
@@ -95,7 +95,7 @@ def _segments(
     """(users,) place of each user's segment in `names`; 0 without one that is there."""
     found = np.zeros(len(users), np.int64)
     path = config.segments.attribute
-    if path is None or config.sources.user_profiles is None:
+    if path is None or "user_profiles" not in config.sources.configured():
         return found
     profiles = (
         lake.as_of(RAW_USER_PROFILES.name, as_of)

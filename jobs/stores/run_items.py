@@ -20,7 +20,7 @@ _IN_PLACE_OF_NUL: Final = "\ufffd"
 
 def run_items(lake: Lake, as_of: AsOf, config: Config, shown: pa.Table) -> pa.Table:
     """Every item that a run knows: columns item_id (as text), title, available, tags, attributes,
-    lists and exposure; labels are null where there is no profile.
+    lists and exposure; labels are null where there is no profile, and of people.
 
     shown: columns item_id, lists and exposure of the items that lists hold.
     """
@@ -43,7 +43,7 @@ def _labels(
 ) -> dict[str, pa.ChunkedArray]:
     """Tags and attributes of each item by the first of its profiles."""
     names = (c.TAGS, c.ATTRIBUTES)
-    if config.sources.item_profiles is None:
+    if "item_profiles" not in config.sources.configured() or config.of_people:
         return {name: pa.nulls(len(items), pa.list_(pa.string())) for name in names}
     partition = lake.as_of(RAW_ITEM_PROFILES.name, as_of)
     read = partition.dataset(RAW_ITEM_PROFILES, config.ids).to_table(

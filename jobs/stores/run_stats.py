@@ -17,7 +17,8 @@ from recsys.schemas import EVENT_SOURCES, HISTORIES, ITEMS, LISTS, QUARANTINE, R
 
 def run_stats(arguments: RunArguments) -> dict[str, Any]:
     """Rows read by source and the newest event, rows refused by reason, sizes of matrix, models and
-    lists, members, and the tuned parameters that the models were fitted with."""
+    lists, members, whether users and items are people, and the tuned parameters that the models
+    were fitted with."""
     lake, as_of = arguments.lake, arguments.as_of
     read = {name: _read_rows(arguments, name) for name in arguments.config.sources.configured()}
     histories = lake.as_of(HISTORIES.name, as_of).manifest()
@@ -36,6 +37,7 @@ def run_stats(arguments: RunArguments) -> dict[str, Any]:
         "models": _models(arguments),
         "tuning": _tuning(lake, as_of),
         "active_users": active_users(lake, as_of, arguments.config),
+        "people": arguments.config.of_people,
         "lists": lake.as_of(LISTS.name, as_of).manifest().rows,
     }
 

@@ -86,6 +86,27 @@ class HistoryMaker:
 
     def _of_file(self, file: RawFile) -> pa.Table:
         rows = self.judge.usable(file)
+        if not self.judge.config.of_people:
+            return self._evidence(file, rows)
+        ends = rows
+        if file.source in EVENT_SOURCES:
+            people = self.judge.config.people
+            wanted = pa.array([*people.passes, *people.matches], pa.string())
+            ends = rows.filter(pc.is_in(rows[c.EVENT_TYPE], value_set=wanted))
+        # What ends a pair ends it for both, whoever did it.
+        one, other = ends[c.USER_ID], ends[c.ITEM_ID]
+        both = [self._blocks(one, other), self._blocks(other, one)]
+        events = [self._evidence(file, rows)] if file.source in EVENT_SOURCES else []
+        return pa.concat_tables([*events, *both])
+
+    def _blocks(self, users: pa.ChunkedArray, items: pa.ChunkedArray) -> pa.Table:
+        """Blocks of pairs of ids, as far as both are known."""
+        pairs = self.users.rows(users), self.items.rows(items)
+        there = pc.and_(*(rows.is_valid() for rows in pairs))
+        evidence = ev.block_evidence(*(_ints(rows.filter(there)) for rows in pairs))
+        return pa.table(vars(evidence)).cast(_EVIDENCE)
+
+    def _evidence(self, file: RawFile, rows: pa.Table) -> pa.Table:
         users, items = self.users.rows(rows[c.USER_ID]), self.items.rows(rows[c.ITEM_ID])
         if users.null_count or items.null_count:
             # A block may be of an item that nobody knows.

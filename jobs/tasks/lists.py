@@ -25,6 +25,7 @@ from recsys.lists.pools import ranked_chunks
 from recsys.lists.ranked import RankedLists
 from recsys.lists.ranker import Ranker
 from recsys.lists.reasons import Reasoner, Reasons
+from recsys.people.eligibility import Eligibility
 from recsys.schemas import LISTS, POOLS
 from recsys.sections.ids import Ids
 
@@ -230,6 +231,10 @@ class ListKeeper:
     unavailable: pa.Array
     """Ids of the items of earlier lists that cannot be recommended any more."""
     ids: Ids
+    items: IdIndex
+    """The items of today."""
+    people: Eligibility | None = None
+    """Who may be shown to whom, where users and items are people."""
 
     SCHEMA: ClassVar[pa.Schema] = DataFile.SCHEMA.append(pa.field("kept", pa.list_(pa.int64())))
 
@@ -257,6 +262,14 @@ class ListKeeper:
         gone = pc.is_in(items.flatten(), value_set=self.unavailable)
         lines = pc.list_parent_indices(items).filter(gone)
         good[lines.to_numpy()] = False
+        if self.people is not None:
+            # Profiles change: a list with a pair that breaks a wish by now is made anew.
+            owners = rows[pc.list_parent_indices(items).to_numpy()]
+            shown = self.items.places(items.flatten())
+            checked = (owners >= 0) & (shown >= 0)
+            pairs = np.flatnonzero(checked)
+            fine = self.people.permitted_pairs(owners[pairs], shown[pairs])
+            good[pc.list_parent_indices(items).to_numpy()[pairs[~fine]]] = False
         return np.asarray(good)
 
 

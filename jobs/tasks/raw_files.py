@@ -76,7 +76,7 @@ class Judge:
         if not file.dated:
             return ev.undated(events)
         known = ev.known_before(events, self.config.window.before(self.as_of))
-        return ev.judged(known, self.config.events, self.as_of)
+        return ev.judged(known, self.config.event_rules(), self.as_of)
 
     def usable(self, file: RawFile) -> pa.Table:
         """The rows of a file that can be used."""
@@ -111,12 +111,15 @@ class Sifter:
 
     def sift(self, number: int) -> pa.RecordBatch:
         """One row for a share: `Rejects` as JSON, and the distinct ids as `packed`."""
+        # In a market of people nobody is served by a list that others share, so that each member
+        # has a row.
+        of_people = self.judge.config.of_people
         rejected, users, items = [], [], []
         for file in self.shares[number]:
             rows = self.judge.rows(file)
             rejected.append(self._quarantined(rows, file.source))
             usable = rows.filter(rows[c.REJECT_REASON].is_null())
-            if file.source in _OF_USERS:
+            if file.source in _OF_USERS or (of_people and file.source == "users"):
                 users.append(usable.select([c.USER_ID]))
             if file.source in EVENT_SOURCES:
                 items.append(usable.select([c.ITEM_ID]))

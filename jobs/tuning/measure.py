@@ -13,6 +13,7 @@ from recsys.errors import DataError
 from recsys.evaluation.metrics import find_hits, ndcg
 from recsys.generators.contract import GeneratorConfig, Model
 from recsys.lists.ranker import ranked_lists
+from recsys.people.eligibility import Eligibility
 from recsys.ranking.blend import WeightedSum
 from recsys.ranking.scoring import Scorer
 from recsys.sections.base import READ_PLACES
@@ -43,6 +44,8 @@ class Measure:
     """The items that each must not get."""
     available: Ints
     items: int
+    people: Eligibility | None = None
+    """Who may be shown to whom, where users and items are people."""
 
     @classmethod
     def of(
@@ -51,11 +54,12 @@ class Measure:
         """closed: (users, items) a cell for each item that a user must not get. most: users."""
         half = half.drawn(most, seed)
         rows = Ragged.of_matrix(closed[half.users])
-        return cls(half.users, half.relevant, rows, available, closed.shape[1])
+        people = half.training.people
+        return cls(half.users, half.relevant, rows, available, closed.shape[1], people)
 
     def ndcg(self, model: Model) -> Floats:
         """(u,) NDCG@20 of each user's list."""
-        scorer = Scorer.of({"": model}, self.available, self.items)
+        scorer = Scorer.of({"": model}, self.available, self.items, self.people)
         alone = {"": WeightedSum((1.0,))}
         lists = ranked_lists(scorer, alone, self.users, self.closed, READ_PLACES)[""]
         return ndcg(find_hits(lists, self.relevant), READ_PLACES)

@@ -8,6 +8,7 @@ from scipy import sparse
 from recsys import columns as c
 from recsys.arrays import Ragged, offsets_of
 from recsys.dataset.training import Descriptions, Holdout, Training
+from recsys.people.eligibility import Eligibility
 
 
 def training(
@@ -15,6 +16,7 @@ def training(
     items: Descriptions,
     users: Descriptions,
     segments: npt.NDArray[np.int32],
+    people: Eligibility | None = None,
 ) -> Training:
     """Training data at the as-of itself.
 
@@ -26,7 +28,7 @@ def training(
         list_arrays(histories[name])[1].astype(np.float32) for name in (c.AGES, c.LAST_AGES)
     )
     history = _matrix(weights, rows, offsets, len(items.text))
-    return Training(history, ages, last_ages, items, users, segments)
+    return Training(history, ages, last_ages, items, users, segments, people)
 
 
 def holdout(histories: pa.Table, now: Training, holdout_days: int) -> Holdout:
@@ -53,6 +55,7 @@ def holdout(histories: pa.Table, now: Training, holdout_days: int) -> Holdout:
             now.items,
             now.users,
             now.segments,
+            now.people,
         ),
         users,
         Ragged.of_lengths(counts, rows[new].astype(np.int64)),

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from recsys.arrays import Ints, Mask, Ragged, offsets_of, ranges
+from recsys.people.eligibility import Eligibility
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Training:
     users: Descriptions
     segments: npt.NDArray[np.int32]
     """(users,) number of each user's segment, -1 where it is unknown."""
+    people: Eligibility | None = None
+    """Who may be shown to whom, where users and items are people."""
 
     def liked(self) -> sparse.csr_matrix:
         """(users, items) float32 decayed weights without what was only seen."""

@@ -20,6 +20,7 @@ from recsys.lists.contract import (
 )
 from recsys.lists.ranked import RankedLists
 from recsys.lists.registry import LIST_STEPS
+from recsys.people.eligibility import Eligibility
 from recsys.sections.base import Section
 
 
@@ -41,6 +42,8 @@ class Chain:
     """(a,) ascending rows of the items that may be recommended."""
     length: int
     """Items of a published list."""
+    people: Eligibility | None = None
+    """Who may be shown to whom, where users and items are people."""
 
     def then(self, step: PlannedStep) -> Self:
         """The chain with one more step at its end."""
@@ -70,12 +73,15 @@ class Chain:
         return lists.cut(self.length)
 
     def _permitted(self, lists: RankedLists, users: Recipients) -> RankedLists:
-        """The lists without what is unavailable, excluded, or there already.
+        """The lists without what is unavailable, excluded, not permitted, or there already.
 
         Ranking offers none of it, but a step may have put it in.
         """
         pairs, barred = lists.items.pairs(), np.sort(users.excluded.pairs())
         offered = np.isin(lists.item_rows, self.available)
+        if self.people is not None:
+            owners = users.rows[lists.items.lines()]
+            offered &= self.people.permitted_pairs(owners, lists.item_rows)
         ordered = np.sort(pairs)
         repeated = ordered[1:] == ordered[:-1]
         # Most often all is well, and to see that is several times quicker in order.
@@ -125,7 +131,7 @@ def plan_chain(
     sections: of all steps. market: gives the facts of a step that looks at the pools of all users,
     given the chain before it.
     """
-    chain = Chain((), context.available, context.length)
+    chain = Chain((), context.available, context.length, context.training.people)
     for name in context.steps:
         step, section = LIST_STEPS[name], getattr(sections, name)
         facts: Any = ()

@@ -68,7 +68,10 @@ class Ranker:
     ) -> Self:
         """The two stages of an as-of. most: candidates of each generator."""
         heard = {name: model for name, model in models.items() if name not in choice.left_out}
-        scorer = Scorer.of(heard, available, training.history.shape[1])
+        people = training.people
+        if people is not None and users is not None:
+            people = people.of_users(users)
+        scorer = Scorer.of(heard, available, training.history.shape[1], people)
         blend = choice.blend(scorer, training, most, users)
         return cls(scorer, blend, choice.heard, len(models) if opinions else 0)
 

@@ -12,6 +12,7 @@ from threadpoolctl import ThreadpoolController
 from recsys.arrays import Floats, Ints, Ragged
 from recsys.generators.contract import Model, Rows, Scores
 from recsys.generators.factors import CHUNK, FactorModel
+from recsys.people.eligibility import Eligibility
 
 _FLAT = 1e-6
 """A deviation this small beside the scores themselves is rounding, not an opinion."""
@@ -107,14 +108,22 @@ class Scorer:
     """(a,) ascending item rows to choose from."""
     columns: Rows
     """(items,) the place of an item row in `available`; -1 where it is not among them."""
+    people: Eligibility | None = None
+    """Who may be shown to whom, where users and items are people."""
 
     @classmethod
-    def of(cls, models: Mapping[str, Model], available: Rows, items: int) -> Self:
+    def of(
+        cls,
+        models: Mapping[str, Model],
+        available: Rows,
+        items: int,
+        people: Eligibility | None = None,
+    ) -> Self:
         """Models in their order; items is the size of the item index."""
         columns = np.full(items, -1, np.int64)
         columns[available] = np.arange(len(available))
         restricted = [Standardised.of(model.restricted(available)) for model in models.values()]
-        return cls(restricted, tuple(models), available, columns)
+        return cls(restricted, tuple(models), available, columns, people)
 
     def chunks(self, users: Rows, excluded: Ragged) -> Iterator[Scored]:
         """Scores users chunk by chunk.
@@ -131,8 +140,13 @@ class Scorer:
                 lines = np.repeat(np.arange(len(chunk)), np.diff(bounds))
                 closed = lines[columns >= 0], columns[columns >= 0]
                 parts = [model.scores(chunk) for model in self.models]
+                barred = None
+                if self.people is not None:
+                    barred = ~self.people.permitted(chunk, self.available)
                 for scores, _, _ in parts:
                     scores[closed] = -np.inf
+                    if barred is not None:
+                        scores[barred] = -np.inf
                 yield Scored(
                     users=chunk,
                     scores=[scores for scores, _, _ in parts],

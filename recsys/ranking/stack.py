@@ -36,7 +36,9 @@ def choose_policy(
     available: ascending item rows.
     """
     users, ages = holdout.users, holdout.ages
-    scorer = Scorer.of(models, available, holdout.training.history.shape[1])
+    training = holdout.training
+    people = None if training.people is None else training.people.of_users(users)
+    scorer = Scorer.of(models, available, training.history.shape[1], people)
     found = holdout_candidates(
         scorer,
         ItemUserFeatures.of(holdout.training).of_users(users),

@@ -1,7 +1,7 @@
 """Sources: the place of each, and the mapping of its fields."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pydantic import model_validator as validator
 
@@ -126,6 +126,35 @@ class UserProfileColumns(Section):
     """When the source came to know the row, for past dates to be reconstructed."""
 
 
+class PersonColumns(Section):
+    """Source fields of a member of a market of people. Without `active`, every row is an active
+    member."""
+
+    person_id: Name
+    """Id of the person."""
+    active: Name | None = None
+    """Whether the person is active: gets a list, and may be on others'."""
+    title: Name | None = None
+    """Name, for people to read."""
+    created_at: Name | None = None
+    """When the source came to know the row, for past dates to be reconstructed."""
+
+
+class PersonProfileColumns(Section):
+    """Source fields that describe a person: free text, tag lists, nested attribute objects."""
+
+    person_id: Name
+    """Id of the person."""
+    text: tuple[Name, ...] = ()
+    """Fields of free text."""
+    tags: tuple[Name, ...] = ()
+    """Fields of lists of labels."""
+    attributes: tuple[Name, ...] = ()
+    """Fields whose leaves are attributes, wishes among them."""
+    created_at: Name | None = None
+    """When the source came to know the row, for past dates to be reconstructed."""
+
+
 class EventSource(Source):
     columns: EventColumns
 
@@ -150,16 +179,63 @@ class UserProfileSource(Source):
     columns: UserProfileColumns
 
 
-class Sources(Section):
-    """The seven things a run reads. `items` and one of the two event sources are needed."""
+class PersonSource(Source):
+    columns: PersonColumns
 
-    items: ItemSource
+    def standing_for(self) -> Mapping[str, Source]:
+        """The members and the catalogue, which are the same people."""
+        known = self.columns
+        place: Any = self.model_dump(include={"table", "collection"})
+        users = UserColumns(
+            user_id=known.person_id, active=known.active, created_at=known.created_at
+        )
+        items = ItemColumns(
+            item_id=known.person_id,
+            title=known.title,
+            available=known.active,
+            created_at=known.created_at,
+        )
+        return {
+            "users": UserSource(**place, columns=users),
+            "items": ItemSource(**place, columns=items),
+        }
+
+
+class PersonProfileSource(Source):
+    columns: PersonProfileColumns
+
+    def standing_for(self) -> Mapping[str, Source]:
+        """The profiles of members and of the catalogue, which are the same people."""
+        place: Any = self.model_dump(include={"table", "collection"})
+        described = self.columns.model_dump(exclude={"person_id"})
+        own_id = self.columns.person_id
+        users = UserProfileColumns(user_id=own_id, **described)
+        items = ItemProfileColumns(item_id=own_id, **described)
+        return {
+            "user_profiles": UserProfileSource(**place, columns=users),
+            "item_profiles": ItemProfileSource(**place, columns=items),
+        }
+
+
+_READ: Final = (
+    *("items", "interactions", "events", "users", "blocks", "item_profiles", "user_profiles"),
+)
+"""Names of what a run reads, in that order."""
+
+
+class Sources(Section):
+    """The seven things a run reads. `items`, or `people` instead of users and items, and one of the
+    two event sources are needed."""
+
+    items: ItemSource | None = None
     interactions: EventSource | None = None
     events: EventSource | None = None
     users: UserSource | None = None
     blocks: BlockSource | None = None
     item_profiles: ItemProfileSource | None = None
     user_profiles: UserProfileSource | None = None
+    people: PersonSource | None = None
+    people_profiles: PersonProfileSource | None = None
 
     @validator(mode="after")
     def some_events(self) -> Self:
@@ -167,6 +243,27 @@ class Sources(Section):
             raise ValueError("configure sources.interactions, sources.events, or both")
         return self
 
+    @validator(mode="after")
+    def people_or_users_and_items(self) -> Self:
+        if self.people is None:
+            if self.items is None:
+                raise ValueError("configure sources.items, or sources.people")
+            if self.people_profiles is not None:
+                raise ValueError("sources.people_profiles needs sources.people")
+            return self
+        for name in ("users", "items", "user_profiles", "item_profiles"):
+            if getattr(self, name) is not None:
+                raise ValueError(
+                    f"sources.people stands for users and items, so leave sources.{name} out"
+                )
+        return self
+
     def configured(self) -> Mapping[str, Source]:
-        """The sources that are present, by name, in the order they are read."""
-        return {n: s for n in Sources.model_fields if (s := getattr(self, n)) is not None}
+        """The sources that are present, by name, in the order they are read.
+
+        People are read as users and as items.
+        """
+        found = {name: getattr(self, name) for name in _READ}
+        for source in (self.people, self.people_profiles):
+            found |= {} if source is None else source.standing_for()
+        return {name: source for name, source in found.items() if source is not None}

@@ -261,8 +261,6 @@ COMMENT ON COLUMN recs.freshness.lists_age IS 'Time since published_at.';
 COMMENT ON COLUMN recs.freshness.last_stopped_at IS 'When a night was last stopped; null where none was.';
 COMMENT ON COLUMN recs.freshness.as_of IS 'Exclusive bound: the run knows only what was known before this instant.';
 
-COMMENT ON FUNCTION recs.block IS 'From the next lookup on, the user does not get the item.';
 COMMENT ON FUNCTION recs.remove_item IS 'From the next lookup on, nobody gets the item.';
-COMMENT ON FUNCTION recs.forget_user IS 'Deletes the user''s lists and quarantined rows; later lists are not used.';
 COMMENT ON FUNCTION recs.why IS 'Why an item is on a user''s list of a run, by default the live one, from what was kept with it: one row, whose verdict says listed, or what keeps it from being shown.';
 COMMENT ON FUNCTION recs.delete_lists IS 'Deletes a forgotten user''s lists once more when the transaction ends, with those that were published meanwhile.';

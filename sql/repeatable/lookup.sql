@@ -136,3 +136,54 @@ COMMENT ON FUNCTION recs.top_n IS 'The n best items for a user, best first; the 
 
 REVOKE ALL ON FUNCTION recs.write_lookup, recs.listed, recs.top_n FROM public;
 GRANT EXECUTE ON FUNCTION recs.listed, recs.top_n TO recsys_analyst, recsys_app;
+
+-- What lookups leave out from now on. Where users and items are the same people, a block hides each of
+-- the two from the other, and who is forgotten is on nobody's list. Not as single statements: the casts
+-- are planned where they hold alone, and ids of users and items may be of different types.
+CREATE OR REPLACE FUNCTION recs.of_people() RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT EXISTS (
+        SELECT FROM recs.live AS l
+        JOIN recs.run AS r ON r.run_id = l.run_id
+        WHERE r.stats -> 'people' = 'true'::jsonb
+    );
+END;
+COMMENT ON FUNCTION recs.of_people IS 'Whether users and items are the same people, as the live run says.';
+
+CREATE OR REPLACE FUNCTION recs.block(for_user :user_id_type, item :item_id_type) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $block$
+BEGIN
+    INSERT INTO recs.blocked (user_id, item_id) VALUES (for_user, item) ON CONFLICT DO NOTHING;
+    IF recs.of_people() THEN
+        INSERT INTO recs.blocked (user_id, item_id)
+        VALUES (item::text:::user_id_type, for_user::text:::item_id_type)
+        ON CONFLICT DO NOTHING;
+    END IF;
+END
+$block$;
+COMMENT ON FUNCTION recs.block IS 'From the next lookup on, the user does not get the item; where items are people, nor the other way.';
+
+CREATE OR REPLACE FUNCTION recs.forget_user(gone :user_id_type) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $forget$
+BEGIN
+    INSERT INTO recs.forgotten_user (user_id) VALUES (gone)
+    ON CONFLICT (user_id) DO UPDATE SET forgotten_at = forgotten_user.forgotten_at;
+    DELETE FROM recs.blocked WHERE user_id = gone;
+    DELETE FROM recs.user_list WHERE user_id = gone;
+    DELETE FROM recs.quarantined_row WHERE user_id = gone::text;
+    IF recs.of_people() THEN
+        INSERT INTO recs.removed_item (item_id) VALUES (gone::text:::item_id_type)
+        ON CONFLICT DO NOTHING;
+        DELETE FROM recs.blocked WHERE item_id = gone::text:::item_id_type;
+        DELETE FROM recs.item WHERE item_id = gone::text:::item_id_type;
+        DELETE FROM recs.quarantined_row WHERE item_id = gone::text;
+    END IF;
+END
+$forget$;
+COMMENT ON FUNCTION recs.forget_user IS 'Deletes the user''s lists and quarantined rows; later lists are not used, and where items are people, nobody gets the user.';
+
+REVOKE ALL ON FUNCTION recs.of_people, recs.block, recs.forget_user FROM public;
+GRANT EXECUTE ON FUNCTION recs.block, recs.forget_user TO recsys_moderator;

@@ -22,6 +22,8 @@ MINIMAL: dict[str, Any] = {
     "events": {"view": {"weight": 1}},
 }
 
+PEOPLE: dict[str, Any] = {"table": "p", "columns": {"person_id": "id", "active": "on"}}
+
 
 def changed(path: str, value: object) -> dict[str, Any]:
     """MINIMAL with the value at a dotted path replaced."""
@@ -58,12 +60,36 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("list_steps.explore.slots", 17, "between first_place and place 20"),
         ("list_steps.explore.slots", 21, "field list_steps.explore.slots"),
         ("segments.least_users", 0, "field segments.least_users"),
+        ("sources.people", PEOPLE, r"so leave sources\.items out"),
+        ("sources.items", None, r"configure sources\.items, or sources\.people"),
+        ("people.passes", ["pass"], r"configure sources\.people"),
+        ("people.wishes.age", {"theirs": "age"}, "name theirs and wanted; theirs and at_least"),
         ("nights.full_every", 0, r"nights\.full_every: .*greater than 0 \(got 0\)"),
     ],
 )
 def test_a_wrong_field_is_named(path: str, value: object, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         parse_config(changed(path, value), "recsys.toml")
+
+
+def test_people_are_read_as_users_and_as_items() -> None:
+    sources = {"people": PEOPLE, "events": MINIMAL["sources"]["events"]}
+    market = MINIMAL | {"sources": sources, "people": {"passes": ["no"], "matches": ["view"]}}
+    config = parse_config(market, "recsys.toml")
+    read = {name: dict(source.fields()) for name, source in config.sources.configured().items()}
+    assert read["users"] == {"user_id": ("id",), "active": ("on",)}
+    assert read["items"] == {"item_id": ("id",), "available": ("on",)}
+    assert {name: rule.weight for name, rule in config.event_rules().items()} == {
+        "view": 1,
+        "no": 0,
+    }
+    assert parse_config(config.model_dump(mode="json"), "again") == config
+    for wrong, named in (
+        ({"ids": {"user": "text"}}, r"ids\.user \(text\) and ids\.item \(bigint\)"),
+        ({"people": {"passes": ["view"]}}, r"leave events\.view out"),
+    ):
+        with pytest.raises(ConfigError, match=named):
+            parse_config(market | wrong, "recsys.toml")
 
 
 def test_the_fingerprint_tells_configurations_apart_and_ignores_order() -> None:

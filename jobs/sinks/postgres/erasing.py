@@ -17,6 +17,10 @@ def forget(uri: SecretStr, user: UserId) -> None:
         for table in _list_tables(connection):
             delete = sql.SQL(statement("erase/delete_lists")).format(partition=table)
             cursor.execute(delete, {"user_id": user})
+        if _of_people(connection):
+            for table in _list_tables(connection):
+                entries = sql.SQL(statement("erase/delete_entries")).format(partition=table)
+                cursor.execute(entries, {"person": user})
 
 
 def mentions(uri: SecretStr, user: UserId) -> int:
@@ -29,6 +33,11 @@ def mentions(uri: SecretStr, user: UserId) -> int:
             count = sql.SQL(statement("erase/count_lists")).format(partition=table)
             cursor.execute(count, {"user_id": user})
             found += (cursor.fetchone() or (0,))[0]
+        if _of_people(connection):
+            for table in _list_tables(connection):
+                entries = sql.SQL(statement("erase/count_entries")).format(partition=table)
+                cursor.execute(entries, {"person": user})
+                found += (cursor.fetchone() or (0,))[0]
     return int(found)
 
 
@@ -45,6 +54,12 @@ def nameless_mentions(uri: SecretStr, naming: Naming, user: UserId) -> int:
     with connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute(statement("publish/become_writer"))
         return len(_nameless_rows(connection, naming, user))
+
+
+def _of_people(connection: Connection) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(statement("erase/of_people"))
+        return cursor.fetchone() == (True,)
 
 
 def _list_tables(connection: Connection) -> list[sql.Identifier]:

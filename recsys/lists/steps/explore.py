@@ -19,6 +19,7 @@ from recsys.draws import Words, uniform
 from recsys.generators.contract import Model
 from recsys.lists.contract import Recipients, Scope, StepConfig, StepContext
 from recsys.lists.ranked import RankedLists
+from recsys.people.eligibility import Eligibility
 from recsys.sections.base import READ_PLACES, Positive
 
 SCOPE: Final[Scope] = "user"
@@ -78,6 +79,8 @@ class Explorer:
     taste: Model | None
     """A model of the new items alone; without one all of them are drawn alike."""
     policy: Policy
+    people: Eligibility | None = None
+    """Who may be shown to whom, where users and items are people."""
 
 
 def prepare(context: StepContext, config: Config) -> Explorer | None:
@@ -92,7 +95,8 @@ def prepare(context: StepContext, config: Config) -> Explorer | None:
         source=context.sources.index(SOURCE),
         seed=context.seed,
     )
-    return Explorer(new, None if taste is None else taste.restricted(new), policy)
+    known = None if taste is None else taste.restricted(new)
+    return Explorer(new, known, policy, context.training.people)
 
 
 def apply(
@@ -105,6 +109,8 @@ def apply(
     preferences = np.zeros((len(users.rows), len(facts.new)), np.float32)
     if facts.taste is not None and len(facts.new):
         preferences = np.float32(SHARPNESS) * facts.taste.scores(users.rows)
+    if facts.people is not None:
+        preferences[~facts.people.permitted(users.rows, facts.new)] = -np.inf
     return explored(lists, facts.new, preferences, users.excluded, users.keys, facts.policy)
 
 

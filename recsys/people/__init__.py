@@ -1,0 +1,1 @@
+"""Markets of people: whom each may be shown to."""
