@@ -63,7 +63,8 @@ def parse_postgres(text: str, variable: str) -> ServerUri:
         _checked(text, variable, POSTGRES)
     try:
         values = parse_dsn(text)
-    except ProgrammingError:  # its message quotes what libpq could not read
+    # Its message quotes what libpq could not read, or bytes that are no UTF-8.
+    except (ProgrammingError, UnicodeDecodeError):
         raise _refusal(variable, POSTGRES) from None
     decoded = [str(v) for name, v in values.items() if _SECRET.search(name)]
     return ServerUri(text, (*decoded, *_written(text)))

@@ -104,6 +104,7 @@ def environment(**values: str) -> Iterator[None]:
 @example(("postgresql://app:QX/ZJVK@127.0.0.1:1/shop", "QX/ZJVK"))
 @example(("postgresql://app:12/ZJVK@127.0.0.1:1/shop", "12/ZJVK"))
 @example(("postgresql://app:QXZ%JVK@127.0.0.1:1/shop", "QXZ%JVK"))
+@example(("postgresql://app:%877@127.0.0.1:1/shop", "%877"))
 @example(("mysql://app:QXZJVK@127.0.0.1:1/shop", "QXZJVK"))
 @example(("mongodb://app:QX@ZJVK@127.0.0.1:1/shop", "QX@ZJVK"))
 @example(("mongodb://127.0.0.1:1/shop?tlsCertificateKeyFilePassword=QX&ZJVK7=1", "QX&ZJVK7"))
