@@ -46,8 +46,8 @@ class Outcome:
     """Places of the market, each person's list from the top."""
 
     def seen(self) -> Floats:
-        """(places,) attention that each person gives to each candidate."""
-        seen = np.zeros(len(self.market.likes))
+        """(places,) attention that each person gives to each candidate; 1 after a yes."""
+        seen = self.market.said.astype(np.float64)
         seen[self.lists.values] = attention_of(self.lists)
         return seen
 
@@ -59,7 +59,8 @@ class Outcome:
 
     def exposure(self) -> Floats:
         """(people,) attention that each gets over all lists."""
-        return self._summed(self.market.candidates.values, self.seen())
+        entries = self.market.candidates.values[self.lists.values]
+        return self._summed(entries, attention_of(self.lists))
 
     def _summed(self, people: Ints, amounts: Floats) -> Floats:
         return np.bincount(people, amounts, self.market.people).astype(np.float64)

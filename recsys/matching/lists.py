@@ -2,7 +2,7 @@
 
 Where both see lists, who is shown to whom decides for both: the best list of one depends on the
 lists of all others. Where one sees a list and the other an inbox, each list can be made by itself.
-Nobody is listed for whom the chance that both say yes is 0.
+Nobody is listed for whom the chance that both say yes is 0, or to whom the person has said yes.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Final, Literal, Self
 
 import numpy as np
 
-from recsys.arrays import Floats, Ints, Ragged
+from recsys.arrays import Floats, Ints, Mask, Ragged
 from recsys.matching.market import Market
 from recsys.matching.order import Order
 
@@ -47,7 +47,7 @@ def simultaneous_lists(market: Market, length: int, balance: Balance) -> Ragged:
     not everybody turns to the same people at once, and is at last made a list by attention x P.
     """
     mutual = market.mutual()
-    seen = _evenly(market.candidates.lengths, length)
+    seen = _evenly(market, length)
     sides = [_Side.of(market, mutual, turn) for turn in (0, 1)]
     matches = [side.matches(side.gains(seen), seen) for side in sides]
     wanted = np.zeros(len(mutual))
@@ -56,12 +56,14 @@ def simultaneous_lists(market: Market, length: int, balance: Balance) -> Ragged:
             gains = side.gains(seen)
             matches[turn] = side.matches(gains, seen)
             weights = np.maximum(matches[0] + matches[1], _LEAST) ** -balance.alpha
-            wanted[side.places] = gains * weights[side.candidates]
+            wanted[side.places] = np.where(side.said, 0.0, gains * weights[side.candidates])
             lists = side.order.best(wanted, length)
             seen[side.places] *= 1.0 - balance.rate
             seen[lists.values] += balance.rate * attention_of(lists)
+            seen[side.places[side.said]] = 1.0
     everybody = Order.of(market.candidates, np.arange(market.people))
-    return possible(everybody.best(mutual * seen, length), mutual)
+    hoped = np.where(market.said, 0.0, mutual)
+    return possible(everybody.best(hoped * seen, length), hoped)
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class _Side:
     """(s,) see `Market`."""
     mutual: Floats
     """(s,) chance that both say yes."""
+    said: Mask
+    """(s,) see `Market`."""
     order: Order
     people: int
     """All there are."""
@@ -90,6 +94,7 @@ class _Side:
             candidates=market.candidates.values[places],
             mirror=market.mirror[places],
             mutual=mutual[places],
+            said=market.said[places],
             order=Order.of(market.candidates, np.flatnonzero(own)),
             people=market.people,
         )
@@ -107,11 +112,14 @@ class _Side:
         return matched.astype(np.float64)
 
 
-def _evenly(lengths: Ints, length: int) -> Floats:
-    """(places,) attention to each candidate where all orders of a person's are equally likely."""
+def _evenly(market: Market, length: int) -> Floats:
+    """(places,) attention to each candidate where all orders of a person's are equally likely; 1 to
+    whom the person has said yes already, having seen them."""
+    lines = market.candidates.lines()
+    open_ = np.bincount(lines[~market.said], minlength=market.people)
     reached = np.concatenate([[0.0], np.cumsum(attention(length))])
-    totals = reached[np.minimum(lengths, length)]
-    return np.repeat(totals / np.maximum(lengths, 1), lengths)
+    each = reached[np.minimum(open_, length)] / np.maximum(open_, 1)
+    return np.where(market.said, 1.0, each[lines])
 
 
 def attention_of(lists: Ragged) -> Floats:
@@ -131,6 +139,12 @@ def pair_scores(market: Market, mean: Mean) -> Floats:
     return np.divide(2.0 * mutual, total, out=np.zeros(len(mutual)), where=total > 0.0)
 
 
+def _open_scores(market: Market, mean: Mean) -> Floats:
+    """(places,) score of each candidate whom the person may be shown, to 24 bits; 0 of others."""
+    scores = np.where(market.said, 0.0, pair_scores(market, mean))
+    return scores.astype(np.float32).astype(np.float64)
+
+
 def inbox_lists(market: Market, length: int, mean: Mean, capacity: int | None = None) -> Ragged:
     """Places of each person's list, where one sees a list and the other an inbox.
 
@@ -138,7 +152,7 @@ def inbox_lists(market: Market, length: int, mean: Mean, capacity: int | None = 
     nobody has a better candidate who would rather be on this list than on one it is on (deferred
     acceptance, Gale and Shapley 1962, everybody with places for several).
     """
-    scores = pair_scores(market, mean).astype(np.float32).astype(np.float64)
+    scores = _open_scores(market, mean)
     everybody = Order.of(market.candidates, np.arange(market.people))
     if capacity is None:
         return possible(everybody.best(scores, length), scores)

@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from recsys.arrays import Floats, Ints, Ragged
+from recsys.arrays import Floats, Ints, Mask, Ragged
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,9 @@ class Market:
     turns: Ints
     """(people,) 0 or 1: whose lists change together while the others' stand. The two sides of a
     market that has sides; else any halves."""
+    said: Mask
+    """(places,) whether the person has said yes to the candidate already. Then the candidate is not
+    listed, and `likes` is 1."""
     joint: Floats | None = None
     """(places,) chance that both say yes where one yes depends on the other; as answers do."""
 
@@ -34,12 +37,15 @@ class Market:
         likes: tuple[Floats, Floats],
         turns: Ints,
         joint: Floats | None = None,
+        said: tuple[Mask, Mask] | None = None,
     ) -> Self:
         """Of pairs.
 
         people: (pairs,) the row of one and of the other, no pair twice, in either order.
         likes: (pairs,) chances that the one says yes to the other, and the other to the one.
         joint: (pairs,) chance that both do; where it lacks, one does not depend on the other.
+        said: (pairs,) whether the one has said yes to the other, and the other to the one; without,
+        nobody has.
         """
         one, other = people
         owners, others = np.concatenate([one, other]), np.concatenate([other, one])
@@ -47,11 +53,13 @@ class Market:
         places = np.empty(len(order), np.int64)
         places[order] = np.arange(len(order))
         lengths = np.bincount(owners, minlength=len(turns))
+        decided = np.zeros(len(order), np.bool_) if said is None else np.concatenate(said)[order]
         return cls(
             candidates=Ragged.of_lengths(lengths, others[order]),
-            likes=np.concatenate(likes)[order],
+            likes=np.where(decided, 1.0, np.concatenate(likes)[order]),
             mirror=np.roll(places, len(one))[order],
             turns=turns,
+            said=decided,
             joint=None if joint is None else np.concatenate([joint, joint])[order],
         )
 

@@ -1,5 +1,7 @@
 """Chances of a yes: calibration on known answers, effects, first messages, realised matches."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,7 +61,7 @@ def test_a_logistic_distortion_is_undone_by_platt() -> None:
 
 
 def _with(market: Market, likes: Floats) -> Market:
-    return Market(market.candidates, likes, market.mirror, market.turns)
+    return replace(market, likes=likes)
 
 
 def test_effects_allow_for_whom_a_person_met() -> None:

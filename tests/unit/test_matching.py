@@ -219,3 +219,18 @@ def test_random_candidates_are_eligible_and_fall_by_the_person_alone() -> None:
     assert len(np.unique(drawn.values)) == 20
     part = some_of(eligible[10:], rows[10:], columns, 5, seed=9)
     assert part.values.tolist() == drawn.values[50:].tolist()
+
+
+def test_who_has_said_yes_is_not_asked_again_and_is_waited_for() -> None:
+    """B has said yes to A. All would say yes with .5, so A expects .5 of B, who looks for sure, and
+    at most .25 of C. B's list of one has C, though A would be as good."""
+    pairs = (np.array([0, 0, 1]), np.array([1, 2, 2]))
+    halves, nobody = np.full(3, 0.5), np.zeros(3, np.bool_)
+    said = (nobody, np.array([True, False, False]))
+    market = Market.of(pairs, (halves, halves), np.array([0, 1, 0]), said=said)
+    for lists in (simultaneous_lists(market, 1, Balance()), inbox_lists(market, 1, "product")):
+        assert people_of(market, lists)[:2] == [[1], [2]]
+    found = Outcome(market, simultaneous_lists(market, 1, Balance()))
+    assert found.matches()[0] == pytest.approx(0.5)
+    # A is on C's list or on nobody's: what B gives A needs no place.
+    assert found.exposure().sum() == pytest.approx(3.0)

@@ -1,0 +1,131 @@
+"""A market made of all users' pools: who is in whose pool, and how likely each says yes."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from scipy import sparse
+
+from recsys.arrays import Floats, Ints, ItemRows, Ragged, UserRows, ranges
+from recsys.dataset.training import Training
+from recsys.draws import Words, mixed
+from recsys.matching.market import Market
+
+
+@dataclass(frozen=True)
+class People:
+    """The rows of people who are users and items at once."""
+
+    items: ItemRows
+    """(users,) the item row of each user; -1 of who is none."""
+    users: UserRows
+    """(items,) the user row of each item; -1 of who is no user."""
+
+    @classmethod
+    def of(cls, items: ItemRows, size: int) -> Self:
+        """Of the item row of each user, (users,). size: of the item index."""
+        users = np.full(size, -1, np.int64)
+        known = np.flatnonzero(items >= 0)
+        users[items[known]] = known
+        return cls(items, users)
+
+
+def people_of(training: Training) -> People:
+    """The rows of people; raises TypeError where users and items are not the same people."""
+    if training.people is None:
+        raise TypeError("only in a market of people are users and items the same")
+    users, items = training.history.shape
+    return People.of(training.people.items[:users], items)
+
+
+def proposed(pools: Ragged, people: People, most: int, strangers: int, seed: int) -> Ragged:
+    """Item rows that each user's pool needs besides its own best, so that pairs are in both pools.
+
+    Who is in somebody's pool is asked about that one; of more than `most` who ask, those in whose
+    pools the user stands highest are heard. Candidates of one side alone would leave people with
+    nobody, and so would the best alone: everybody is also brought together with some strangers.
+
+    pools: of all users, item rows, best first.
+    """
+    owners, others = pools.lines(), people.users[pools.values]
+    places = np.arange(len(owners)) - pools.offsets[owners]
+    asking, asked, place = _with_strangers(owners, others, places, people, strangers, seed)
+    order = np.lexsort((asking, place, asked))
+    asked, wanted = asked[order], people.items[asking[order]]
+    counts = np.bincount(asked, minlength=len(people.items))
+    offsets, kept = ranges(np.cumsum(counts) - counts, np.minimum(counts, most))
+    lists = sparse.csr_matrix(
+        (np.ones(len(kept), np.bool_), wanted[kept], offsets),
+        (len(people.items), len(people.users)),
+    )
+    lists.sum_duplicates()
+    return Ragged.of_matrix(lists)
+
+
+def _with_strangers(
+    owners: Ints, others: Ints, places: Ints, people: People, strangers: int, seed: int
+) -> tuple[Ints, Ints, Ints]:
+    """(n,) users who ask, whom they ask, and the place at which they hold those; of both who are
+    brought together by chance each asks the other, before anybody else."""
+    there = np.flatnonzero(people.items >= 0)
+    size = strangers if len(there) > 1 else 0
+    drawn = np.random.default_rng(seed).integers(len(there) - 1, size=(len(there), size))
+    # Everybody but oneself.
+    drawn += drawn >= np.arange(len(there))[:, np.newaxis]
+    one, other = np.repeat(there, size), there[drawn.ravel()]
+    known = (others >= 0) & (people.items[owners] >= 0)
+    asking = np.concatenate([owners[known], one, other])
+    asked = np.concatenate([others[known], other, one])
+    return asking, asked, np.concatenate([places[known], np.full(2 * len(one), -1)])
+
+
+@dataclass(frozen=True)
+class PooledMarket:
+    """A market and the entries of pools that it is made of."""
+
+    market: Market
+    entries: Ints
+    """(places,) of the pools; -1 of those whom the person has said yes to, who are in no pool."""
+
+    @classmethod
+    def of(
+        cls,
+        pools: Ragged,
+        likes: Floats,
+        people: People,
+        said: sparse.csr_matrix,
+        keys: Words,
+    ) -> Self:
+        """Of pairs that are in both pools, or in the one's whom the other has said yes to.
+
+        pools: of all users, item rows. likes: (entries,) chance that the user says yes to each.
+        said: (users, items) true where the user has said yes. keys: (users,) a lasting number of
+        each; whose lists change together depends on it.
+        """
+        size = len(people.items)
+        owners, others = pools.lines(), people.users[pools.values]
+        entries = np.flatnonzero((others >= 0) & (people.items[owners] >= 0))
+        entries = entries[owners[entries] != others[entries]]
+        owners, others = owners[entries], others[entries]
+        yes = np.asarray(said[others, people.items[owners]]).ravel()
+        pairs = sparse.csr_matrix((entries + 1, (owners, others)), (size, size))
+        back = np.asarray(pairs[others, owners]).ravel() - 1
+        both = (back >= 0) & (owners < others)
+        alone = (back < 0) & yes
+        one = np.concatenate([owners[both], owners[alone]])
+        other = np.concatenate([others[both], others[alone]])
+        entry = np.concatenate([entries[both], entries[alone]])
+        mirror = np.concatenate([back[both], np.full(alone.sum(), -1)])
+        chances = np.append(likes, 1.0)
+        market = Market.of(
+            (one, other),
+            (likes[entry], chances[mirror]),
+            (mixed(keys) & np.uint64(1)).astype(np.int64),
+            said=(np.zeros(len(one), np.bool_), mirror < 0),
+        )
+        order = np.lexsort((np.concatenate([other, one]), np.concatenate([one, other])))
+        return cls(market, np.concatenate([entry, mirror])[order])
+
+    def listed(self, lists: Ragged) -> Ragged:
+        """Entries of pools for places of the market."""
+        return Ragged(lists.offsets, self.entries[lists.values])
