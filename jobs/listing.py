@@ -60,6 +60,7 @@ class Listing:
         }
         return held_back(
             self.known.holdout(),
+            self.known.training,
             models,
             self.policy,
             self.known.available,
@@ -90,10 +91,10 @@ class Listing:
             opinions=self._with_reasons,
         )
 
-    def pools(self, due: Mask) -> PoolMaker:
-        """Ranks users. due: (all users,) which of them."""
+    def pools(self, due: Mask, asked: Ragged | None = None) -> PoolMaker:
+        """Ranks users. due: (all users,) which of them. asked: see `PoolMaker`."""
         config = self.arguments.config
-        return PoolMaker(self.ranker, config.lists.depth, due, config.ids)
+        return PoolMaker(self.ranker, config.lists.depth, due, config.ids, asked)
 
     def lists(self, source: PoolSource) -> ListMaker:
         """Makes lists of pools."""

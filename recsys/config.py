@@ -14,6 +14,7 @@ from pydantic import model_validator as validator
 
 from recsys.errors import ConfigError
 from recsys.generators.registry import Generators
+from recsys.lists.chain import joint_step
 from recsys.lists.registry import LIST_STEPS, ListSteps
 from recsys.sections.base import Name, Section
 from recsys.sections.contracts import Contracts
@@ -96,6 +97,23 @@ class Config(Section):
                 )
         return self
 
+    @validator(mode="after")
+    def joint_steps_have_their_market(self) -> Self:
+        joint = [name for name in self.lists.steps if LIST_STEPS[name].SCOPE == "joint"]
+        for name in joint:
+            if not self.of_people:
+                raise ValueError(
+                    f"lists.steps: {name} is of a market of people: configure sources.people"
+                )
+            if joint != list(self.lists.steps[:1]):
+                raise ValueError(f"lists.steps: {name} makes all lists, so it must stand first")
+            if self.nights.full_every != 1:
+                raise ValueError(
+                    f"nights.full_every: {name} makes the lists of all together, so every night is "
+                    "a full one; set 1"
+                )
+        return self
+
     @property
     def of_people(self) -> bool:
         """Whether users and items are the same people."""
@@ -129,8 +147,10 @@ class Config(Section):
         )
 
     def measures(self) -> bool:
-        """Whether full nights measure on a holdout: there is an order to choose, or a gate asks."""
-        return len(self.generators.used()) > 1 or self.gates.min_ndcg is not None
+        """Whether full nights measure on a holdout: there is an order to choose, chances to be
+        calibrated, or a gate asks."""
+        several, joint = len(self.generators.used()) > 1, joint_step(self.lists.steps) is not None
+        return several or joint or self.gates.min_ndcg is not None
 
     def source_fingerprint(self, name: str) -> str:
         """SHA-256 of what decides how rows of one source are read."""

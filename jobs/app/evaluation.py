@@ -35,7 +35,7 @@ from recsys.evaluation.report import (
 )
 from recsys.evaluation.splits import Pairs, Split
 from recsys.generators.contract import Arrays, Model
-from recsys.lists.chain import Chain, market_steps, plan_chain, plan_market_step
+from recsys.lists.chain import Chain, market_steps, plan_chain, plan_market_step, without_joint
 from recsys.lists.contract import Recipients, StepContext
 from recsys.lists.pools import HeldPools, held_back, ranked_chunks
 from recsys.lists.ranked import RankedLists
@@ -166,12 +166,13 @@ def try_stack(
         training,
         known,
         models,
-        config.lists.steps,
+        without_joint(config.lists.steps),
         config.lists.length,
         config.seed,
         partial(
             held_back,
             measured,
+            training,
             earlier,
             choice,
             known,

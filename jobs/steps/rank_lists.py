@@ -6,13 +6,14 @@ Between full nights who has not changed since the night before keeps the list.
 import argparse
 import logging
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from jobs.lake.facts import ListsFacts
-from jobs.lake.files import StoredFile, remove
+from jobs.lake.files import StoredFile, parquet, remove
 from jobs.lake.manifests import DataFile
 from jobs.lake.partitions import Draft
 from jobs.listing import Listing
@@ -26,13 +27,17 @@ from jobs.stores.tunings import with_night_tuning
 from jobs.tasks.lists import ListKeeper, ListMaker, PoolMaker, PoolReader
 from jobs.tasks.pools import LakePools
 from recsys import columns as c
-from recsys.arrays import Ints, Mask
+from recsys.arrays import Ints, Mask, Ragged
 from recsys.as_of import AsOf
+from recsys.dataset.matrices import list_arrays
 from recsys.generators import segment
 from recsys.generators.contract import Arrays
 from recsys.ids import IdIndex
 from recsys.lists import fallback
-from recsys.lists.chain import Chain, market_steps, plan_chain, plan_market_step
+from recsys.lists.chain import Chain, joint_step, market_steps, plan_chain, plan_market_step
+from recsys.lists.contract import JointStep
+from recsys.lists.registry import LIST_STEPS
+from recsys.matching.pools import people_of, proposed
 from recsys.nights import Night
 from recsys.schemas import FALLBACK, HISTORIES, LISTS, POOLS
 
@@ -127,9 +132,30 @@ def _make_lists(
         pools = arguments.lake.as_of(POOLS.name, arguments.as_of)
         with pools.replace() as pools_draft:
             _write_parts(spark, histories, ranked, pools_draft)
+        step = joint_step(arguments.config.lists.steps)
+        if step is not None:
+            asked = _asked(listing, pools.files(), step)
+            with pools.replace() as pools_draft:
+                _write_parts(spark, histories, listing.pools(due, asked), pools_draft)
         _find_facts(spark, listing, night, pools.files())
         _write_parts(spark, pools.files(), listing.lists(PoolReader()), draft)
         remove(pools.path)
+
+
+def _asked(listing: Listing, pools: Sequence[StoredFile], step: str) -> Ragged:
+    """Whom each user's pool needs, so that pairs are in both pools."""
+    read = pa.concat_tables(
+        [parquet(file).read(columns=[c.USER_ROW, c.ITEM_ROWS]) for file in pools]
+    ).sort_by(c.USER_ROW)
+    lengths = np.zeros(listing.known.histories.num_rows, np.int64)
+    offsets, items = list_arrays(read[c.ITEM_ROWS])
+    lengths[read[c.USER_ROW].to_numpy()] = np.diff(offsets)
+    everybody = Ragged.of_lengths(lengths, items.astype(np.int64))
+    strangers = cast("JointStep", LIST_STEPS[step]).STRANGERS
+    people, context = people_of(listing.known.training), listing.context
+    return proposed(
+        everybody, people, listing.arguments.config.lists.depth, strangers, context.seed
+    )
 
 
 def _find_facts(

@@ -62,6 +62,8 @@ class PoolMaker:
     due: Mask
     """(all users,) who is ranked."""
     ids: Ids
+    asked: Ragged | None = None
+    """Rows of items that each of all users' pools has beside the best."""
 
     def batches(self, file: StoredFile) -> Iterator[pa.RecordBatch]:
         """Rows of the `histories` table of users who are due."""
@@ -75,7 +77,8 @@ class PoolMaker:
         if not len(rows):
             return
         everybody, start = Recipients(rows, lasting_keys(user_ids), excluded_of(batch)), 0
-        for lists, users in ranked_chunks(self.ranker, everybody, self.depth):
+        asked = None if self.asked is None else self.asked.take(rows)
+        for lists, users in ranked_chunks(self.ranker, everybody, self.depth, asked):
             yield Chunk(user_ids.slice(start, len(users.rows)), users, lists)
             start += len(users.rows)
 

@@ -1,7 +1,7 @@
 """The pools of all users in the lake, summed up on executors."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.sql import SparkSession
 
@@ -9,8 +9,9 @@ from jobs.lake.files import StoredFile
 from jobs.spark.session import executor_errors
 from jobs.tasks.lists import PoolReader
 from recsys.lists.chain import Chain
-from recsys.lists.contract import ChunkSummary, Counts
-from recsys.lists.pools import added, counted, nothing
+from recsys.lists.contract import ChunkSummary, Counts, Recipients
+from recsys.lists.pools import added, counted, joined, nothing
+from recsys.lists.ranked import RankedLists
 
 
 @dataclass(frozen=True)
@@ -40,3 +41,14 @@ class LakePools:
         with executor_errors():
             tasks = context.parallelize(range(len(files)), max(len(files), 1))
             return tasks.mapPartitions(total).treeReduce(added)
+
+    def joined(self) -> tuple[RankedLists, Recipients]:
+        """See `JointPools`. They come to one process, whose lists depend on one another."""
+        return joined(self._chunks())
+
+    def _chunks(self) -> Iterator[tuple[RankedLists, Recipients]]:
+        reader = PoolReader()
+        for file in self.files:
+            for batch in reader.batches(file):
+                for _, users, pools in reader.chunks(batch):
+                    yield replace(pools, opinions=None), users

@@ -7,9 +7,11 @@ from typing import Any, Self, cast
 import numpy as np
 import numpy.typing as npt
 
-from recsys.arrays import Ints, ItemRows, Mask
+from recsys.arrays import Ints, ItemRows, Mask, Ragged, UserRows
 from recsys.generators.contract import Arrays
 from recsys.lists.contract import (
+    JointPools,
+    JointStep,
     MarketStep,
     Pools,
     Prepared,
@@ -65,6 +67,14 @@ class Chain:
             lists = LIST_STEPS[step.name].apply(lists, users, step.facts, step.config)
         return lists
 
+    def asked(self, users: UserRows) -> Ragged | None:
+        """What the pools of some users need so that a joint step can make their lists of them; None
+        without such a step."""
+        for step in self.steps:
+            if LIST_STEPS[step.name].SCOPE == "joint":
+                return cast("JointStep", LIST_STEPS[step.name]).listed(users, step.facts)
+        return None
+
     def published(self, lists: RankedLists, users: Recipients) -> RankedLists:
         """The lists to publish: what the steps make of the pools, without what a user must not get,
         with scores that do not rise, cut to length."""
@@ -119,8 +129,18 @@ def facts_name(step: str) -> str:
 
 
 def market_steps(names: Iterable[str]) -> list[str]:
-    """Those of some list steps that look at the pools of all users."""
-    return [name for name in names if LIST_STEPS[name].SCOPE == "market"]
+    """Those of some list steps that look at the pools of all users, or make all lists."""
+    return [name for name in names if LIST_STEPS[name].SCOPE != "user"]
+
+
+def joint_step(names: Iterable[str]) -> str | None:
+    """The one of some list steps that makes the lists of all users together; None without one."""
+    return next((name for name in names if LIST_STEPS[name].SCOPE == "joint"), None)
+
+
+def without_joint(names: Iterable[str]) -> list[str]:
+    """Those of some list steps that do not make the lists of all people together."""
+    return [name for name in names if LIST_STEPS[name].SCOPE != "joint"]
 
 
 def plan_chain(
@@ -135,7 +155,7 @@ def plan_chain(
     for name in context.steps:
         step, section = LIST_STEPS[name], getattr(sections, name)
         facts: Any = ()
-        if step.SCOPE == "market":
+        if step.SCOPE != "user":
             facts = market(name, chain)
         elif isinstance(step, Prepared):
             facts = step.prepare(context, section)
@@ -147,9 +167,13 @@ def plan_chain(
 def plan_market_step(name: str, pools: Pools, context: StepContext, sections: Section) -> Arrays:
     """Facts of a step that looks at the pools of all users.
 
-    Raises TypeError where an array that is not a single number is not of items.
+    Raises TypeError where an array of a step that looks at sums is neither a single number nor of
+    items.
     """
-    found = cast("MarketStep", LIST_STEPS[name]).plan(pools, context, getattr(sections, name))
+    step, section = LIST_STEPS[name], getattr(sections, name)
+    if step.SCOPE == "joint":
+        return cast("JointStep", step).plan(cast("JointPools", pools), context, section)
+    found = cast("MarketStep", step).plan(pools, context, section)
     odd = [key for key, each in found.items() if each.shape and len(each) != context.items]
     if odd:
         raise TypeError(f"list step {name}: the first axis of {odd[0]} must be the item index")

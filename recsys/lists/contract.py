@@ -20,7 +20,7 @@ from recsys.generators.contract import Arrays, Model, Rows
 from recsys.lists.ranked import RankedLists
 from recsys.sections.base import Section
 
-Scope = Literal["user", "market"]
+Scope = Literal["user", "market", "joint"]
 
 
 class StepConfig(Section):
@@ -46,6 +46,18 @@ class Recipients:
         """No users."""
         nobody = Ragged.of_lengths(np.empty(0, np.int64), np.empty(0, np.int64))
         return cls(np.empty(0, np.int64), np.empty(0, np.uint64), nobody)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """The users of all parts, one part's after the other's."""
+        parts = [cls.none(), *parts]
+        lengths = np.concatenate([part.excluded.lengths for part in parts])
+        excluded = np.concatenate([part.excluded.values for part in parts])
+        return cls(
+            np.concatenate([part.rows for part in parts]),
+            np.concatenate([part.keys for part in parts]),
+            Ragged.of_lengths(lengths, excluded),
+        )
 
     def of(self, users: Rows) -> Self:
         """Some of the users, by their places (m,) here."""
@@ -77,6 +89,8 @@ class HeldBack:
     """The same, to be summed up."""
     relevant: Ragged
     """The items that each of the users, in the order of the chunks, turned to later."""
+    met: Ragged
+    """The items that each of them met later, whether or not the user turned to them."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +127,8 @@ class ListStep(Protocol):
 
     Config: type[StepConfig]
     SCOPE: Scope
-    """Whether it looks at one user at a time, or at the pools of all users first; then it is a
-    `MarketStep`."""
+    """Whether it looks at one user at a time, or first at sums over the pools of all users, a
+    `MarketStep`, or makes all lists of a market of people together, a `JointStep`."""
 
     def apply(self, lists: RankedLists, users: Recipients, facts: Any, config: Any) -> RankedLists:
         """Makes other lists of a chunk of users; a user's list must not depend on who else is in
@@ -146,6 +160,34 @@ class MarketStep(Protocol):
         They are kept with the models of the as-of. On a night on changes those of the last full
         night are used, with 0 for items that are new since: 0 must mean that nothing is known.
         """
+
+
+class JointPools(Protocol):
+    """The ranked pools of all users of a market of people, with pairs in both pools.
+
+    But for pairs of whom one must not get the other, having turned to them already, say.
+    """
+
+    def joined(self) -> tuple[RankedLists, Recipients]:
+        """The pools of all users who have one, in ascending order of rows."""
+
+
+@runtime_checkable
+class JointStep(Protocol):
+    """A step that makes the lists of all users together; it stands first."""
+
+    STRANGERS: int
+    """People drawn at random who are in each pool beside the best, see `proposed`."""
+
+    def plan(self, pools: JointPools, context: StepContext, config: Any) -> Arrays:
+        """Make all lists; `apply` gets the arrays as facts. They are kept with the models of the
+        as-of, and every night is a full one."""
+
+    def listed(self, users: UserRows, facts: Arrays) -> Ragged:
+        """Item rows of the lists that were made for some users."""
+
+    def expected(self, facts: Arrays) -> Mapping[str, float]:
+        """Figures of what the market can expect of the lists, by name."""
 
 
 @runtime_checkable

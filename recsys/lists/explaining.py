@@ -134,7 +134,14 @@ class Explainer:
         return Voice(name, score, float(scores[column]), rank, own, explained)
 
     def _stages(self, scored: Scored, user: Recipients, item: int) -> Iterator[Stage]:
-        pool = select(scored, self.ranker.blend, self.ranker.scorer.available, self.depth)
+        asked = self.chain.asked(user.rows)
+        pool = select(
+            scored,
+            self.ranker.blend,
+            self.ranker.scorer.available,
+            self.depth,
+            asked=None if asked is None else self.ranker.columns(asked),
+        )
         place = _place(pool, item)
         yield Stage("pool", place)
         for count, step in enumerate(self.chain.steps, start=1):

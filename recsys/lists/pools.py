@@ -1,11 +1,12 @@
 """Sums over the pools of all users, chunk by chunk."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from recsys.dataset.training import Holdout
+from recsys.arrays import Ragged
+from recsys.dataset.training import Holdout, Training
 from recsys.generators.contract import Model, Rows
 from recsys.lists.chain import Chain
 from recsys.lists.contract import ChunkSummary, Counts, HeldBack, Recipients
@@ -17,18 +18,19 @@ from recsys.ranking.stack import seen
 
 
 def ranked_chunks(
-    ranker: Ranker, users: Recipients, depth: int
+    ranker: Ranker, users: Recipients, depth: int, asked: Ragged | None = None
 ) -> Iterator[tuple[RankedLists, Recipients]]:
-    """The pools of users, so many items deep, chunk by chunk."""
+    """The pools of users, so many items deep, chunk by chunk; asked: see `Ranker.top_n`."""
     start = 0
-    for lists in ranker.top_n(users.rows, users.excluded, depth):
+    for lists in ranker.top_n(users.rows, users.excluded, depth, asked):
         chosen = np.arange(start, start + len(lists.offsets) - 1)
         yield lists, users.of(chosen)
         start += len(chosen)
 
 
-def held_back(
+def held_back(  # noqa: PLR0913 - what was held back, and all that ranks it
     holdout: Holdout,
+    now: Training,
     models: Mapping[str, Model],
     policy: RankingPolicy,
     available: Rows,
@@ -38,6 +40,7 @@ def held_back(
 ) -> HeldBack:
     """The pools of the users of a holdout, each ranked by what the others taught.
 
+    now: what is known today, as `holdout` knew some of it before.
     models: fitted on `holdout.training`, of `holdout.users` alone. policy: chosen on the holdout.
     most: candidates of each generator. depth: items of a pool. seed: of the choice.
     """
@@ -54,8 +57,20 @@ def held_back(
         users = Recipients(rows, rows.astype(np.uint64), excluded.take(rows))
         chunks += ranked_chunks(ranker, users, depth)
         order.append(rows)
-    relevant = holdout.relevant.take(np.concatenate(order))
-    return HeldBack(chunks, HeldPools(chunks, Chain((), available, depth)), relevant)
+    users_in_order = np.concatenate(order)
+    return HeldBack(
+        chunks,
+        HeldPools(chunks, Chain((), available, depth)),
+        holdout.relevant.take(users_in_order),
+        _without(seen(now, holdout.users), excluded).take(users_in_order),
+    )
+
+
+def _without(lists: Ragged, others: Ragged) -> Ragged:
+    """Lists without what the other list of the same number has."""
+    kept = ~np.isin(lists.pairs(), others.pairs())
+    lengths = np.bincount(lists.lines()[kept], minlength=len(lists.lengths))
+    return Ragged.of_lengths(lengths, lists.values[kept])
 
 
 @dataclass(frozen=True)
@@ -72,6 +87,21 @@ class HeldPools:
         for lists, users in self.chunks:
             total = added(total, counted(summary, self.chain.applied(lists, users), users))
         return total
+
+    def joined(self) -> tuple[RankedLists, Recipients]:
+        """See `JointPools`."""
+        return joined(self.chunks)
+
+
+def joined(
+    chunks: Iterable[tuple[RankedLists, Recipients]],
+) -> tuple[RankedLists, Recipients]:
+    """All pools together, in ascending order of the users' rows, without opinions."""
+    parts = list(chunks)
+    lists = RankedLists.joined([lists for lists, _ in parts])
+    users = Recipients.joined([users for _, users in parts])
+    order = np.argsort(users.rows)
+    return lists.of(order), users.of(order)
 
 
 def counted(summary: ChunkSummary, lists: RankedLists, users: Recipients) -> Counts:

@@ -1,6 +1,7 @@
 """Ranked lists of a chunk of users."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -41,6 +42,18 @@ class RankedLists:
             propensities=np.empty(0, np.float32),
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """The lists of all parts, one part's after the other's, without opinions."""
+        parts = [cls.none(), *parts]
+        return cls(
+            offsets_of(np.concatenate([part.items.lengths for part in parts])),
+            np.concatenate([part.item_rows for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.sources for part in parts]),
+            np.concatenate([part.propensities for part in parts]),
+        )
+
     @property
     def items(self) -> Ragged:
         """The item rows of each list."""
@@ -63,6 +76,10 @@ class RankedLists:
             self.propensities[places],
             None if self.opinions is None else self.opinions[places],
         )
+
+    def scored(self, scores: Scores) -> Self:
+        """The lists with other scores: (entries,)."""
+        return replace(self, scores=scores)
 
     def where(self, chosen: Mask) -> Self:
         """The lists without some entries, by (entries,) mask of those that stay."""

@@ -42,7 +42,7 @@ def test_users_are_ranked_by_what_others_taught(
         for name, section in sections.items()
     }
     policy = choose_policy(holdout, models, available, Ranking(method=method), (1.0, 1.0), SEED)
-    held = held_back(holdout, models, policy, available, 200, 20, SEED)
+    held = held_back(holdout, holdout.training, models, policy, available, 200, 20, SEED)
     lists = np.concatenate([as_ranked(pools.items, 20) for pools, _ in held.chunks])
     values = ndcg(find_hits(lists, held.relevant), 20)
     assert len(policy.rankers) == (2 if method == "learned" else 0)

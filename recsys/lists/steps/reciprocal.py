@@ -1,0 +1,211 @@
+"""Lists of people for people, made for the whole market: both must want it, nobody may drown.
+
+Where both see lists, the best list of one depends on the lists of all others, so all are made
+together. Where one sees a list and the other an inbox, each list can be made by itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import astuple, fields
+from typing import Annotated, Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from scipy.special import expit
+
+from recsys.arrays import Floats, Mask, Ragged, UserRows, ranges
+from recsys.evaluation.run_metrics import RunMetric
+from recsys.generators.contract import Arrays
+from recsys.lists.contract import HeldBack, JointPools, Recipients, Scope, StepConfig, StepContext
+from recsys.lists.ranked import RankedLists
+from recsys.matching.health import Health, Outcome
+from recsys.matching.lists import Balance, Mean, inbox_lists, simultaneous_lists
+from recsys.matching.pools import PooledMarket, people_of
+
+SCOPE: Final[Scope] = "joint"
+STRANGERS: Final = 5
+"""People drawn at random who are in each pool beside the best."""
+FIGURES: Final = tuple(field.name for field in fields(Health))
+"""Of a market, in the order of the facts."""
+_LABELS: Final = ("one_sided", "reciprocal")
+_NAMES: Final = {
+    "matches": "expected_matches",
+    "unmatched": "unmatched_share",
+    "match_rate": "match_rate",
+    "gini_matches": "gini_matches",
+    "gini_exposure": "gini_people_exposure",
+    "top_share": "top_1_percent_of_people",
+    "envied": "envied_others",
+    "nash": "nash_welfare",
+}
+"""Of the figures, as runs have them."""
+_ENVIOUS: Final = 500
+"""People whose envy is counted."""
+_FEWEST: Final = 20
+"""Yeses on the holdout below which scores cannot be calibrated."""
+
+
+class Config(StepConfig):
+    """How the lists of a market of people are made together."""
+
+    mode: Literal["simultaneous", "inbox"] = "simultaneous"
+    """Whether both see lists, or one a list and the other an inbox."""
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Fairness between people: 0 gives most matches, 1 the highest product of everybody's."""
+    rounds: Annotated[int, Field(ge=1, le=100)] = 10
+    """Times that everybody's list is made anew, where both see lists."""
+    rate: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """Share of what is new in the attention after a round."""
+    inbox_by: Mean = "product"
+    """Score of a pair, where one sees a list: the chance of a yes, the product or the harmonic mean
+    of both chances."""
+    capacity: Annotated[int, Field(gt=0)] | None = None
+    """Lists that a person is on at most, where the other has an inbox."""
+
+
+def plan(pools: JointPools, context: StepContext, config: Config) -> Arrays:
+    """Everybody's list, and figures of the market.
+
+    Gives `users` (u,) ascending rows, `offsets` (u + 1,) and `items` (entries,) of their lists,
+    best first, `mutual` (entries,) the chance that both say yes; `one_sided` and `reciprocal`, the
+    `FIGURES` of lists by the one's chance alone and of these, NaN where there is nothing.
+    """
+    people, (lists, users) = people_of(context.training), pools.joined()
+    said = (context.training.liked() > 0).tocsr()
+    everybody = _of_everybody(lists.items, users.rows, len(people.items))
+    likes = chances(context, lists.scores)
+    keys = np.zeros(len(people.items), np.uint64)
+    keys[users.rows] = users.keys
+    found = PooledMarket.of(everybody, likes, people, said, keys)
+    made = _made(found, context.length, config)
+    alone = inbox_lists(found.market, context.length, "likes")
+    own = made.take(users.rows)
+    entries = found.listed(own)
+    return {
+        "users": users.rows,
+        "offsets": entries.offsets,
+        "items": lists.item_rows[entries.values],
+        "mutual": found.market.mutual()[own.values],
+        "one_sided": _figures(Outcome(found.market, alone), users, context.seed),
+        "reciprocal": _figures(Outcome(found.market, made), users, context.seed),
+    }
+
+
+def _made(found: PooledMarket, length: int, config: Config) -> Ragged:
+    if config.mode == "inbox":
+        return inbox_lists(found.market, length, config.inbox_by, config.capacity)
+    balance = Balance(config.alpha, config.rounds, config.rate)
+    return simultaneous_lists(found.market, length, balance)
+
+
+def metrics(facts: Arrays) -> list[RunMetric]:
+    """Figures of the market: of these lists, and of lists by what each person alone wants."""
+    return [
+        RunMetric(name, value, label=label)
+        for label in _LABELS
+        for name, value in _named(facts[label]).items()
+    ]
+
+
+def expected(facts: Arrays) -> Mapping[str, float]:
+    """See `JointStep`."""
+    return _named(facts[_LABELS[-1]])
+
+
+def _named(figures: Floats) -> dict[str, float]:
+    """(FIGURES,) figures by the names that runs have them under; matches are of both together."""
+    found = dict(zip(FIGURES, figures.tolist(), strict=True))
+    found["matches"] /= 2.0
+    return {_NAMES[name]: value for name, value in found.items() if not np.isnan(value)}
+
+
+def summary(facts: Arrays) -> str:
+    """See `Reporting`."""
+    alone, made = (_named(facts[label]) for label in _LABELS)
+    return (
+        f"{made['expected_matches']:.1f} matches to be expected, {alone['expected_matches']:.1f} "
+        f"if lists went by what each person wants alone; {made['unmatched_share']:.1%} can expect "
+        f"none, {alone['unmatched_share']:.1%} could"
+    )
+
+
+def remark(facts: Arrays, item: int, before: int | None, after: int | None) -> str:  # noqa: ARG001
+    """See `Reporting`."""
+    if before is not None and after is None:
+        return "others are likelier to say yes too, or more in need of being seen"
+    return ""
+
+
+def apply(
+    lists: RankedLists,
+    users: Recipients,
+    facts: Arrays,
+    config: Config,  # noqa: ARG001 - the facts have what it came to
+) -> RankedLists:
+    """Each pool in the order of the user's list, with the chance that both say yes as score; what
+    is not on it is left out."""
+    chosen, wanted = _entries(facts, users.rows), listed(users.rows, facts)
+    pool = lists.items.pairs()
+    order = np.argsort(pool)
+    at = np.minimum(np.searchsorted(pool, wanted.pairs(), sorter=order), len(pool) - 1)
+    entries = order[at]
+    there = pool[entries] == wanted.pairs()
+    lengths = np.bincount(wanted.lines()[there], minlength=len(users.rows))
+    made = lists.entries(Ragged.of_lengths(lengths, entries[there]).offsets, entries[there])
+    return made.scored(facts["mutual"][chosen.values[there]].astype(np.float32))
+
+
+def listed(users: UserRows, facts: Arrays) -> Ragged:
+    """See `JointStep`."""
+    chosen = _entries(facts, users)
+    return Ragged(chosen.offsets, facts["items"][chosen.values])
+
+
+def _entries(facts: Arrays, users: UserRows) -> Ragged:
+    """The places of some users' lists in the facts."""
+    places = np.searchsorted(facts["users"], users)
+    return ranges(facts["offsets"][places], np.diff(facts["offsets"])[places])
+
+
+def chances(context: StepContext, scores: npt.NDArray[np.float32]) -> Floats:
+    """(n,) chance of a yes by the score of ranking, calibrated on the holdout.
+
+    Of whom a user met in the days held back; where it is not known whom they met without a yes, of
+    all in their pools. Where there is next to no yes, chances rise with the score as a logistic
+    curve does.
+    """
+    if context.held_back is None:
+        return np.asarray(expit(scores.astype(np.float64)))
+    held, met, outcomes = _outcomes(context.held_back())
+    if min((outcomes & met).sum(), (~outcomes & met).sum()) >= _FEWEST:
+        held, outcomes = held[met], outcomes[met]
+    if min(outcomes.sum(), (~outcomes).sum()) < _FEWEST:
+        return np.asarray(expit(scores.astype(np.float64)))
+    # Tasks of Spark load this module, and scikit-learn takes its time.
+    from recsys.matching.calibration import Calibrated  # noqa: PLC0415
+
+    calibrated = Calibrated.fit(held, outcomes, context.seed)
+    return calibrated.calibration.chances(scores.astype(np.float64))
+
+
+def _outcomes(held: HeldBack) -> tuple[Floats, Mask, Mask]:
+    """(n,) scores of all entries of the pools, whether the user met the person later, and whether
+    the user turned to the person."""
+    lists = RankedLists.joined([lists for lists, _ in held.chunks])
+    pairs = lists.items.pairs()
+    met, turned = (np.isin(pairs, later.pairs()) for later in (held.met, held.relevant))
+    return lists.scores.astype(np.float64), met, turned
+
+
+def _of_everybody(lists: Ragged, rows: Any, users: int) -> Ragged:
+    """Lists of all users; those without one have an empty list."""
+    lengths = np.zeros(users, np.int64)
+    lengths[rows] = lists.lengths
+    return Ragged.of_lengths(lengths, lists.values)
+
+
+def _figures(outcome: Outcome, users: Recipients, seed: int) -> Floats:
+    group = np.zeros(outcome.market.people, np.bool_)
+    group[users.rows] = True
+    health = astuple(outcome.health(group, _ENVIOUS, seed))
+    return np.array([np.nan if value is None else value for value in health])

@@ -1,0 +1,193 @@
+"""Lists of people for people as a step of a night: pools with pairs in both, then all lists."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+from scipy import sparse
+from scipy.special import logit
+
+from recsys.arrays import Ragged
+from recsys.dataset.training import Descriptions, Training
+from recsys.generators.factors import FactorModel
+from recsys.lists.chain import Chain, plan_chain, plan_market_step
+from recsys.lists.contract import HeldBack, Recipients, StepContext
+from recsys.lists.pools import HeldPools, ranked_chunks
+from recsys.lists.ranker import Ranker
+from recsys.lists.registry import ListSteps
+from recsys.lists.steps.reciprocal import FIGURES, STRANGERS, Config, chances
+from recsys.matching.pools import people_of, proposed
+from recsys.people.eligibility import Eligibility
+from recsys.ranking.policy import RankingPolicy
+from recsys.sections.people import Wish
+from tests.planted_markets import popular_market
+
+SIDE, DEPTH, LENGTH = 120, 40, 10
+PEOPLE = 2 * SIDE
+DONE = (3, SIDE + 5)
+"""A person who has said yes to one of the other side, who has not answered."""
+
+
+@pytest.fixture(scope="module")
+def likes() -> npt.NDArray[np.float64]:
+    """(people, people) chances of a yes; 0 within a side."""
+    market = popular_market((SIDE, SIDE), 0.5, 4)
+    found = np.zeros((PEOPLE, PEOPLE))
+    found[market.candidates.lines(), market.candidates.values] = np.clip(market.likes, 0.01, 0.99)
+    return found
+
+
+def two_sides() -> Eligibility:
+    """People want the other side. As items they stand in another order than as users."""
+    wishes = {"side": Wish(theirs="side", wanted="seeks")}
+    sides = ["ab"[person >= SIDE] for person in range(PEOPLE)]
+    other = {"a": "b", "b": "a"}
+    attributes = [(f"side={side}", f"seeks={other[side]}") for side in sides]
+    users = pa.chunked_array([pa.array(range(PEOPLE))])
+    items = pa.chunked_array([pa.array((np.arange(PEOPLE) + 7) % PEOPLE)])
+    return Eligibility.of(wishes, attributes, users, items)
+
+
+class Night:
+    """A night of a market whose generator knows the truth."""
+
+    def __init__(self, likes: npt.NDArray[np.float64]) -> None:
+        people = two_sides()
+        history = sparse.lil_matrix((PEOPLE, PEOPLE), dtype=np.float32)
+        history[DONE[0], people.items[DONE[1]]] = 1.0
+        ones = np.ones(1, np.float32)
+        blank = Descriptions.blank(PEOPLE)
+        segments = np.full(PEOPLE, -1, np.int32)
+        matrix = history.tocsr()
+        training = Training(matrix, ones, ones, blank, blank, segments, people)
+        scores = np.where(likes > 0, logit(np.clip(likes, 0.01, 0.99)), 0.0)
+        by_item = scores[:, people.persons].astype(np.float32)
+        model = FactorModel(by_item, np.eye(PEOPLE, dtype=np.float32))
+        every = np.arange(PEOPLE)
+        excluded = Ragged.of_matrix(matrix)
+        self.users = Recipients(every, every.astype(np.uint64), excluded)
+        policy = RankingPolicy.only("als")
+        self.ranker = Ranker.of({"als": model}, policy, every, training, DEPTH)
+        self.likes, self.people = likes, people
+        self.context = StepContext(
+            training, every, {"als": model}, ("reciprocal",), LENGTH, 5, self.held_back
+        )
+
+    def held_back(self) -> HeldBack:
+        """Everybody has looked at the own pool, and says yes by the true chance."""
+        chunks = list(ranked_chunks(self.ranker, self.users, DEPTH))
+        luck, turned = np.random.default_rng(2), []
+        for lists, users in chunks:
+            owners = users.rows[lists.items.lines()]
+            chances = self.likes[owners, self.people.persons[lists.item_rows]]
+            yes = lists.where(luck.random(len(owners)) < chances)
+            turned += [yes.items.take(np.array([u])).values for u in range(len(users.rows))]
+        lengths = np.array([len(rows) for rows in turned])
+        relevant = Ragged.of_lengths(lengths, np.concatenate(turned))
+        met = HeldPools(chunks, self.no_steps).joined()[0].items
+        return HeldBack(chunks, HeldPools(chunks, self.no_steps), relevant, met)
+
+    def pools(self) -> HeldPools:
+        first = HeldPools(list(ranked_chunks(self.ranker, self.users, DEPTH)), self.no_steps)
+        own = first.joined()[0].items
+        asked = proposed(own, people_of(self.context.training), DEPTH, STRANGERS, 5)
+        chunks = list(ranked_chunks(self.ranker, self.users, DEPTH, asked))
+        return HeldPools(chunks, self.no_steps)
+
+    @property
+    def no_steps(self) -> Chain:
+        return Chain((), np.arange(PEOPLE), LENGTH, self.people)
+
+    def published(self, **changes: Any) -> tuple[npt.NDArray[np.float64], Any]:
+        """(people, people) attention that lists of a night give, and the facts."""
+        sections = ListSteps.model_validate({"reciprocal": changes})
+        pools = self.pools()
+        facts: dict[str, Any] = {}
+
+        def find(step: str, _: Chain) -> Any:
+            facts.update(plan_market_step(step, pools, self.context, sections))
+            return facts
+
+        chain = plan_chain(sections, self.context, find)
+        seen = np.zeros((PEOPLE, PEOPLE))
+        for lists, users in pools.chunks:
+            made = chain.published(lists, users)
+            owners = users.rows[made.items.lines()]
+            assert (np.diff(made.scores)[owners[1:] == owners[:-1]] <= 0).all()
+            seen[owners, self.people.persons[made.item_rows]] = 1 / np.log2(2 + made.places())
+        return seen, facts
+
+
+@pytest.fixture(scope="module")
+def night(likes: npt.NDArray[np.float64]) -> Night:
+    return Night(likes)
+
+
+def matches(
+    likes: npt.NDArray[np.float64], seen: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """(people,) expected by the true chances."""
+    mutual = likes * seen
+    return np.asarray((mutual * mutual.T).sum(axis=1))
+
+
+def test_lists_of_a_night_bring_people_together(night: Night) -> None:
+    seen, facts = night.published()
+    alone, _ = night.published(mode="inbox", inbox_by="likes")
+    product, _ = night.published(mode="inbox")
+    found, one_sided = matches(night.likes, seen), matches(night.likes, alone)
+    assert found.sum() > 1.5 * matches(night.likes, product).sum() > 3.0 * one_sided.sum()
+    assert (found > 0).all()
+    assert (one_sided == 0).mean() > 0.3
+    # Estimates by calibrated scores are near the truth.
+    reciprocal = dict(zip(FIGURES, facts["reciprocal"].tolist(), strict=True))
+    assert reciprocal["matches"] == pytest.approx(found.sum(), rel=0.15)
+    assert reciprocal["unmatched"] == 0.0
+    assert facts["one_sided"][FIGURES.index("unmatched")] > 0.3
+    assert reciprocal["gini_exposure"] < 0.5 * facts["one_sided"][FIGURES.index("gini_exposure")]
+
+
+def test_chances_are_of_whom_people_met(night: Night) -> None:
+    """Where everybody met every second of the pool, and the holdout has no yes of the others,
+    chances are twice as high as if these were noes."""
+    held = night.held_back()
+    pools = HeldPools(held.chunks, night.no_steps).joined()[0]
+    every_second = pools.where(np.arange(len(pools.item_rows)) % 2 == 0)
+    turned = np.isin(every_second.items.pairs(), held.relevant.pairs())
+    yeses = every_second.where(turned).items
+
+    def mean_chance(met: Ragged) -> float:
+        later = replace(held, met=met, relevant=yeses)
+        context = replace(night.context, held_back=lambda: later)
+        return float(chances(context, pools.scores).mean())
+
+    assert mean_chance(every_second.items) == pytest.approx(turned.mean(), rel=0.05)
+    assert mean_chance(yeses) == pytest.approx(turned.mean() / 2.0, rel=0.05)
+
+
+def test_nobody_meets_the_own_side_and_an_answer_is_waited_for(night: Night) -> None:
+    """Who has said yes is at the top of the other's list, and does not see the other again."""
+    seen, _ = night.published()
+    assert not seen[:SIDE, :SIDE].any()
+    assert not seen[SIDE:, SIDE:].any()
+    asking, asked = DONE
+    assert seen[asking, asked] == 0.0
+    assert (seen[asked] > seen[asked, asking]).sum() <= 2
+    assert seen[asked, asking] > 0.0
+
+
+def test_an_inbox_is_never_fuller_than_its_capacity(night: Night) -> None:
+    seen, _ = night.published(mode="inbox", capacity=12)
+    assert (seen > 0).sum(axis=0).max() <= 12
+    free, _ = night.published(mode="inbox")
+    assert (free > 0).sum(axis=0).max() > 12
+
+
+def test_the_step_wants_a_market_of_people(night: Night) -> None:
+    alone = replace(night.context, training=replace(night.context.training, people=None))
+    with pytest.raises(TypeError, match="market of people"):
+        plan_market_step("reciprocal", night.pools(), alone, ListSteps())
+    assert Config().mode == "simultaneous"
