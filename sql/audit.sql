@@ -17,6 +17,7 @@ SELECT
     r.run_id, r.as_of, r.status, r.stats -> 'models' -> 'choice' -> 'orders' AS orders,
     r.audit -> 'figures' -> 'ndcg' AS ndcg,
     (r.stats -> 'matrix' ->> 'available_items')::bigint AS available_items,
-    (r.stats ->> 'active_users')::bigint AS active_users
+    (r.stats ->> 'active_users')::bigint AS active_users,
+    coalesce(r.stats -> 'market', '{}') AS market
 FROM recs.run AS r
 WHERE r.run_id = %(run_id)s

@@ -75,7 +75,7 @@ def _by_group(
 
 
 def _show_totals(before: RunFacts, after: RunFacts, verdict: AuditVerdict) -> None:
-    figures = {**verdict.figures.as_dict(), "ndcg": verdict.ndcg}
+    figures = {**verdict.figures.as_dict(), "ndcg": verdict.ndcg, **verdict.market}
     rows = [(name.replace("_", " "), figure(value)) for name, value in figures.items()]
     rows.append(("gates not passed", "\n".join(map(str, verdict.violations)) or "none"))
     rows.append(("published over it", _OUTCOMES[verdict.outcome]))

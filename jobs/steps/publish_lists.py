@@ -164,6 +164,7 @@ class _Findings:
             ndcg=self.policy.measured,
             available_items=available_items(arguments.lake, arguments.as_of),
             active_users=self.stats["active_users"],
+            market=self.stats["market"],
         )
         # What is to be history replaces nothing, so it is measured by itself.
         live = None

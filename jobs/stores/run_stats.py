@@ -1,7 +1,7 @@
 """Statistics of a run, gathered from the manifests of its partitions."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from jobs.lake.facts import HistoriesFacts, ItemsFacts, NightTuningFacts, QuarantineFacts
 from jobs.lake.partitions import Lake, Partition
@@ -9,9 +9,13 @@ from jobs.run.entrypoint import RunArguments
 from jobs.stores.models import CHOICE, model_partition
 from jobs.stores.population import active_users
 from jobs.stores.stages import data_through
+from jobs.stores.step_facts import read_facts
 from jobs.stores.tunings import night_tuning, read_sections
 from recsys.as_of import AsOf
 from recsys.errors import NoEventsError
+from recsys.lists.chain import joint_step
+from recsys.lists.contract import JointStep
+from recsys.lists.registry import LIST_STEPS
 from recsys.schemas import EVENT_SOURCES, HISTORIES, ITEMS, LISTS, QUARANTINE, RAW
 
 
@@ -39,6 +43,7 @@ def run_stats(arguments: RunArguments) -> dict[str, Any]:
         "active_users": active_users(lake, as_of, arguments.config),
         "people": arguments.config.of_people,
         "lists": lake.as_of(LISTS.name, as_of).manifest().rows,
+        "market": _market(arguments),
     }
 
 
@@ -63,6 +68,15 @@ def _read_rows(arguments: RunArguments, name: str) -> int:
     ]
     partitions.append(lake.as_of(f"{place}/undated", arguments.as_of))
     return sum(partition.manifest().rows for partition in partitions)
+
+
+def _market(arguments: RunArguments) -> Mapping[str, float]:
+    """What a market of people can expect of the lists; empty of other markets."""
+    name = joint_step(arguments.config.lists.steps)
+    if name is None:
+        return {}
+    facts = read_facts(arguments.lake, name, arguments.as_of)
+    return cast("JointStep", LIST_STEPS[name]).expected(facts)
 
 
 def _tuning(lake: Lake, as_of: AsOf) -> Mapping[str, Any]:

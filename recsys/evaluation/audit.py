@@ -26,6 +26,12 @@ _FIGURES: Final[Mapping[str, str]] = {
     "max_score_drift": "score_drift",
 }
 """The figure of `Comparison` that each gate limits; the gate's name says from which side."""
+_MARKET_FIGURES: Final[Mapping[str, str]] = {
+    "min_expected_matches": "expected_matches",
+    "max_unmatched_share": "unmatched_share",
+    "max_gini_matches": "gini_matches",
+}
+"""The same of the figures of a market of people."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,15 @@ class RunFacts:
     """Items that could be recommended; None where it is not known: those in either run's lists."""
     active_users: int | None = None
     """Members that lists were to be made for; None where it is not known: those with a row."""
+    market: Mapping[str, float] = field(default_factory=dict)
+    """What a market of people can expect of the lists, by figure; empty of other markets."""
     run_id: int | None = None
     """None until the run is published."""
 
 
 def limited_figures(gates: Gates) -> Mapping[str, tuple[float | None, float | None]]:
     """The least and the most that gates want each figure to be, by its name; None: no limit."""
-    figures = {**_FIGURES, "min_ndcg": "ndcg"}
+    figures = {**_FIGURES, "min_ndcg": "ndcg", **_MARKET_FIGURES}
     limits: dict[str, tuple[float | None, float | None]] = {}
     for gate in Gates.limits():
         limit = getattr(gates, gate)
@@ -88,6 +96,8 @@ class AuditVerdict:
     outcome: Outcome
     figures: Comparison
     ndcg: float | None
+    market: Mapping[str, float]
+    """See `RunFacts`."""
     violations: tuple[GateViolation, ...]
     """Gates that are not passed, in the order of their names in `Gates`; of a run that is history
     they hold nothing back."""
@@ -102,7 +112,12 @@ class AuditVerdict:
     def as_dict(self) -> dict[str, Any]:
         """The record that is kept with the run, ready for JSON."""
         return {
-            "figures": {"live_run": self.live_run, **self.figures.as_dict(), "ndcg": self.ndcg},
+            "figures": {
+                "live_run": self.live_run,
+                **self.figures.as_dict(),
+                "ndcg": self.ndcg,
+                **self.market,
+            },
             "violations": [str(violation) for violation in self.violations],
             "outcome": self.outcome.value,
         }
@@ -125,7 +140,7 @@ def audit(
     if live is not None and live.methods != new.methods:
         # Each method has a scale of its own, so that scores of two say nothing.
         figures = replace(figures, score_drift=None)
-    found = violations(figures, gates, new.ndcg)
+    found = violations(figures, gates, new.ndcg, new.market)
     older = promote is None and live is not None and new.as_of < live.as_of
     if older or promote is False:
         outcome = Outcome.HISTORY
@@ -135,6 +150,7 @@ def audit(
         outcome=outcome,
         figures=figures,
         ndcg=new.ndcg,
+        market=new.market,
         violations=found,
         live_run=live.run_id if live else None,
         live_as_of=live.as_of if live else None,
@@ -144,16 +160,21 @@ def audit(
 
 
 def violations(
-    comparison: Comparison, gates: Gates, ndcg: float | None = None
+    comparison: Comparison,
+    gates: Gates,
+    ndcg: float | None = None,
+    market: Mapping[str, float] | None = None,
 ) -> tuple[GateViolation, ...]:
     """The gates that are not passed, in the order of their names in `Gates`.
 
     A gate without a limit, and a figure that there is none of (no live run to compare with, nobody
-    in the holdout), hold nothing back. A figure that is not a number does.
+    in the holdout, no market of people), hold nothing back. A figure that is not a number does.
     ndcg: of what orders the lists, on the holdout; None where there was nobody.
+    market: see `RunFacts`.
     """
     figures = {gate: getattr(comparison, figure) for gate, figure in _FIGURES.items()}
     figures["min_ndcg"] = ndcg
+    figures |= {gate: (market or {}).get(figure) for gate, figure in _MARKET_FIGURES.items()}
     found = []
     for gate in Gates.limits():
         limit, figure = getattr(gates, gate), figures[gate]

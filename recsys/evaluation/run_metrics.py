@@ -50,6 +50,7 @@ def of_audit(verdict: AuditVerdict, gates: Gates, available_items: int) -> list[
     limits = limited_figures(gates)
     found: Mapping[str, float | None] = {
         **verdict.figures.as_dict(),
+        **verdict.market,
         "top_1_percent_share": top_share(
             verdict.difference.exposure()[EXPOSURE].to_numpy(), available_items, _TOP
         ),

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from recsys.sections.base import READ_PLACES, Positive, Section, Share
+from recsys.sections.base import READ_PLACES, NonNegative, Positive, Section, Share
 
 
 class Gates(Section):
@@ -35,6 +35,12 @@ class Gates(Section):
     """Change of the mean best score, in the live run's standard deviations."""
     min_ndcg: Share | None = None
     """NDCG@20 of what orders the lists, on the holdout."""
+    min_expected_matches: NonNegative | None = None
+    """In a market of people, matches that the step `reciprocal` expects of the lists."""
+    max_unmatched_share: Share | None = None
+    """In a market of people, the share of those with a list who can expect no match."""
+    max_gini_matches: Share | None = None
+    """In a market of people, the Gini coefficient of their expected matches."""
 
     @classmethod
     def limits(cls) -> tuple[str, ...]:

@@ -216,6 +216,19 @@ COMMENT ON COLUMN recs.step_time.as_of IS 'Exclusive bound: the run knows only w
 COMMENT ON COLUMN recs.step_time.step IS 'The step; publish_lists to the moment before the run was complete.';
 COMMENT ON COLUMN recs.step_time.seconds IS 'Seconds it took, without the start of its process.';
 
+COMMENT ON VIEW recs.market_health IS 'Two rows a run of a market of people: what they can expect of its lists, and of lists by what each wants alone.';
+COMMENT ON COLUMN recs.market_health.run_id IS 'The run.';
+COMMENT ON COLUMN recs.market_health.as_of IS 'Exclusive bound: the run knows only what was known before this instant.';
+COMMENT ON COLUMN recs.market_health.lists IS 'reciprocal: the lists before later list steps; one_sided: those of the same pools by each person''s own chance of a yes.';
+COMMENT ON COLUMN recs.market_health.expected_matches IS 'Pairs of whom both look at the other and say yes, to be expected by calibrated chances.';
+COMMENT ON COLUMN recs.market_health.unmatched_share IS 'Share of the people with a list who can expect none: nobody on their list has them on theirs.';
+COMMENT ON COLUMN recs.market_health.match_rate IS 'Mean chance that both say yes, of an entry of the lists.';
+COMMENT ON COLUMN recs.market_health.gini_matches IS 'Gini coefficient of people''s expected matches.';
+COMMENT ON COLUMN recs.market_health.gini_exposure IS 'Gini coefficient of the attention that people get.';
+COMMENT ON COLUMN recs.market_health.top_1_percent_share IS 'Share of all attention that the hundredth part of the people with the most gets.';
+COMMENT ON COLUMN recs.market_health.envied_others IS 'Others with whose attention a person could expect more matches, a mean over 500 people.';
+COMMENT ON COLUMN recs.market_health.nash_welfare IS 'Geometric mean of people''s expected matches.';
+
 COMMENT ON VIEW recs.item_exposure IS 'One row an item and run: how much it is shown.';
 COMMENT ON COLUMN recs.item_exposure.run_id IS 'The run.';
 COMMENT ON COLUMN recs.item_exposure.as_of IS 'Exclusive bound: the run knows only what was known before this instant.';

@@ -137,6 +137,24 @@ FROM recs.run_metric AS m
 JOIN recs.run AS r USING (run_id)
 WHERE m.name = 'seconds';
 
+CREATE OR REPLACE VIEW recs.market_health AS
+SELECT
+    m.run_id,
+    r.as_of,
+    m.label AS lists,
+    max(m.value) FILTER (WHERE m.name = 'expected_matches') AS expected_matches,
+    max(m.value) FILTER (WHERE m.name = 'unmatched_share') AS unmatched_share,
+    max(m.value) FILTER (WHERE m.name = 'match_rate') AS match_rate,
+    max(m.value) FILTER (WHERE m.name = 'gini_matches') AS gini_matches,
+    max(m.value) FILTER (WHERE m.name = 'gini_people_exposure') AS gini_exposure,
+    max(m.value) FILTER (WHERE m.name = 'top_1_percent_of_people') AS top_1_percent_share,
+    max(m.value) FILTER (WHERE m.name = 'envied_others') AS envied_others,
+    max(m.value) FILTER (WHERE m.name = 'nash_welfare') AS nash_welfare
+FROM recs.run_metric AS m
+JOIN recs.run AS r USING (run_id)
+WHERE m.label IN ('one_sided', 'reciprocal')
+GROUP BY m.run_id, r.as_of, m.label;
+
 CREATE OR REPLACE VIEW recs.item_exposure AS
 SELECT
     i.run_id,
@@ -246,6 +264,6 @@ FROM recs.live AS l
 JOIN recs.run AS r USING (run_id);
 
 GRANT SELECT ON recs.list_item, recs.quarantine, recs.run_summary, recs.night, recs.gate_result,
-    recs.contract_result, recs.quarantine_rule, recs.step_time, recs.item_exposure, recs.segment_share,
+    recs.contract_result, recs.quarantine_rule, recs.step_time, recs.market_health, recs.item_exposure, recs.segment_share,
     recs.user_change, recs.user_without_list, recs.freshness
     TO recsys_analyst;

@@ -34,6 +34,9 @@ LIMITS = {
     "max_fallback_share": 0.2,
     "max_score_drift": 1.0,
     "min_ndcg": 0.05,
+    "min_expected_matches": 100.0,
+    "max_unmatched_share": 0.1,
+    "max_gini_matches": 0.5,
 }
 ALL = Gates.model_validate(LIMITS)
 BAD = [
@@ -46,6 +49,8 @@ BAD = [
     ("max_fallback_share", "fallback_share", 0.21),
     ("max_score_drift", "score_drift", -1.01),
 ]
+MARKET = {"expected_matches": 120.0, "unmatched_share": 0.02, "gini_matches": 0.3}
+BAD_MARKET = {"expected_matches": 99.0, "unmatched_share": 0.11, "gini_matches": 0.51}
 
 
 def changed(**figures: Any) -> Comparison:
@@ -65,7 +70,19 @@ def test_a_bad_figure_is_caught_by_its_own_gate(gate: str, figure: str, value: f
 
 
 def test_every_limit_is_tried() -> None:
-    assert {gate for gate, *_ in BAD} | {"min_ndcg"} == set(Gates.limits())
+    limited = {gate for gate, *_ in BAD} | {"min_ndcg"}
+    assert limited | {f"{_side(figure)}_{figure}" for figure in MARKET} == set(Gates.limits())
+
+
+def _side(figure: str) -> str:
+    return "min" if figure == "expected_matches" else "max"
+
+
+@pytest.mark.parametrize("figure", MARKET)
+def test_a_market_of_people_has_gates_of_its_own(figure: str) -> None:
+    assert violations(GOOD, ALL, market=MARKET) == ()
+    (found,) = violations(GOOD, ALL, market=MARKET | {figure: BAD_MARKET[figure]})
+    assert found.gate == f"{_side(figure)}_{figure}"
 
 
 def test_low_ndcg_is_caught_where_it_is_measured() -> None:
@@ -86,7 +103,7 @@ def test_a_figure_that_is_no_number_does_not_pass() -> None:
 
 def test_every_violation_is_named_in_order() -> None:
     worst = {figure: value for _, figure, value in BAD}
-    found = violations(changed(**worst), ALL, ndcg=0.0)
+    found = violations(changed(**worst), ALL, ndcg=0.0, market=BAD_MARKET)
     assert [violation.gate for violation in found] == list(Gates.limits())
 
 

@@ -41,6 +41,7 @@ def run_facts(uri: SecretStr, run_id: int, ids: Ids, depth: int) -> RunFacts:
         ndcg=row.ndcg,
         available_items=row.available_items,
         active_users=row.active_users,
+        market=row.market,
         run_id=row.run_id,
     )
 
@@ -81,6 +82,7 @@ class KeptRun:
     ndcg: float | None
     available_items: int | None
     active_users: int | None
+    market: Mapping[str, float]
 
 
 def kept_run(connection: Connection, run_id: int) -> KeptRun:
