@@ -15,6 +15,7 @@ KILLS ?= 20
 DAYS ?= 14
 SEED ?= 1
 SIZE ?= M
+KIND ?= items
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYSPARK_PYTHON ?= $(CURDIR)/.venv/bin/python
@@ -121,9 +122,9 @@ endif
 # The demo never touches other servers, lakes or configurations than its own.
 demo: export RECSYS_SANDBOX := $(CURDIR)/.demo/sandbox
 demo: export RECSYS_LAKE := $(CURDIR)/.demo/lake
-demo: export RECSYS_CONFIG := $(CURDIR)/recsys.toml
+demo: export RECSYS_CONFIG := $(CURDIR)/$(if $(filter people,$(KIND)),jobs/sandbox/people.toml,recsys.toml)
 .PHONY: demo
-demo: setup .airflow/.ready ## seed a marketplace, run the nightly DAG through Airflow, show the lists
+demo: setup .airflow/.ready ## seed a marketplace (KIND=people: of people), run the nightly DAG through Airflow, show the lists
 	@spent=()
 	step() {
 	    local name=$$1 begin=$$SECONDS
@@ -134,7 +135,7 @@ demo: setup .airflow/.ready ## seed a marketplace, run the nightly DAG through A
 	step "start the embedded servers" recsys sandbox up
 	eval "$$(recsys sandbox env)"
 	step "create the published tables" recsys migrate
-	step "seed the source databases" recsys seed
+	step "seed the source databases" recsys seed --kind $(KIND)
 	step "run the DAG for $(AS_OF)" $(MAKE) dag
 	step "what came out" recsys demo-report
 	printf '\n== where the time went\n'

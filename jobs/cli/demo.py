@@ -1,5 +1,6 @@
 """`recsys demo-report`: what the last run did, for a person who has just run the demo."""
 
+import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,20 +12,33 @@ import typer
 from psycopg2.extensions import make_dsn, parse_dsn
 from pydantic import SecretStr
 
-from jobs.cli.output import Json, show_json, show_table, word, words
+from jobs.cli.output import Json, figure, number, show_json, show_table, word, words
+from jobs.lake.partitions import Lake
 from jobs.run.entrypoint import lake_of
 from jobs.run.settings import load_config, load_settings
 from jobs.sandbox import servers
 from jobs.sinks.postgres import lookup
 from jobs.stores.models import histories, read_policy
+from jobs.stores.step_facts import read_facts
 from recsys import columns as c
+from recsys.as_of import AsOf
 from recsys.errors import DataError
+from recsys.lists.steps.reciprocal import FIGURES
 from recsys.ranking.policy import RankingPolicy
 from recsys.schemas import ITEMS, LISTS
 from recsys.sections.ids import Ids
 
 _USERS_SHOWN: Final = 5
 _ITEMS_SHOWN: Final = 5
+_RECIPROCAL: Final = "reciprocal"
+"""The list step that makes lists of people, and what it calls its own."""
+_NAMES: Final = {
+    "matches": "expected matches, each counted for both",
+    "unmatched": "share of people who can expect none",
+    "gini_matches": "Gini of expected matches",
+    "gini_exposure": "Gini of exposure",
+    "envied": "others a person envies",
+}
 _UNKNOWN: Final = {"bigint": "-1", "uuid": "00000000-0000-0000-0000-000000000000", "text": "?"}
 
 
@@ -44,7 +58,8 @@ def demo_report(*, as_json: Json = False) -> None:
 
     Example: recsys demo-report
     """
-    settings, ids = load_settings(), load_config().ids
+    settings, config = load_settings(), load_config()
+    ids = config.ids
     uri, lake = settings.require_postgres(), lake_of(settings)
     live = [run for run in lookup.runs(uri, 100) if run.live]
     if not live:
@@ -55,21 +70,31 @@ def demo_report(*, as_json: Json = False) -> None:
     users = histories(lake, run.as_of, ids)
     lists = lake.as_of(LISTS.name, run.as_of).read(LISTS, ids)
     people = list(_people(uri, ids, users, items.cast(pa.string()), _active_users(lists)))
+    made_together = _RECIPROCAL in config.lists.steps
+    market = _market(lake, run.as_of) if made_together else None
     if as_json:
-        show_json(_as_dict(run, policy, people))
+        show_json({**_as_dict(run, policy, people), "market": market})
         return
     show_table((word(""), words("")), _facts(run, policy), f"run {run.run_id} as of {run.as_of}")
     typer.echo()
     _show_people(people)
     typer.echo()
     empty = lists.filter(pc.equal(pc.list_value_length(lists[c.ITEM_IDS]), 0))[c.USER_ID]
+    nobody = (
+        "a user to whom nobody may be shown"
+        if config.of_people
+        else "a user with everything blocked"
+    )
     for who, user in (
         ("a known user", _active_users(lists)[0]),
         ("an unknown user", _UNKNOWN[ids.user]),
-        ("a user with everything blocked", str(empty[0]) if len(empty) else None),
+        (nobody, str(empty[0]) if len(empty) else None),
     ):
         if user is not None:
             typer.echo(_answer(uri, who, user))
+    if market is not None:
+        typer.echo()
+        _show_market(market)
     typer.echo(f"look further: {shlex.join([str(servers.psql_path()), _without_password(uri)])}")
 
 
@@ -99,6 +124,29 @@ def _as_dict(
         "order": policy.summary(),
         "users": people,
     }
+
+
+def _market(lake: Lake, as_of: AsOf) -> Mapping[str, Mapping[str, float | None]]:
+    """Figures of the market by lists of the one's chance alone, and by those that were made."""
+    facts = read_facts(lake, _RECIPROCAL, as_of)
+    return {
+        way: {
+            name: None if math.isnan(value) else value
+            for name, value in zip(FIGURES, facts[way].tolist(), strict=True)
+        }
+        for way in ("one_sided", _RECIPROCAL)
+    }
+
+
+def _show_market(market: Mapping[str, Mapping[str, float | None]]) -> None:
+    """The figures that say most, by the chances that the night estimated."""
+    rows = [
+        (text, *(figure(figures[name]) for figures in market.values()))
+        for name, text in _NAMES.items()
+    ]
+    columns = (word("of the whole market, as estimated"), number("one-sided"), number("reciprocal"))
+    show_table(columns, rows)
+    typer.echo()
 
 
 def _active_users(lists: pa.Table) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,12 +22,16 @@ from jobs.sandbox.importers.goodbooks import read_goodbooks
 from jobs.sandbox.importers.movielens import read_movielens
 from jobs.sandbox.importers.pairs import read_pairs
 from jobs.sandbox.market import Market
+from jobs.sandbox.people import CONFIG, make_people
+from jobs.sandbox.people import DIRTY as DIRTY_OF_PEOPLE
 from jobs.sandbox.replacing import check_replaceable, mark_demo
 from jobs.sandbox.seed import DIRTY, MIN_ITEMS, make_market
 from jobs.sinks.postgres.migrations import migrate
 from jobs.sources.mongo import database
 from jobs.stores.reports import remove_reports
 from recsys.as_of import AsOf
+from recsys.config import Config
+from recsys.errors import ConfigError
 
 _HELP: Final = """Load a public data set into the source databases.
 
@@ -37,6 +41,7 @@ lists, which came from them. Where those came from other sources, it refuses.
 """
 _DAY: Final = ["%Y-%m-%d"]
 _MOST: Final = 10_000_000
+_ITEMS: Final = 800
 
 import_app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False)
 
@@ -125,11 +130,18 @@ def pairs(
     )
 
 
-def seed(
+def seed(  # noqa: PLR0913 - options of the command line
     users: Annotated[int, typer.Option(min=10, max=_MOST, help="Members.")] = 2000,
-    items: Annotated[int, typer.Option(min=MIN_ITEMS, max=_MOST, help="Items.")] = 800,
+    items: Annotated[
+        int | None,
+        typer.Option(
+            min=MIN_ITEMS, max=_MOST, show_default=str(_ITEMS), help="Items, where there are such."
+        ),
+    ] = None,
     days: Annotated[int, typer.Option(min=1, max=3650, help="Length of the history.")] = 60,
-    events: Annotated[int, typer.Option(min=10, max=_MOST, help="Usable events.")] = 60_000,
+    events: Annotated[
+        int, typer.Option(min=10, max=_MOST, help="Usable events; about so many of people.")
+    ] = 60_000,
     seed: Annotated[
         int, typer.Option(min=0, max=2**63 - 1, help="Another one, another market.")
     ] = 7,
@@ -137,6 +149,10 @@ def seed(
         datetime,
         typer.Option(formats=_DAY, show_default="2026-01-01", help="Exclusive UTC bound of it."),
     ] = datetime(2026, 1, 1),  # noqa: DTZ001 - typer parses days without a zone
+    kind: Annotated[
+        Literal["items", "people"],
+        typer.Option(help="What is recommended: items, or people to each other."),
+    ] = "items",
     *,
     replace_published: Replace = False,
 ) -> None:
@@ -144,15 +160,41 @@ def seed(
 
     It replaces what an earlier import or seed put into the source databases, and empties the
     lake and the published lists, which came from them. Where those came from other sources,
-    it refuses.
+    it refuses. A market of people comes with a configuration of its own, which RECSYS_CONFIG
+    must name: jobs/sandbox/people.toml.
 
     Example: recsys seed --users 2000 --items 800 --events 60000 --seed 7
     """
-    ids = load_config().ids
-    market = make_market(users, items, days, events, seed, AsOf.midnight(end.date()), ids)
+    config, until = load_config(), AsOf.midnight(end.date())
+    _check_kind(kind, items, config)
+    if kind == "people":
+        market, dirty = (
+            make_people(users, days, events, seed, until, config.ids.user),
+            DIRTY_OF_PEOPLE,
+        )
+    else:
+        market = make_market(users, items or _ITEMS, days, events, seed, until, config.ids)
+        dirty = DIRTY
     _load(market, replace_published=replace_published)
-    planted = ", ".join(f"{count} {what}" for what, count in DIRTY.items())
+    planted = ", ".join(f"{count} {what}" for what, count in dirty.items())
     typer.echo(f"planted rows that cannot be used: {planted}")
+
+
+def _check_kind(kind: str, items: int | None, config: Config) -> None:
+    """Raises where no night could read such a market by the configuration."""
+    if kind == "people" and items is not None:
+        raise typer.BadParameter("a market of people has no items", param_hint="--items")
+    if config.of_people == (kind == "people"):
+        return
+    if kind == "people":
+        raise ConfigError(
+            "--kind people: the configuration has no sources.people; take the one that comes with "
+            f"this market: export RECSYS_CONFIG={CONFIG}"
+        )
+    raise ConfigError(
+        "--kind items: the configuration has sources.people; take --kind people, or another "
+        "configuration by RECSYS_CONFIG"
+    )
 
 
 def _load(market: Market, *, replace_published: bool) -> None:

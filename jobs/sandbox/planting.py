@@ -115,12 +115,13 @@ def _rank_in_group(group: Ints) -> Floats:
 def draw_period(world: World, start: int, end: int, rng: Rng) -> Period:
     """Most are older than the period; some join or are listed within it, newcomers at its end."""
     rare = world.activity < 0.1 * np.median(world.activity)
-    user_created = _created(rare, start, end, rng)
-    item_created = _created(world.popularity == 0, start, end, rng)
+    user_created = created(rare, start, end, rng)
+    item_created = created(world.popularity == 0, start, end, rng)
     return Period(start, end, user_created, item_created)
 
 
-def _created(newcomers: Mask, start: int, end: int, rng: Rng) -> Ints:
+def created(newcomers: Mask, start: int, end: int, rng: Rng) -> Ints:
+    """(n,) when each joined or was listed; newcomers at the end."""
     length, many = end - start, len(newcomers)
     before = start - rng.random(many) * 300 * DAY
     within = start + rng.random(many) * 0.7 * length
@@ -140,7 +141,7 @@ def draw_views(world: World, period: Period, count: int, rng: Rng) -> Actions:
     first = np.maximum(first, period.start)
     at = first + ((period.end - first) * rng.random(count) ** 0.7).astype(np.int64)
     kind = np.full(count, "view")
-    return _received(Actions(user, item, kind, np.full(count, np.nan), at, at), period, rng)
+    return received(Actions(user, item, kind, np.full(count, np.nan), at, at), period, rng)
 
 
 def _draw_items(world: World, group: Ints, rng: Rng) -> Ints:
@@ -164,10 +165,10 @@ def draw_explicit(world: World, period: Period, views: Actions, count: int, rng:
     inside = world.user_group[viewed.user] == world.item_group[viewed.item]
     stars = np.where(inside, rng.integers(7, 11, count), rng.integers(2, 8, count)) / 2
     value = np.where(kind == "rating", stars, np.nan)
-    return _received(Actions(viewed.user, viewed.item, kind, value, at, at), period, rng)
+    return received(Actions(viewed.user, viewed.item, kind, value, at, at), period, rng)
 
 
-def _received(actions: Actions, period: Period, rng: Rng) -> Actions:
+def received(actions: Actions, period: Period, rng: Rng) -> Actions:
     """The events in the order of their arrival: within a minute, some late, some twice."""
     count = len(actions.at)
     lag = rng.integers(50, 60_000, count)

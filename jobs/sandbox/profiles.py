@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from jobs.sandbox.people_planting import GENDERS, LANGUAGES, People
 from jobs.sandbox.planting import Ints, Rng
 from jobs.sandbox.vocabulary import (
     ADJECTIVES,
@@ -78,6 +79,29 @@ def user_profiles(ids: list[Id], user_group: Ints, rng: Rng) -> list[Document]:
             "attributes": {"home": _place(places[i]), "newsletter": {"weekly": newsletters[i]}},
         }
         for i, group in enumerate(user_group.tolist())
+    ]
+
+
+def person_profiles(ids: list[Id], people: People, rng: Rng) -> list[Document]:
+    """One document a person: the group as a tag, words of it, and the hard wishes."""
+    texts = _texts(people.group, rng)
+    places = rng.integers(len(CITIES), size=len(ids)).tolist()
+    ages = people.ages.tolist()
+    return [
+        {
+            "user_id": ids[i],
+            "text": texts[i],
+            "tags": [GROUPS[group].name],
+            "attributes": {
+                "gender": GENDERS[people.gender[i]],
+                "seeks": [GENDERS[place] for place in np.flatnonzero(people.seeks[i])],
+                "age": int(people.age[i]),
+                "wants": {"age": {"from": ages[i][0], "to": ages[i][1]}},
+                "speaks": [LANGUAGES[place] for place in np.flatnonzero(people.speaks[i])],
+                "home": _place(places[i]),
+            },
+        }
+        for i, group in enumerate(people.group.tolist())
     ]
 
 

@@ -4,11 +4,10 @@ Pure: the same arguments give the same market, and one seed gives the same truth
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
-from uuid import NAMESPACE_OID, uuid5
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +15,6 @@ import pyarrow as pa
 from jobs.sandbox.market import BLOCKS, EVENTS, INTERACTIONS, ITEMS, USERS, Market
 from jobs.sandbox.planting import (
     DAY,
-    Actions,
-    Ints,
     Period,
     Rng,
     World,
@@ -27,13 +24,19 @@ from jobs.sandbox.planting import (
     draw_world,
 )
 from jobs.sandbox.profiles import item_profiles, item_titles, user_names, user_profiles
+from jobs.sandbox.rows import (
+    FUTURE,
+    Id,
+    action_table,
+    external_ids,
+    instants,
+    stray_event,
+    with_dirty,
+)
 from jobs.sandbox.vocabulary import GROUPS
 from jobs.sources.documents import Document
 from recsys.as_of import AsOf
-from recsys.schemas import TIMESTAMP, arrow_id_type
-from recsys.sections.ids import Ids, IdType
-
-Id = int | str
+from recsys.sections.ids import Ids
 
 MIN_ITEMS: Final = len(GROUPS)
 #: Share of the events that are views, in MongoDB; the others are explicit, in Postgres.
@@ -48,7 +51,6 @@ DIRTY: Final[Mapping[str, int]] = {
 }
 
 _BIGINT_IDS: Final = Ids()
-_FUTURE: Final = datetime(2999, 1, 1, tzinfo=UTC)
 _FIRST_USER: Final = 1
 _FIRST_ITEM: Final = 100_001
 
@@ -107,13 +109,17 @@ def make_market(
     return Market(
         users=_users(world, names, period, rng),
         items=_items(world, names, period, titles),
-        interactions=_with_dirty(_table(names, explicit, INTERACTIONS), dirty_at, _DIRTY_ROWS),
+        interactions=with_dirty(
+            action_table(names.users, names.items, explicit, INTERACTIONS), dirty_at, _DIRTY_ROWS
+        ),
         blocks=_blocks(world, names, period, rng),
-        events=_with_dirty(_table(names, views, EVENTS), dirty_at, _DIRTY_EVENTS),
+        events=with_dirty(
+            action_table(names.users, names.items, views, EVENTS), dirty_at, _DIRTY_EVENTS
+        ),
         item_profiles=item_profiles(names.items.to_pylist(), titles, world.item_group, rng),
         user_profiles=user_profiles(names.users.to_pylist(), world.user_group, rng),
         as_of=end,
-        stray_events=[_stray_event(names, dirty_at)],
+        stray_events=[stray_event(names.users[0].as_py(), names.items[0].as_py(), dirty_at)],
     )
 
 
@@ -127,18 +133,9 @@ class _Names:
 
 def _names(users: int, items: int, ids: Ids) -> _Names:
     return _Names(
-        _external("user", range(_FIRST_USER, _FIRST_USER + users), ids.user),
-        _external("item", range(_FIRST_ITEM, _FIRST_ITEM + items), ids.item),
+        external_ids("user", _FIRST_USER, users, ids.user),
+        external_ids("item", _FIRST_ITEM, items, ids.item),
     )
-
-
-def _external(role: str, numbers: range, kind: IdType) -> pa.Array:
-    made: Mapping[IdType, Callable[[int], Id]] = {
-        "bigint": int,
-        "text": lambda number: f"{role}-{number:06}",
-        "uuid": lambda number: str(uuid5(NAMESPACE_OID, f"{role}-{number}")),
-    }
-    return pa.array(map(made[kind], numbers), arrow_id_type(kind))
 
 
 def _world(users: int, items: int, seed: int) -> World:
@@ -149,58 +146,30 @@ def _blocker(world: World) -> int:
     return int(np.flatnonzero(world.active & (world.activity > 0))[-1])
 
 
-def _table(names: _Names, actions: Actions, columns: Sequence[str]) -> pa.Table:
-    arrays = [
-        names.users.take(pa.array(actions.user)),
-        names.items.take(pa.array(actions.item)),
-        pa.array(actions.kind, pa.string()),
-        pa.array(actions.value, from_pandas=True),
-        _instants(actions.at),
-        _instants(actions.received),
-    ]
-    return pa.table(arrays, names=list(columns))
-
-
-def _instants(milliseconds: Ints) -> pa.Array:
-    return pa.array(milliseconds, pa.timestamp("ms", tz="UTC")).cast(TIMESTAMP)
-
-
-def _with_dirty(table: pa.Table, at: datetime, changes: Sequence[Document]) -> pa.Table:
-    """The table, followed by copies of its first row, received at a time, each spoilt."""
-    good = table.slice(0, 1).to_pylist()[0] | {"received_at": at}
-    spoilt = [good | change for change in changes]
-    return pa.concat_tables([table, pa.Table.from_pylist(spoilt, schema=table.schema)])
-
-
 _DIRTY_ROWS: Final[Sequence[Document]] = (
     {"user_id": None},
     {"item_id": None},
     {"kind": "teleport"},
     {"kind": "rating", "value": math.nan},
     {"kind": "rating", "value": math.inf},
-    {"created_at": _FUTURE},
+    {"created_at": FUTURE},
 )
 _DIRTY_EVENTS: Final[Sequence[Document]] = (
     {"user_id": None},
     {"item_id": None},
     {"type": "teleport"},
-    {"ts": _FUTURE},
+    {"ts": FUTURE},
 )
-
-
-def _stray_event(names: _Names, at: datetime) -> Document:
-    ids = {"user_id": names.users[0].as_py(), "item_id": names.items[0].as_py()}
-    return ids | {"type": "view", "ts": "a while ago", "received_at": at}
 
 
 def _users(world: World, names: _Names, period: Period, rng: Rng) -> pa.Table:
     called = pa.array(user_names(len(names.users), rng))
-    created = _instants(period.user_created)
+    created = instants(period.user_created)
     return pa.table([names.users, called, pa.array(world.active), created], names=list(USERS))
 
 
 def _items(world: World, names: _Names, period: Period, titles: list[str]) -> pa.Table:
-    available, created = pa.array(world.available), _instants(period.item_created)
+    available, created = pa.array(world.available), instants(period.item_created)
     return pa.table([names.items, pa.array(titles), available, created], names=list(ITEMS))
 
 
@@ -212,5 +181,5 @@ def _blocks(world: World, names: _Names, period: Period, rng: Rng) -> pa.Table:
     every = _blocker(world) * items + np.arange(items)
     user, item = np.divmod(np.union1d(some, every), items)
     at = rng.integers(period.start, period.end, len(user))
-    columns = [names.users.take(pa.array(user)), names.items.take(pa.array(item)), _instants(at)]
+    columns = [names.users.take(pa.array(user)), names.items.take(pa.array(item)), instants(at)]
     return pa.table(columns, names=list(BLOCKS))

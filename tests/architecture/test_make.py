@@ -5,6 +5,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -29,7 +31,13 @@ def test_openmp_that_is_there_is_not_installed(tmp_path: Path) -> None:
     assert said.stdout + said.stderr == ""
 
 
-def test_the_demo_has_servers_and_a_lake_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "config"),
+    [([], "recsys.toml"), (["KIND=people"], "jobs/sandbox/people.toml")],
+)
+def test_the_demo_has_servers_a_lake_and_a_configuration_of_its_own(
+    arguments: list[str], config: str, tmp_path: Path
+) -> None:
     programs = tmp_path / ".venv" / "bin"
     programs.mkdir(parents=True)
     for name in ("pyproject.toml", "constraints.txt"):
@@ -44,7 +52,12 @@ def test_the_demo_has_servers_and_a_lake_of_its_own(tmp_path: Path) -> None:
     mine = {"RECSYS_SANDBOX": str(tmp_path / "mine"), "RECSYS_LAKE": str(tmp_path / "my-lake")}
     environment = {k: v for k, v in os.environ.items() if k != "JAVA_HOME"} | mine
     subprocess.run(
-        ["make", "demo"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        ["make", "demo", *arguments],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     used = (tmp_path / "used").read_text(encoding="utf-8").splitlines()
     place = f" in {tmp_path}/.demo/sandbox and {tmp_path}/.demo/lake"
@@ -60,4 +73,4 @@ def test_the_demo_has_servers_and_a_lake_of_its_own(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert said.stdout == f"{tmp_path}/.demo/lake in {tmp_path}/recsys.toml\n"
+    assert said.stdout == f"{tmp_path}/.demo/lake in {tmp_path}/{config}\n"
