@@ -1,8 +1,9 @@
 """Every command that README and docs show, run as written, in order, in a fresh clone.
 
-A block of commands is labelled `sh` or `sql`, one to be read `text`, a drawing `mermaid`. Where a
-block cannot run here a comment above it says why: `<!-- not run: … -->`; `<!-- given: … -->` holds
-SQL that it rests on, and `<!-- last: … -->` marks what would take the data from under the others.
+A block of commands is labelled `sh` or `sql`, one to be read `text`, a drawing `mermaid`, a
+configuration `toml`. Where a block cannot run here a comment above it says why:
+`<!-- not run: … -->`; `<!-- given: … -->` holds SQL that it rests on, and `<!-- last: … -->` marks
+what would take the data from under the others.
 """
 
 import os
@@ -11,6 +12,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ import typer
 from jobs.cli.deferred import Deferred
 from jobs.cli.main import app
 from jobs.sandbox.servers import psql_path
+from recsys.config import parse_config
 
 REPOSITORY: Final = Path(__file__).parents[2]
 DOCS: Final = REPOSITORY / "docs"
@@ -66,11 +69,26 @@ def test_no_block_is_missed_and_each_says_what_it_is() -> None:
     fences = sum(len(re.findall(r"^```", page.read_text("utf-8"), re.MULTILINE)) for page in PAGES)
     assert fences == 2 * len(BLOCKS)
     # Of Python there is one DAG, which tests/dags/test_publication.py runs.
-    kinds = ("sh", "sql", "text", "mermaid", "python")
+    kinds = ("sh", "sql", "text", "mermaid", "python", "toml")
     assert [b.where for b in BLOCKS if b.kind not in kinds] == []
     assert [
         b.where for b in BLOCKS if b.note and not re.match(r"(not run|last): .|given:", b.note)
     ] == []
+
+
+@pytest.mark.parametrize(
+    "block", [pytest.param(block, id=block.where) for block in BLOCKS if block.kind == "toml"]
+)
+def test_the_configuration_takes_it(block: Block) -> None:
+    """By itself where it has sources, else over the page's that has, or over the one shipped."""
+    page, shown = block.where.partition(":")[0], tomllib.loads(block.text)
+    others = [
+        tomllib.loads(b.text) for b in BLOCKS if b.kind == "toml" and b.where.startswith(page)
+    ]
+    shipped = tomllib.loads((REPOSITORY / "recsys.toml").read_text(encoding="utf-8"))
+    whole = next((other for other in (shown, *others) if "sources" in other), shipped)
+    merged = {name: whole.get(name, {}) | shown.get(name, {}) for name in whole | shown}
+    parse_config(merged, block.where)
 
 
 def lines(block: Block) -> list[str]:
