@@ -238,7 +238,8 @@ cluster-test: setup ## run a whole night on a Spark cluster of two workers, and 
 
 .PHONY: test
 test: setup ## run every test, on real embedded servers and real Spark
-	@pytest -q
+	@# Tests wait for processes and servers about half of their time, so two at once take half as long.
+	pytest -q -n 2 --dist loadfile
 
 .PHONY: wheel
 wheel: .venv/.ready ## build the wheel into build/wheel

@@ -1,6 +1,7 @@
 """Servers and drivers killed at any instant: lists stay whole, and the next run clears up.
 
-`make chaos` runs the long form; `--chaos-kills` and `--chaos-seed` choose it.
+`make chaos` runs the long form and who is forgotten meanwhile; `--chaos-kills` and `--chaos-seed`
+choose it.
 """
 
 import os
@@ -165,6 +166,7 @@ def test_a_killed_driver_hurts_nothing(
     victim.check_nothing_is_left_over()
 
 
+@pytest.mark.chaos
 def test_who_is_forgotten_while_jobs_are_killed_is_nowhere(
     victim: Victim, request: pytest.FixtureRequest
 ) -> None:

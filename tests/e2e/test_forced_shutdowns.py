@@ -1,8 +1,8 @@
 """The machine goes down during nights: the next night makes what it makes after undisturbed ones.
 
 Each shutdown kills every process of a night at a random instant and takes from the lake what the
-system was not asked to keep. `make chaos` runs the long form; `--chaos-kills` and `--chaos-seed`
-choose it.
+system was not asked to keep. Only `make chaos` runs it; `--chaos-kills` and `--chaos-seed` say
+how many and when.
 """
 
 import os
@@ -94,6 +94,7 @@ def latest(pipeline: Pipeline, as_of: AsOf) -> list[tuple[Any, ...]]:
     return pipeline.query(LATEST, (as_of.instant,))
 
 
+@pytest.mark.chaos
 def test_the_night_after_a_forced_shutdown_is_right(
     pipeline: Pipeline,
     environment: dict[str, str],
