@@ -21,3 +21,17 @@ SELECT
     coalesce(r.stats -> 'market', '{}') AS market
 FROM recs.run AS r
 WHERE r.run_id = %(run_id)s
+
+-- name: live_before
+-- As-ofs before one whose newest run is or was live, the newest first: the lake has the lists of that
+-- run. Parameters: as_of, most.
+SELECT r.as_of
+FROM recs.run AS r
+WHERE r.as_of < %(as_of)s
+    AND EXISTS (SELECT FROM recs.switch AS s WHERE s.to_run = r.run_id)
+    AND NOT EXISTS (
+        SELECT FROM recs.run AS n
+        WHERE n.as_of = r.as_of AND n.run_id > r.run_id AND n.status <> 'staged'
+    )
+ORDER BY r.as_of DESC
+LIMIT %(most)s

@@ -27,7 +27,7 @@ from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.sinks.base import RunRecord, RunTables
 from jobs.sinks.following import follow_all
 from jobs.sinks.postgres.analysis import RunAnalysis
-from jobs.sinks.postgres.published import run_facts
+from jobs.sinks.postgres.published import live_before, run_facts
 from jobs.sinks.postgres.published_side import require_publishable
 from jobs.sinks.postgres.sink import PostgresSink
 from jobs.sinks.publishing import Published, publish
@@ -35,6 +35,7 @@ from jobs.sinks.registry import open_sinks
 from jobs.steps import NAMES
 from jobs.stores.models import read_policy
 from jobs.stores.population import available_items, population
+from jobs.stores.realised import realised_metrics
 from jobs.stores.run_items import run_items
 from jobs.stores.run_metrics import run_metrics, step_seconds
 from jobs.stores.run_stats import run_stats
@@ -180,12 +181,15 @@ class _Findings:
         lake, as_of = arguments.lake, arguments.as_of
         items = run_items(lake, as_of, config, verdict.difference.exposure())
         users = population(lake, as_of, config, self.lists, self.stats["active_users"])
+        earlier = live_before(arguments.settings.require_postgres(), as_of, config.lists.keep_runs)
+        realised = realised_metrics(arguments, earlier)
         seconds = step_seconds(lake, NAMES, as_of)
         seconds[_NAME] = round(time.monotonic() - self.begin, 3)
         metrics = [
             *self.policy.metrics(),
             *of_audit(verdict, config.gates, available_items(lake, as_of)),
             *run_metrics(lake, as_of, config, self.stats, seconds),
+            *realised,
         ]
         return RunAnalysis(items, users, metrics, rule_results(lake, as_of, *STAGES))
 
