@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from jobs.tasks.lists import ListMaker, PoolMaker, PoolSource
 from recsys import columns as c
 from recsys.arrays import Mask, Ragged
 from recsys.dataset.matrices import list_arrays
+from recsys.dataset.segments import largest_segments
 from recsys.generators.contract import Arrays, Model
 from recsys.ids import IdIndex
 from recsys.lists.chain import Chain, plan_chain
@@ -22,6 +24,9 @@ from recsys.lists.ranker import Ranker
 from recsys.lists.reasons import Reasoner
 from recsys.nights import night_seed
 from recsys.ranking.policy import RankingPolicy
+
+_SEGMENTS: Final = 50
+"""Segments that figures are told of, the largest."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Listing:
             length=config.lists.length,
             seed=night_seed(config.seed, self.arguments.as_of),
             held_back=self._held_back if config.measures() else None,
+            segments=largest_segments(*self.known.segments, config.segments.least_users, _SEGMENTS),
         )
 
     def _held_back(self) -> HeldBack:

@@ -30,6 +30,19 @@ def segments_of(
     return np.array([numbers.get(name, -1) for name in found], np.int32), names
 
 
+def largest_segments(
+    segments: npt.NDArray[np.int32], names: Sequence[str], least_users: int, most: int
+) -> dict[str, int]:
+    """Numbers of the segments of the most users by name, in order of names.
+
+    segments: (users,) number of each user's segment, the place of its name, or -1. least_users:
+    segments of fewer are left out. most: how many there are at most.
+    """
+    sizes = np.bincount(segments[segments >= 0], minlength=len(names))
+    order = np.argsort(-sizes, kind="stable")[:most]
+    return {names[number]: number for number in sorted(order[sizes[order] >= least_users].tolist())}
+
+
 def _usable(name: str) -> bool:
     """True if Postgres can hold it as a key."""
     return 0 < len(name) <= LONGEST_NAME and "\x00" not in name

@@ -6,7 +6,7 @@ into lists.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -110,6 +110,8 @@ class StepContext:
     """Of draws; each night has its own."""
     held_back: Callable[[], HeldBack] | None = None
     """Ranks the users of the holdout; None where there is none."""
+    segments: Mapping[str, int] = field(default_factory=dict)
+    """Numbers of the segments that figures are told of, by name; see `Training.segments`."""
 
     @property
     def items(self) -> int:

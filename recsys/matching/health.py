@@ -1,6 +1,7 @@
 """How well a market does by its lists: matches to be expected, and how they are spread."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -35,6 +36,10 @@ class Health:
     """Others a person envies: with whose attention, kept to the own list, it could expect more."""
     nash: float | None
     """Geometric mean of expected matches."""
+    unseen: float | None
+    """Share of them who are on nobody's list."""
+    demand: float | None
+    """Attention that they get, over what they give to the people on their lists."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +58,31 @@ class Outcome:
 
     def matches(self) -> Floats:
         """(people,) expected matches of each: both look at the place of the other, and say yes."""
-        seen = self.seen()
-        matched = self.market.mutual() * seen * seen[self.market.mirror]
-        return self._summed(self.market.candidates.lines(), matched)
+        return self._matches
 
     def exposure(self) -> Floats:
         """(people,) attention that each gets over all lists."""
+        return self._exposure
+
+    @cached_property
+    def _matches(self) -> Floats:
+        seen = self.seen()
+        matched = self._mutual * seen * seen[self.market.mirror]
+        return self._summed(self.market.candidates.lines(), matched)
+
+    @cached_property
+    def _exposure(self) -> Floats:
         entries = self.market.candidates.values[self.lists.values]
         return self._summed(entries, attention_of(self.lists))
+
+    @cached_property
+    def _attention(self) -> Floats:
+        """(people,) attention that each gives."""
+        return self._summed(self.lists.lines(), attention_of(self.lists))
+
+    @cached_property
+    def _mutual(self) -> Floats:
+        return self.market.mutual()
 
     def _summed(self, people: Ints, amounts: Floats) -> Floats:
         return np.bincount(people, amounts, self.market.people).astype(np.float64)
@@ -74,7 +96,7 @@ class Outcome:
         seen, shape = self.seen(), (self.market.people, self.market.people)
         offsets, candidates = self.market.candidates
         given = sparse.csr_matrix((seen, candidates, offsets), shape)
-        wanted = sparse.csr_matrix((seen * self.market.mutual(), candidates, offsets), shape)
+        wanted = sparse.csr_matrix((seen * self._mutual, candidates, offsets), shape)
         instead = (wanted[people] @ given)[:, np.flatnonzero(among)].toarray()
         own = self.matches()[people, np.newaxis]
         return np.asarray((instead > own + _LEAST).sum(axis=1))
@@ -84,17 +106,19 @@ class Outcome:
 
         group: (people,) mask. most: people whose envy is counted, drawn by the seed.
         """
-        people, matches, exposure = np.flatnonzero(group), self.matches()[group], self.exposure()
+        people, matches = np.flatnonzero(group), self._matches[group]
+        exposed, given = self._exposure[group], float(self._attention[group].sum())
         n, own = len(people), self.lists.values[group[self.lists.lines()]]
         asked = np.sort(np.random.default_rng(seed).permutation(people)[:most])
-        exposed = exposure[group]
         return Health(
             matches=float(matches.sum()),
             unmatched=float((matches == 0.0).mean()) if n else None,
-            match_rate=float(self.market.mutual()[own].mean()) if len(own) else None,
+            match_rate=float(self._mutual[own].mean()) if len(own) else None,
             gini_matches=gini(matches, n),
             gini_exposure=gini(exposed, n),
             top_share=top_share(exposed, n, TOP),
             envied=float(self.envied(asked, group).mean()) if len(asked) else None,
             nash=float(np.exp(np.log(np.maximum(matches, _LEAST)).mean())) if n else None,
+            unseen=float((exposed == 0.0).mean()) if n else None,
+            demand=float(exposed.sum()) / given if given > 0.0 else None,
         )

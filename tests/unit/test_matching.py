@@ -65,8 +65,11 @@ def test_figures_of_two_by_two(small: Market) -> None:
     assert (first.envied, first.top_share) == (0.5, 1.0)
     assert first.match_rate == pytest.approx(0.8)
     assert first.nash == pytest.approx(np.sqrt(0.9e-9))
+    assert (first.unseen, first.demand) == (0.5, 1.0)
+    stars = found.health(found.exposure() > 0, most=0, seed=1)
+    assert (stars.unseen, stars.demand, stars.envied) == (0.0, 2.0, None)
     nobody = found.health(small.turns == 2, most=10, seed=1)
-    assert nobody == Health(0.0, *[None] * 7)
+    assert nobody == Health(0.0, *[None] * 9)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

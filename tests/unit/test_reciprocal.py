@@ -18,7 +18,7 @@ from recsys.lists.contract import HeldBack, Recipients, StepContext
 from recsys.lists.pools import HeldPools, ranked_chunks
 from recsys.lists.ranker import Ranker
 from recsys.lists.registry import ListSteps
-from recsys.lists.steps.reciprocal import FIGURES, STRANGERS, Config, chances
+from recsys.lists.steps.reciprocal import FIGURES, STRANGERS, Config, chances, metrics
 from recsys.matching.pools import people_of, proposed
 from recsys.people.eligibility import Eligibility
 from recsys.ranking.policy import RankingPolicy
@@ -27,6 +27,7 @@ from tests.planted_markets import popular_market
 
 SIDE, DEPTH, LENGTH = 120, 40, 10
 PEOPLE = 2 * SIDE
+SEGMENTS = {"side=a": 0, "side=b": 1}
 DONE = (3, SIDE + 5)
 """A person who has said yes to one of the other side, who has not answered."""
 
@@ -60,7 +61,7 @@ class Night:
         history[DONE[0], people.items[DONE[1]]] = 1.0
         ones = np.ones(1, np.float32)
         blank = Descriptions.blank(PEOPLE)
-        segments = np.full(PEOPLE, -1, np.int32)
+        segments = np.repeat([0, 1], SIDE).astype(np.int32)
         matrix = history.tocsr()
         training = Training(matrix, ones, ones, blank, blank, segments, people)
         scores = np.where(likes > 0, logit(np.clip(likes, 0.01, 0.99)), 0.0)
@@ -73,7 +74,7 @@ class Night:
         self.ranker = Ranker.of({"als": model}, policy, every, training, DEPTH)
         self.likes, self.people = likes, people
         self.context = StepContext(
-            training, every, {"als": model}, ("reciprocal",), LENGTH, 5, self.held_back
+            training, every, {"als": model}, ("reciprocal",), LENGTH, 5, self.held_back, SEGMENTS
         )
 
     def held_back(self) -> HeldBack:
@@ -148,6 +149,21 @@ def test_lists_of_a_night_bring_people_together(night: Night) -> None:
     assert reciprocal["unmatched"] == 0.0
     assert facts["one_sided"][FIGURES.index("unmatched")] > 0.3
     assert reciprocal["gini_exposure"] < 0.5 * facts["one_sided"][FIGURES.index("gini_exposure")]
+    check_sides(facts)
+
+
+def check_sides(facts: Any) -> None:
+    """Each match is of one of either side. What one side gives the other gets; lists are full."""
+    rows = metrics(facts)
+    of = {(row.name, row.band): row.value for row in rows if row.label == "reciprocal"}
+    sides = [of["expected_matches", name] for name in SEGMENTS]
+    assert sides == pytest.approx([of["expected_matches", None]] * 2)
+    assert [of["unseen_share", name] for name in (None, *SEGMENTS)] == [0.0] * 3
+    demand = [of["demand_over_supply", name] for name in SEGMENTS]
+    assert demand == pytest.approx([1.0, 1.0], abs=1e-3)
+    assert ("demand_over_supply", None) not in of
+    alone = {row.band for row in rows if row.label == "one_sided" and row.name == "unseen_share"}
+    assert alone == {None, *SEGMENTS}
 
 
 def test_chances_are_of_whom_people_met(night: Night) -> None:

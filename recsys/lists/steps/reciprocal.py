@@ -4,7 +4,7 @@ Where both see lists, the best list of one depends on the lists of all others, s
 together. Where one sees a list and the other an inbox, each list can be made by itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple, fields
 from typing import Annotated, Any, Final, Literal
 
@@ -37,6 +37,8 @@ _NAMES: Final = {
     "top_share": "top_1_percent_of_people",
     "envied": "envied_others",
     "nash": "nash_welfare",
+    "unseen": "unseen_share",
+    "demand": "demand_over_supply",
 }
 """Of the figures, as runs have them."""
 _ENVIOUS: Final = 500
@@ -68,7 +70,9 @@ def plan(pools: JointPools, context: StepContext, config: Config) -> Arrays:
 
     Gives `users` (u,) ascending rows, `offsets` (u + 1,) and `items` (entries,) of their lists,
     best first, `mutual` (entries,) the chance that both say yes; `one_sided` and `reciprocal`, the
-    `FIGURES` of lists by the one's chance alone and of these, NaN where there is nothing.
+    `FIGURES` of lists by the one's chance alone and of these, NaN where there is nothing. Names of
+    `segments` (s,), and (s, FIGURES) the same of each as `one_sided_segments` and
+    `reciprocal_segments`.
     """
     people, (lists, users) = people_of(context.training), pools.joined()
     said = (context.training.liked() > 0).tocsr()
@@ -86,8 +90,9 @@ def plan(pools: JointPools, context: StepContext, config: Config) -> Arrays:
         "offsets": entries.offsets,
         "items": lists.item_rows[entries.values],
         "mutual": found.market.mutual()[own.values],
-        "one_sided": _figures(Outcome(found.market, alone), users, context.seed),
-        "reciprocal": _figures(Outcome(found.market, made), users, context.seed),
+        **_figures("one_sided", Outcome(found.market, alone), users, context),
+        **_figures("reciprocal", Outcome(found.market, made), users, context),
+        "segments": np.array([*context.segments], np.str_),
     }
 
 
@@ -99,29 +104,46 @@ def _made(found: PooledMarket, length: int, config: Config) -> Ragged:
 
 
 def metrics(facts: Arrays) -> list[RunMetric]:
-    """Figures of the market: of these lists, and of lists by what each person alone wants."""
+    """Figures of the market: of these lists, and of lists by what each person alone wants.
+
+    Those of a segment have its name as band.
+    """
     return [
-        RunMetric(name, value, label=label)
+        RunMetric(name, value, band, label)
         for label in _LABELS
-        for name, value in _named(facts[label]).items()
+        for band, figures in _of_bands(facts, label)
+        for name, value in figures.items()
     ]
+
+
+def _of_bands(facts: Arrays, label: str) -> Iterator[tuple[str | None, dict[str, float]]]:
+    yield None, _of_market(facts[label])
+    for name, figures in zip(facts["segments"], facts[f"{label}_segments"], strict=True):
+        yield str(name), _named(figures)
 
 
 def expected(facts: Arrays) -> Mapping[str, float]:
     """See `JointStep`."""
-    return _named(facts[_LABELS[-1]])
+    return _of_market(facts[_LABELS[-1]])
+
+
+def _of_market(figures: Floats) -> dict[str, float]:
+    """Figures of everybody: a match is of two, and all attention that is given somebody gets."""
+    found = _named(figures)
+    found["expected_matches"] /= 2.0
+    found.pop(_NAMES["demand"], None)
+    return found
 
 
 def _named(figures: Floats) -> dict[str, float]:
-    """(FIGURES,) figures by the names that runs have them under; matches are of both together."""
-    found = dict(zip(FIGURES, figures.tolist(), strict=True))
-    found["matches"] /= 2.0
-    return {_NAMES[name]: value for name, value in found.items() if not np.isnan(value)}
+    """(FIGURES,) figures by the names that runs have them under."""
+    found = zip(FIGURES, figures.tolist(), strict=True)
+    return {_NAMES[name]: value for name, value in found if not np.isnan(value)}
 
 
 def summary(facts: Arrays) -> str:
     """See `Reporting`."""
-    alone, made = (_named(facts[label]) for label in _LABELS)
+    alone, made = (_of_market(facts[label]) for label in _LABELS)
     return (
         f"{made['expected_matches']:.1f} matches to be expected, {alone['expected_matches']:.1f} "
         f"if lists went by what each person wants alone; {made['unmatched_share']:.1%} can expect "
@@ -204,8 +226,21 @@ def _of_everybody(lists: Ragged, rows: Any, users: int) -> Ragged:
     return Ragged.of_lengths(lengths, lists.values)
 
 
-def _figures(outcome: Outcome, users: Recipients, seed: int) -> Floats:
-    group = np.zeros(outcome.market.people, np.bool_)
-    group[users.rows] = True
-    health = astuple(outcome.health(group, _ENVIOUS, seed))
-    return np.array([np.nan if value is None else value for value in health])
+def _figures(label: str, outcome: Outcome, users: Recipients, context: StepContext) -> Arrays:
+    """(FIGURES,) of everybody with a list, and (s, FIGURES) of the segments."""
+    listed = np.zeros(outcome.market.people, np.bool_)
+    listed[users.rows] = True
+    # Envy is counted in the square of the people, so once.
+    return {
+        label: _row(outcome.health(listed, _ENVIOUS, context.seed)),
+        f"{label}_segments": np.array(
+            [
+                _row(outcome.health(listed & (context.training.segments == number), 0, 0))
+                for number in context.segments.values()
+            ]
+        ).reshape(-1, len(FIGURES)),
+    }
+
+
+def _row(health: Health) -> Floats:
+    return np.array([np.nan if value is None else value for value in astuple(health)])
