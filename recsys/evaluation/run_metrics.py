@@ -21,9 +21,9 @@ class RunMetric:
     name: str
     value: float
     band: str | None = None
-    """Band of users; None: all of them."""
+    """Band or segment of users; None: all of them."""
     label: str | None = None
-    """What else it is of: a way to order lists, a source, a step."""
+    """What else it is of: a way to order lists, a source, a step, an earlier as-of."""
     low: float | None = None
     high: float | None = None
     """Bounds of its 95 % interval."""

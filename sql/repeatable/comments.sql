@@ -92,8 +92,8 @@ COMMENT ON COLUMN recs.item.exposure IS 'Attention it gets in those places over 
 COMMENT ON TABLE recs.run_metric IS 'One row a figure of a run; kept after its lists are gone. docs/analysts.md has the names.';
 COMMENT ON COLUMN recs.run_metric.run_id IS 'The run.';
 COMMENT ON COLUMN recs.run_metric.name IS 'Name of the figure.';
-COMMENT ON COLUMN recs.run_metric.band IS 'Band of users that it is of: warm, cold or unseen; null for all of them.';
-COMMENT ON COLUMN recs.run_metric.label IS 'What else it is of: a way to order lists, a source, a step; null where there is one a run.';
+COMMENT ON COLUMN recs.run_metric.band IS 'Users that it is of: warm, cold or unseen ones, or path=value of a segment; null for all of them.';
+COMMENT ON COLUMN recs.run_metric.label IS 'What else it is of: a way to order lists, a source, a step, an earlier as-of; null where there is one a run.';
 COMMENT ON COLUMN recs.run_metric.value IS 'The figure; shares are of 1, times in seconds.';
 COMMENT ON COLUMN recs.run_metric.low IS 'Lower bound of its 95 % interval; null where it has none.';
 COMMENT ON COLUMN recs.run_metric.high IS 'Upper bound of its 95 % interval; null where it has none.';
@@ -216,18 +216,35 @@ COMMENT ON COLUMN recs.step_time.as_of IS 'Exclusive bound: the run knows only w
 COMMENT ON COLUMN recs.step_time.step IS 'The step; publish_lists to the moment before the run was complete.';
 COMMENT ON COLUMN recs.step_time.seconds IS 'Seconds it took, without the start of its process.';
 
-COMMENT ON VIEW recs.market_health IS 'Two rows a run of a market of people: what they can expect of its lists, and of lists by what each wants alone.';
+COMMENT ON VIEW recs.market_health IS 'Two rows a run of a market of people, and two for each of its largest segments: what they can expect of its lists, and of lists by what each wants alone.';
 COMMENT ON COLUMN recs.market_health.run_id IS 'The run.';
 COMMENT ON COLUMN recs.market_health.as_of IS 'Exclusive bound: the run knows only what was known before this instant.';
 COMMENT ON COLUMN recs.market_health.lists IS 'reciprocal: the lists before later list steps; one_sided: those of the same pools by each person''s own chance of a yes.';
-COMMENT ON COLUMN recs.market_health.expected_matches IS 'Pairs of whom both look at the other and say yes, to be expected by calibrated chances.';
+COMMENT ON COLUMN recs.market_health.expected_matches IS 'Pairs of whom both look at the other and say yes, to be expected by calibrated chances; of a segment those with one of its people, twice where both are.';
 COMMENT ON COLUMN recs.market_health.unmatched_share IS 'Share of the people with a list who can expect none: nobody on their list has them on theirs.';
 COMMENT ON COLUMN recs.market_health.match_rate IS 'Mean chance that both say yes, of an entry of the lists.';
 COMMENT ON COLUMN recs.market_health.gini_matches IS 'Gini coefficient of people''s expected matches.';
 COMMENT ON COLUMN recs.market_health.gini_exposure IS 'Gini coefficient of the attention that people get.';
 COMMENT ON COLUMN recs.market_health.top_1_percent_share IS 'Share of all attention that the hundredth part of the people with the most gets.';
-COMMENT ON COLUMN recs.market_health.envied_others IS 'Others with whose attention a person could expect more matches, a mean over 500 people.';
+COMMENT ON COLUMN recs.market_health.envied_others IS 'Others with whose attention a person could expect more matches, a mean over 500 people; null of a segment.';
 COMMENT ON COLUMN recs.market_health.nash_welfare IS 'Geometric mean of people''s expected matches.';
+COMMENT ON COLUMN recs.market_health.unseen_share IS 'Share of the people with a list who are on nobody''s.';
+COMMENT ON COLUMN recs.market_health.demand_over_supply IS 'Attention that the people of the segment get, over what they give to those on their lists: above 1, more is wanted of them than they look for; null of everybody, of whom it is 1.';
+COMMENT ON COLUMN recs.market_health.segment IS 'path=value by segments.attribute; null for everybody.';
+
+COMMENT ON VIEW recs.market_outcome IS 'One row an as-of whose run went live and a later run has looked back at: what followed the first places of its lists.';
+COMMENT ON COLUMN recs.market_outcome.as_of IS 'Exclusive bound: the run knew only what was known before this instant.';
+COMMENT ON COLUMN recs.market_outcome.run_id IS 'The run.';
+COMMENT ON COLUMN recs.market_outcome.known_through IS 'As-of of the run that counted: what came later is not in it.';
+COMMENT ON COLUMN recs.market_outcome.lists IS 'Lists that held something.';
+COMMENT ON COLUMN recs.market_outcome.entries IS 'Entries in the first gates.depth places of them.';
+COMMENT ON COLUMN recs.market_outcome.yeses IS 'Of these, entries that the user turned to after the run, wherever it was seen.';
+COMMENT ON COLUMN recs.market_outcome.yes_rate IS 'Yeses an entry.';
+COMMENT ON COLUMN recs.market_outcome.yes_share IS 'Share of the lists with a yes.';
+COMMENT ON COLUMN recs.market_outcome.matches IS 'Pairs of people who both said yes, one of them after the run and to an entry of the own list; null where items are no people.';
+COMMENT ON COLUMN recs.market_outcome.expected_matches IS 'What the run expected, by recs.market_health.';
+COMMENT ON COLUMN recs.market_outcome.unmatched_share IS 'Share of the people with a list who are in none of these pairs.';
+COMMENT ON COLUMN recs.market_outcome.expected_unmatched_share IS 'Share of them who could expect none.';
 
 COMMENT ON VIEW recs.item_exposure IS 'One row an item and run: how much it is shown.';
 COMMENT ON COLUMN recs.item_exposure.run_id IS 'The run.';

@@ -149,11 +149,61 @@ SELECT
     max(m.value) FILTER (WHERE m.name = 'gini_people_exposure') AS gini_exposure,
     max(m.value) FILTER (WHERE m.name = 'top_1_percent_of_people') AS top_1_percent_share,
     max(m.value) FILTER (WHERE m.name = 'envied_others') AS envied_others,
-    max(m.value) FILTER (WHERE m.name = 'nash_welfare') AS nash_welfare
+    max(m.value) FILTER (WHERE m.name = 'nash_welfare') AS nash_welfare,
+    max(m.value) FILTER (WHERE m.name = 'unseen_share') AS unseen_share,
+    max(m.value) FILTER (WHERE m.name = 'demand_over_supply') AS demand_over_supply,
+    m.band AS segment
 FROM recs.run_metric AS m
 JOIN recs.run AS r USING (run_id)
 WHERE m.label IN ('one_sided', 'reciprocal')
-GROUP BY m.run_id, r.as_of, m.label;
+GROUP BY m.run_id, r.as_of, m.label, m.band;
+
+CREATE OR REPLACE VIEW recs.market_outcome AS
+SELECT
+    e.as_of,
+    e.run_id,
+    k.known_through,
+    f.lists,
+    f.entries,
+    f.yeses,
+    f.yeses::double precision / nullif(f.entries, 0) AS yes_rate,
+    f.users::double precision / nullif(f.lists, 0) AS yes_share,
+    f.matches,
+    h.expected_matches,
+    1 - f.matched::double precision / nullif(f.lists, 0) AS unmatched_share,
+    h.unmatched_share AS expected_unmatched_share
+FROM (
+    -- The run that knows most of those that have counted.
+    SELECT DISTINCT ON (m.label) m.label, m.run_id, n.as_of AS known_through
+    FROM recs.run_metric AS m
+    JOIN recs.run AS n USING (run_id)
+    WHERE m.name = 'realised_lists'
+    ORDER BY m.label, n.as_of DESC, n.run_id DESC
+) AS k
+CROSS JOIN LATERAL (
+    SELECT
+        max(m.value) FILTER (WHERE m.name = 'realised_lists')::bigint AS lists,
+        max(m.value) FILTER (WHERE m.name = 'realised_entries')::bigint AS entries,
+        max(m.value) FILTER (WHERE m.name = 'realised_yeses')::bigint AS yeses,
+        max(m.value) FILTER (WHERE m.name = 'realised_users')::bigint AS users,
+        max(m.value) FILTER (WHERE m.name = 'realised_matches')::bigint AS matches,
+        max(m.value) FILTER (WHERE m.name = 'realised_matched')::bigint AS matched
+    FROM recs.run_metric AS m
+    WHERE m.run_id = k.run_id AND m.label = k.label AND m.name LIKE 'realised\_%'
+) AS f
+CROSS JOIN LATERAL (
+    -- The label is the as-of as everything else writes it.
+    SELECT r.run_id, r.as_of
+    FROM recs.run AS r
+    WHERE r.run_id < k.run_id AND r.status <> 'staged' AND k.label IN (
+        to_char(r.as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'),
+        replace(to_char(r.as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'), 'T00:00Z', '')
+    )
+    ORDER BY r.run_id DESC
+    LIMIT 1
+) AS e
+LEFT JOIN recs.market_health AS h
+    ON h.run_id = e.run_id AND h.lists = 'reciprocal' AND h.segment IS NULL;
 
 CREATE OR REPLACE VIEW recs.item_exposure AS
 SELECT
@@ -264,6 +314,7 @@ FROM recs.live AS l
 JOIN recs.run AS r USING (run_id);
 
 GRANT SELECT ON recs.list_item, recs.quarantine, recs.run_summary, recs.night, recs.gate_result,
-    recs.contract_result, recs.quarantine_rule, recs.step_time, recs.market_health, recs.item_exposure, recs.segment_share,
-    recs.user_change, recs.user_without_list, recs.freshness
+    recs.contract_result, recs.quarantine_rule, recs.step_time, recs.market_health,
+    recs.market_outcome, recs.item_exposure, recs.segment_share, recs.user_change,
+    recs.user_without_list, recs.freshness
     TO recsys_analyst;
