@@ -37,11 +37,13 @@ _SHARES: Final = frozenset(
     {
         *("users_kept", "overlap", "rbo", "churn", "coverage"),
         *("empty_share", "short_share", "fallback_share", "top_1_percent_share"),
+        *("unmatched_share", "unseen_share"),
     }
 )
 _JUDGED: Final = (
     *("users_kept", "overlap", "rbo", "churn", "coverage", "gini", "top_1_percent_share"),
     *("fallback_share", "empty_share", "short_share", "score_drift", "ndcg"),
+    *("expected_matches", "unmatched_share", "unseen_share", "gini_matches"),
 )
 
 

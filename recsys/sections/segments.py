@@ -13,4 +13,4 @@ class Segments(Section):
     attribute: Name | None = None
     """Path of the user profile's attribute that names the group; without it there are none."""
     least_users: Annotated[int, Field(gt=0)] = 10
-    """A group of fewer users gets no list."""
+    """A group of fewer users gets no list, and no figures in a market of people."""

@@ -152,7 +152,9 @@ def test_a_market_of_people(pipeline: Pipeline, people: People) -> None:
     check_what_dropped_pairs(pipeline, people, run)
     check_bad_pairs_are_seen(people, run)
     check_a_block_hides_both(pipeline)
+    listed = turn_to_some(pipeline, people)
     check_a_night_on_changes(pipeline, people)
+    check_what_followed(pipeline, listed)
     check_the_forgotten_are_gone(pipeline, run)
 
 
@@ -254,6 +256,36 @@ def check_a_block_hides_both(pipeline: Pipeline) -> None:
         shown = pipeline.query("SELECT item_id FROM recs.top_n(%s, 100)", (user,))
         assert len(shown) == len(lists[user]) - 1
         assert (hidden,) not in shown
+
+
+def turn_to_some(pipeline: Pipeline, people: People) -> Mapping[int, Sequence[int]]:
+    """After the first night two like each other, somebody likes one who has liked them before, and
+    somebody one who has not, all of them by their lists. Gives these."""
+    lists, liked = pipeline.lists(), set(people.likes)
+    pairs = [(one, other) for one, row in lists.items() for other in row]
+    both = next((a, b) for a, b in pairs if a in lists[b])
+    answer = next((a, b) for a, b in pairs if (b, a) in liked and not {a, b} & {*both})
+    found = {*both, *answer}
+    alone = next((a, b) for a, b in pairs if (b, a) not in liked and not {a, b} & found)
+    new = [both, both[::-1], answer, alone]
+    for pair in new:
+        pipeline.query(
+            "INSERT INTO market.interactions (user_id, item_id, kind, created_at, received_at) "
+            "VALUES (%s, %s, 'like', %s, %s) RETURNING user_id",
+            (*pair, at(-0.5), at(-0.5)),
+        )
+    people.likes += new
+    return lists
+
+
+def check_what_followed(pipeline: Pipeline, lists: Mapping[int, Sequence[int]]) -> None:
+    """The second night knows which entries of the first became yeses, and who found whom."""
+    full = [row for row in lists.values() if row]
+    outcome = pipeline.query(
+        "SELECT as_of, known_through, entries, yeses, round(yes_share * lists), matches, "
+        "round((1 - unmatched_share) * lists) FROM recs.market_outcome"
+    )
+    assert outcome == [(DAY.instant, NEXT.instant, sum(map(len, full)), 4, 4, 2, 4)]
 
 
 def check_a_night_on_changes(pipeline: Pipeline, people: People) -> None:

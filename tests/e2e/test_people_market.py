@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
@@ -37,6 +38,7 @@ def test_lists_made_together_bring_more_matches_by_the_true_chances(
     arguments = pipeline.run(DAY)
     made = health(planted, pipeline.lists().items())
     check_report(settings)
+    check_sides(pipeline)
     alone = health(planted, one_sided(arguments))
     best = outcome(planted, simultaneous_lists(planted.open_market(), LENGTH, Balance(alpha=0.0)))
 
@@ -57,6 +59,15 @@ def check_report(settings: Settings) -> None:
     assert f"{alone['envied']:.3f}" in shown
     assert f"{together['envied']:.3f}" in shown
     assert max(map(len, shown.partition("as estimated")[2].partition("look")[0].splitlines())) <= 80
+
+
+def check_sides(pipeline: Pipeline) -> None:
+    """A match is one of each of both people, of whatever gender."""
+    health = "SELECT segment, expected_matches FROM recs.market_health WHERE lists = 'reciprocal'"
+    matches: dict[str | None, float] = dict(pipeline.query(health))
+    everybody = matches.pop(None)
+    assert set(matches) == {"gender=man", "gender=woman"}
+    assert sum(matches.values()) == pytest.approx(2 * everybody)
 
 
 def people_pipeline(settings: Settings) -> Pipeline:
