@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns as c
-from recsys.arrays import Ints
+from recsys.arrays import Ints, Mask
 from recsys.dataset.matrices import list_arrays
 from recsys.evaluation.run_metrics import RunMetric
 from recsys.ids import IdIndex
@@ -21,6 +21,8 @@ OF_HISTORIES: Final = (c.USER_ROW, c.ITEM_ROWS, c.WEIGHTS, c.AGES)
 OF_LISTS: Final = (c.USER_ID, c.ITEM_IDS)
 """Columns of `lists` that are looked at."""
 _ROW: Final = 0xFFFF_FFFF
+_AT_ONCE: Final = 1 << 21
+"""Entries that are looked up together."""
 _NONE: Final = np.empty(0, np.int64)
 
 
@@ -75,7 +77,7 @@ class Yeses:
     items: IdIndex
     """All items, in order of rows."""
     pairs: Ints
-    """(n,) user row << 32 | item row."""
+    """(n,) ascending: user row << 32 | item row."""
     ages: npt.NDArray[np.float32]
     """(n,) days from the first event of each to the as-of."""
 
@@ -87,7 +89,8 @@ class Yeses:
         found = [_Liked(_NONE, np.empty(0, np.float32))]
         found += [liked.since(days) for liked in _liked(histories)]
         pairs, ages = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        return cls(users, items, pairs, ages)
+        order = np.argsort(pairs, kind="stable")
+        return cls(users, items, pairs[order], ages[order])
 
     def among(self, lists: Iterable[pa.RecordBatch], days: float, depth: int) -> Listed:
         """Those among the first `depth` places of lists that were made so many days ago.
@@ -95,21 +98,21 @@ class Yeses:
         lists: `OF_LISTS` of that as-of, in parts.
         """
         pairs = _Liked(self.pairs, self.ages).since(days).pairs
-        # Few of all users have turned to anything lately: only their entries are looked up.
+        # Only the entries of users who have turned to anything lately are looked up.
         rows, columns = np.unique(pairs >> 32), np.unique(pairs & _ROW)
         users, items = IdIndex(self.users.ids(rows)), IdIndex(self.items.ids(columns))
         listed, entries, found = [pa.array([], self.users.values.type)], 0, [_NONE]
-        for batch in lists:
-            first = pc.list_slice(batch[c.ITEM_IDS], 0, depth, return_fixed_size_list=False)
+        for part in _first_places(lists, depth):
+            ids, first = part[c.USER_ID], part[c.ITEM_IDS]
             lengths = pc.list_value_length(first)
-            listed.append(batch[c.USER_ID].filter(pc.greater(lengths, 0)))
+            listed.append(ids.filter(pc.greater(lengths, 0)))
             entries += pc.sum(lengths).as_py() or 0
-            places = users.places(batch[c.USER_ID])
+            places = users.places(ids)
             own = first.filter(pa.array(places >= 0))
             owners = np.repeat(rows[places[places >= 0]], np.diff(list_arrays(own)[0]))
             there = items.places(own.flatten())
             entry = owners[there >= 0] << 32 | columns[there[there >= 0]]
-            found.append(entry[np.isin(entry, pairs)])
+            found.append(entry[_held(entry, pairs)])
         return Listed(pa.chunked_array(listed), entries, np.unique(np.concatenate(found)))
 
     def realised_by_people(
@@ -126,7 +129,7 @@ class Yeses:
     def _matched(self, listed: Listed, back: Ints, answers: Ints) -> Realised:
         """back: (y,) the pairs the other way. answers: those of whom the user has turned to the
         item."""
-        both = np.isin(back, answers)
+        both = _held(back, answers)
         one, other = listed.yeses[both] >> 32, back[both] >> 32
         pairs = np.unique(np.minimum(one, other) << 32 | np.maximum(one, other))
         people = self.users.ids(np.unique(np.concatenate([one, other])))
@@ -139,7 +142,7 @@ class _Liked(NamedTuple):
     """Pairs of which the user has turned to the item."""
 
     pairs: Ints
-    """(n,) user row << 32 | item row."""
+    """(n,) ascending: user row << 32 | item row."""
     ages: npt.NDArray[np.float32]
     """(n,) days from the first event of each to the as-of."""
 
@@ -150,7 +153,7 @@ class _Liked(NamedTuple):
 
 
 def _liked(histories: Iterable[pa.RecordBatch]) -> Iterator[_Liked]:
-    """One a part, its pairs ascending."""
+    """One a part."""
     for batch in histories:
         offsets, items = list_arrays(batch[c.ITEM_ROWS])
         weights, ages = (
@@ -161,6 +164,19 @@ def _liked(histories: Iterable[pa.RecordBatch]) -> Iterator[_Liked]:
         yield _Liked((users << 32 | items.astype(np.int64))[liked], ages[liked])
 
 
+def _first_places(lists: Iterable[pa.RecordBatch], depth: int) -> Iterator[pa.RecordBatch]:
+    """The first places of each list, of so many lists at once that few tables of ids are hashed."""
+    parts: list[pa.RecordBatch] = []
+    for batch in lists:
+        first = pc.list_slice(batch[c.ITEM_IDS], 0, depth, return_fixed_size_list=False)
+        parts.append(pa.record_batch([batch[c.USER_ID], first], list(OF_LISTS)))
+        if sum(part.num_rows for part in parts) * depth >= _AT_ONCE:
+            yield pa.concat_batches(parts)
+            parts = []
+    if parts:
+        yield pa.concat_batches(parts)
+
+
 def _back(pairs: Ints, people: People) -> Ints:
     """(n,) for each pair of people the pair the other way; -1 where one of them is not known."""
     own, other = people.items[pairs >> 32], people.users[pairs & _ROW]
@@ -168,11 +184,19 @@ def _back(pairs: Ints, people: People) -> Ints:
 
 
 def _among_liked(pairs: Ints, histories: Iterable[pa.RecordBatch]) -> Ints:
-    """Those of some ascending pairs of which the user has turned to the item."""
+    """Those of some ascending pairs of which the user has turned to the item, ascending."""
     found = [_NONE]
     for liked, _ in _liked(histories):
         if len(liked):
             first, last = np.searchsorted(pairs, liked[[0, -1]])
             asked = pairs[first : last + 1]
-            found.append(asked[np.isin(asked, liked)])
-    return np.concatenate(found)
+            found.append(asked[_held(asked, liked)])
+    return np.sort(np.concatenate(found))
+
+
+def _held(values: Ints, ascending: Ints) -> Mask:
+    """(n,) which of the values (n,) are among others."""
+    if not len(ascending):
+        return np.zeros(len(values), np.bool_)
+    places = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
+    return np.asarray(ascending[places] == values)
