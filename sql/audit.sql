@@ -23,15 +23,16 @@ FROM recs.run AS r
 WHERE r.run_id = %(run_id)s
 
 -- name: live_before
--- As-ofs before one whose newest run is or was live, the newest first: the lake has the lists of that
--- run. Parameters: as_of, most.
-SELECT r.as_of
+-- As-ofs before one, the newest first, of which the lake has the lists that are or were live: those of
+-- the newest run are the same. Parameters: as_of, most.
+SELECT DISTINCT r.as_of
 FROM recs.run AS r
-WHERE r.as_of < %(as_of)s
-    AND EXISTS (SELECT FROM recs.switch AS s WHERE s.to_run = r.run_id)
-    AND NOT EXISTS (
-        SELECT FROM recs.run AS n
-        WHERE n.as_of = r.as_of AND n.run_id > r.run_id AND n.status <> 'staged'
-    )
+JOIN recs.switch AS s ON s.to_run = r.run_id
+WHERE r.as_of < %(as_of)s AND r.list_hash = (
+    SELECT n.list_hash FROM recs.run AS n
+    WHERE n.as_of = r.as_of AND n.status <> 'staged'
+    ORDER BY n.run_id DESC
+    LIMIT 1
+)
 ORDER BY r.as_of DESC
 LIMIT %(most)s

@@ -195,7 +195,8 @@ CROSS JOIN LATERAL (
     -- The label is the as-of as everything else writes it.
     SELECT r.run_id, r.as_of
     FROM recs.run AS r
-    WHERE r.run_id < k.run_id AND r.status <> 'staged' AND k.label IN (
+    JOIN recs.switch AS s ON s.to_run = r.run_id
+    WHERE r.run_id < k.run_id AND k.label IN (
         to_char(r.as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'),
         replace(to_char(r.as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'), 'T00:00Z', '')
     )
