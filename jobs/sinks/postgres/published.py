@@ -72,7 +72,7 @@ def _fetched(uri: SecretStr, text: str, run_id: int) -> Iterator[pa.Table]:
 
 
 def live_before(uri: SecretStr, as_of: AsOf, most: int) -> list[AsOf]:
-    """Earlier as-ofs whose lists in the lake are or were live, the newest first; so many at most."""
+    """The newest earlier as-ofs whose lists in the lake are or were live, so many at most."""
     with connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute(statement("audit/live_before"), {"as_of": as_of.instant, "most": most})
         return [AsOf(instant) for (instant,) in cursor.fetchall()]
