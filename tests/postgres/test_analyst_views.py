@@ -155,12 +155,12 @@ def check_a_past_date_looks_back_only(publisher: Publisher, uri: SecretStr) -> N
         "AND run_id = (SELECT max(run_id) FROM recs.run) ORDER BY 1, 2"
     )
     assert {row[0] for row in query(uri, text)} == {str(FIRST.as_of), str(SECOND.as_of)}
-    counted = {}
+    counted: list[list[tuple[Any, ...]]] = []
     for night in (SECOND, FIRST, SECOND, replace(FIRST, lists={1: [10]}), SECOND):
         publisher.publish(night, gates=OPEN, promote=False)
-        counted[len(counted)] = query(uri, text)
+        counted.append(query(uri, text))
     assert [row[0] for row in counted[0]] == [str(FIRST.as_of)] * 4
-    assert counted == {0: counted[0], 1: [], 2: counted[0], 3: [], 4: []}
+    assert counted == [counted[0], [], counted[0], [], []]
 
 
 def check_gates_and_freshness(nights: SecretStr) -> None:

@@ -52,7 +52,7 @@ def histories() -> list[pa.RecordBatch]:
         rows.append({c.USER_ROW: row, **cells})
     schema = HISTORIES.arrow(Ids())
     kept = pa.schema([schema.field(name) for name in rows[0]])
-    return pa.Table.from_pylist(rows, kept).to_batches(max_chunksize=2)
+    return list(pa.Table.from_pylist(rows, kept).to_batches(max_chunksize=2))
 
 
 def lists() -> list[pa.RecordBatch]:
@@ -60,7 +60,7 @@ def lists() -> list[pa.RecordBatch]:
     rows = [{c.USER_ID: user, c.ITEM_IDS: list(items)} for user, items in LISTED.items()]
     schema = LISTS.arrow(Ids())
     kept = pa.schema([schema.field(name) for name in rows[0]])
-    return pa.Table.from_pylist(rows, kept).to_batches(max_chunksize=3)
+    return list(pa.Table.from_pylist(rows, kept).to_batches(max_chunksize=3))
 
 
 def test_what_followed_lists_is_counted(histories: list[pa.RecordBatch]) -> None:
