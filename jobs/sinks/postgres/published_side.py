@@ -13,7 +13,7 @@ from jobs.sinks.postgres.migrations import applied, other_ids, pending
 from recsys.errors import PublishedSideError, RecsysError
 from recsys.sections.ids import Ids
 
-_TRIES: Final = 3
+_TRIES: Final = 10
 """Looks at which server process a pooler gives to a session; more than one may be free."""
 _MIGRATE: Final = "run `recsys migrate`"
 
