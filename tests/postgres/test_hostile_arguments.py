@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from datetime import datetime
+from enum import EnumType
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import typer
 from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
-from jobs.cli.evaluate import How
 from jobs.cli.main import app
 from jobs.db.postgres import connect
 from jobs.run.entrypoint import RunArguments
@@ -64,7 +64,6 @@ FITTING = {
     datetime: "2026-01-01",
     AsOf: "2026-01-01",
     Path: "nowhere",
-    How: "random",
 }
 CATALOGUE = """
 SELECT md5(string_agg(concat(c.oid, c.relname, c.relkind, c.relacl), ' ' ORDER BY c.oid)), count(*),
@@ -87,10 +86,15 @@ def words(name: str, command: Any, swept: Any, value: str) -> list[str]:
     given = name.split()[1:]
     for parameter in command.params:
         if parameter is swept or parameter.required:
-            fitting = FITTING[parameter.type_descriptor.annotation]
             option = parameter.opts[:1] if parameter.opts[0].startswith("-") else []
-            given += [*option, value if parameter is swept else fitting]
+            given += [*option, value if parameter is swept else fitting(parameter)]
     return given
+
+
+def fitting(parameter: Any) -> str:
+    """A value that the parameter takes."""
+    kind = parameter.type_descriptor.annotation
+    return str(next(iter(kind)).value if isinstance(kind, EnumType) else FITTING[kind])
 
 
 @pytest.fixture(params=["bigint", "text"])
