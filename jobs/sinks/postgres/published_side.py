@@ -1,5 +1,6 @@
 """Check that a run could be published, made before anything is extracted or trained."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -13,8 +14,9 @@ from jobs.sinks.postgres.migrations import applied, other_ids, pending
 from recsys.errors import PublishedSideError, RecsysError
 from recsys.sections.ids import Ids
 
-_TRIES: Final = 10
-"""Looks at which server process a pooler gives to a session; more than one may be free."""
+_PAUSES: Final = (0.0, 0.005, 0.02, 0.08, 0.3)
+"""Seconds that a pooler has to take a server process back, each time that one looks at which it
+gives next: it says that a transaction has ended before it does so."""
 _MIGRATE: Final = "run `recsys migrate`"
 
 
@@ -111,12 +113,14 @@ def _of_schema(session: Connection, ids: Ids) -> Iterator[str]:
 def _shared(session: connection, other: connection) -> bool:
     """True if a pooler gives a session's server process away while the session is open.
 
-    A pooler makes up the number that a session is told at its start.
+    A pooler makes up the number that a session is told at its start. Most give next what they took
+    back last, so the session's own is looked for right after it was used.
     """
-    mine = _backend(session)
-    if mine == session.info.backend_pid:
+    if _backend(session) == session.info.backend_pid:
         return False
-    for _ in range(_TRIES):
+    for pause in _PAUSES:
+        mine = _backend(session)
+        time.sleep(pause)
         others = _backend(other, hold=True)
         if others == mine:
             return True
