@@ -18,7 +18,15 @@ from recsys.lists.contract import HeldBack, Recipients, StepContext
 from recsys.lists.pools import HeldPools, ranked_chunks
 from recsys.lists.ranker import Ranker
 from recsys.lists.registry import ListSteps
-from recsys.lists.steps.reciprocal import FIGURES, STRANGERS, Config, chances, metrics
+from recsys.lists.steps.reciprocal import (
+    FIGURES,
+    STRANGERS,
+    Config,
+    apply,
+    chances,
+    listed,
+    metrics,
+)
 from recsys.matching.pools import people_of, proposed
 from recsys.people.eligibility import Eligibility
 from recsys.ranking.policy import RankingPolicy
@@ -193,6 +201,21 @@ def test_nobody_meets_the_own_side_and_an_answer_is_waited_for(night: Night) -> 
     assert seen[asking, asked] == 0.0
     assert (seen[asked] > seen[asked, asking]).sum() <= 2
     assert seen[asked, asking] > 0.0
+
+
+def test_who_has_no_pool_has_no_list_and_is_no_candidate(night: Night) -> None:
+    """Neither who is inactive, and has no row among the pools, nor who must not see anybody."""
+    pools = night.pools()
+    (lists, users), *others = pools.chunks
+    gone, blocked = 0, 5
+    kept = lists.where(lists.items.lines() != blocked).of(np.arange(1, len(users.rows)))
+    left = replace(pools, chunks=[(kept, users.of(np.arange(1, len(users.rows)))), *others])
+    facts = plan_market_step("reciprocal", left, night.context, ListSteps())
+    for user in (gone, blocked):
+        assert not len(listed(np.array([user]), facts).values)
+        assert night.people.items[user] not in facts["items"]
+    nothing = lists.where(np.zeros(len(lists.item_rows), np.bool_))
+    assert not len(apply(nothing, users, facts, Config()).item_rows)
 
 
 def test_an_inbox_is_never_fuller_than_its_capacity(night: Night) -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy.special import expit
 
-from recsys.arrays import Floats, Mask, Ragged, UserRows, ranges
+from recsys.arrays import Floats, Mask, Ragged, UserRows, offsets_of, ranges
 from recsys.evaluation.run_metrics import RunMetric
 from recsys.generators.contract import Arrays
 from recsys.lists.contract import HeldBack, JointPools, Recipients, Scope, StepConfig, StepContext
@@ -68,11 +68,10 @@ class Config(StepConfig):
 def plan(pools: JointPools, context: StepContext, config: Config) -> Arrays:
     """Everybody's list, and figures of the market.
 
-    Gives `users` (u,) ascending rows, `offsets` (u + 1,) and `items` (entries,) of their lists,
-    best first, `mutual` (entries,) the chance that both say yes; `one_sided` and `reciprocal`, the
-    `FIGURES` of lists by the one's chance alone and of these, NaN where there is nothing. Names of
-    `segments` (s,), and (s, FIGURES) the same of each as `one_sided_segments` and
-    `reciprocal_segments`.
+    Gives `offsets` (all users + 1,) and `items` (entries,) of the lists, best first, `mutual`
+    (entries,) the chance that both say yes; `one_sided` and `reciprocal`, the `FIGURES` of lists by
+    the one's chance alone and of these, NaN where there is nothing. Names of `segments` (s,), and
+    (s, FIGURES) the same of each as `one_sided_segments` and `reciprocal_segments`.
     """
     people, (lists, users) = people_of(context.training), pools.joined()
     said = (context.training.liked() > 0).tocsr()
@@ -83,13 +82,11 @@ def plan(pools: JointPools, context: StepContext, config: Config) -> Arrays:
     found = PooledMarket.of(everybody, likes, people, said, keys)
     made = _made(found, context.length, config)
     alone = inbox_lists(found.market, context.length, "likes")
-    own = made.take(users.rows)
-    entries = found.listed(own)
+    entries = found.listed(made)
     return {
-        "users": users.rows,
         "offsets": entries.offsets,
         "items": lists.item_rows[entries.values],
-        "mutual": found.market.mutual()[own.values],
+        "mutual": found.market.mutual()[made.values],
         **_figures("one_sided", Outcome(found.market, alone), users, context),
         **_figures("reciprocal", Outcome(found.market, made), users, context),
         "segments": np.array([*context.segments], np.str_),
@@ -166,14 +163,13 @@ def apply(
 ) -> RankedLists:
     """Each pool in the order of the user's list, with the chance that both say yes as score; what
     is not on it is left out."""
-    chosen, wanted = _entries(facts, users.rows), listed(users.rows, facts)
+    chosen, wanted = _entries(facts, users.rows), listed(users.rows, facts).pairs()
     pool = lists.items.pairs()
+    there = np.isin(wanted, pool)
     order = np.argsort(pool)
-    at = np.minimum(np.searchsorted(pool, wanted.pairs(), sorter=order), len(pool) - 1)
-    entries = order[at]
-    there = pool[entries] == wanted.pairs()
-    lengths = np.bincount(wanted.lines()[there], minlength=len(users.rows))
-    made = lists.entries(Ragged.of_lengths(lengths, entries[there]).offsets, entries[there])
+    entries = order[np.searchsorted(pool, wanted[there], sorter=order)]
+    lengths = np.bincount(chosen.lines()[there], minlength=len(users.rows))
+    made = lists.entries(offsets_of(lengths), entries)
     return made.scored(facts["mutual"][chosen.values[there]].astype(np.float32))
 
 
@@ -185,8 +181,7 @@ def listed(users: UserRows, facts: Arrays) -> Ragged:
 
 def _entries(facts: Arrays, users: UserRows) -> Ragged:
     """The places of some users' lists in the facts."""
-    places = np.searchsorted(facts["users"], users)
-    return ranges(facts["offsets"][places], np.diff(facts["offsets"])[places])
+    return ranges(facts["offsets"][users], np.diff(facts["offsets"])[users])
 
 
 def chances(context: StepContext, scores: npt.NDArray[np.float32]) -> Floats:
