@@ -14,7 +14,7 @@ from rich.console import Console
 
 from jobs.app.evaluation import BLEND, PUBLISHED, Quality, Steps, Trial, try_stack
 from jobs.cli.output import number, show_table, show_text, words
-from jobs.cli.people import ANSWER_DAYS, Described, Sides, show_people, try_people
+from jobs.cli.people import ANSWER_DAYS, DescriptionFiles, Sides, show_people, try_people
 from jobs.run.settings import load_config
 from jobs.sources.pair_files import read_descriptions, read_ids, read_numbered
 from recsys.arrays import Ints
@@ -105,38 +105,47 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     chosen = load_config(config)
     if people is not None:
         _check_alone(train, split, bands=bands, tune_minutes=tune_minutes)
-        described = Described(users, items)
         with _progress() as steps:
-            tried = try_people(people, test, described, sides, answer_days, k, chosen, steps)
+            tried = try_people(
+                people, test, DescriptionFiles(users, items), sides, answer_days, k, chosen, steps
+            )
         show_people(tried)
         _write(out, tried.as_dict())
         return
     if train is None:
         raise SettingsError("there is nothing to evaluate; pass --train or --people")
-    files, places = [f for f in (train, test) if f is not None], _one_of(k)
-    index = {role: read_ids(files, role) for role in ("user", "item")}
-    pairs = read_numbered(train, index["user"], index["item"])
-    members = read_descriptions(users, "user", index["user"])
-    catalogue = read_descriptions(items, "item", index["item"])
-    segments, _ = segments_of(members.entries.attributes, chosen.segments.attribute or "")
-    data = DataSet(pairs, members.entries, catalogue.entries, segments)
-    notes = [note for note in (members.note, catalogue.note) if note]
-    if test is None:
-        how = split or How.TEMPORAL
-        parts, label = _cut(pairs, how, chosen), how.value
-    else:
-        wanted = read_numbered(test, index["user"], index["item"])
-        notes += [
-            _known(test, "user", wanted.user_rows, pairs.user_rows, users),
-            _known(test, "item", wanted.item_rows, pairs.item_rows, items),
-        ]
-        parts, label = given(pairs, wanted), "given"
-    for note in notes:
-        typer.echo(note)
+    places, described = _one_of(k), DescriptionFiles(users, items)
+    data, parts, label = _read_pairs(train, test, described, split or How.TEMPORAL, chosen)
     with _progress() as steps:
         trial = try_stack(data, parts, label, chosen, places, steps, tune_minutes)
     show(trial, bands=bands)
     _write(out, trial.as_dict())
+
+
+def _read_pairs(
+    train: Path, test: Path | None, described: DescriptionFiles, how: How, config: Config
+) -> tuple[DataSet, Split, str]:
+    """Pairs with what is written of both sides, their two parts, and a name of how they were
+    split."""
+    files = [f for f in (train, test) if f is not None]
+    index = {role: read_ids(files, role) for role in ("user", "item")}
+    pairs = read_numbered(train, index["user"], index["item"])
+    members = read_descriptions(described.users, "user", index["user"])
+    catalogue = read_descriptions(described.items, "item", index["item"])
+    segments, _ = segments_of(members.entries.attributes, config.segments.attribute or "")
+    notes = [note for note in (members.note, catalogue.note) if note]
+    if test is None:
+        parts, label = _cut(pairs, how, config), how.value
+    else:
+        wanted = read_numbered(test, index["user"], index["item"])
+        notes += [
+            _known(test, "user", wanted.user_rows, pairs.user_rows, described.users),
+            _known(test, "item", wanted.item_rows, pairs.item_rows, described.items),
+        ]
+        parts, label = given(pairs, wanted), "given"
+    for note in notes:
+        typer.echo(note)
+    return DataSet(pairs, members.entries, catalogue.entries, segments), parts, label
 
 
 def _one_of(places: list[int] | None) -> int:

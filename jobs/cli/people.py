@@ -40,8 +40,8 @@ class Sides(StrEnum):
     TWO = "two"
 
 
-class Described(NamedTuple):
-    """Files of what is written of people."""
+class DescriptionFiles(NamedTuple):
+    """Files of what is written of users and items."""
 
     users: Path | None
     items: Path | None
@@ -50,7 +50,7 @@ class Described(NamedTuple):
 def try_people(  # noqa: PLR0913 - the options of a command
     path: Path,
     test: Path | None,
-    described: Described,
+    described: DescriptionFiles,
     sides: Sides | None,
     answer_days: float,
     lengths: Sequence[int] | None,
@@ -69,7 +69,7 @@ def try_people(  # noqa: PLR0913 - the options of a command
     return try_decisions(data.known, data.test, people, config, asked, steps)
 
 
-def _people(data: TwoSided, files: Described, config: Config) -> tuple[People, list[str]]:
+def _people(data: TwoSided, files: DescriptionFiles, config: Config) -> tuple[People, list[str]]:
     """Everybody with what is written of them, and how many files describe."""
     if data.items is None and files.items is not None:
         raise SettingsError(
