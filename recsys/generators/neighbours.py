@@ -10,6 +10,7 @@ from scipy import sparse
 
 from recsys.arrays import Mask, Ragged, offsets_of
 from recsys.generators.contract import Arrays, Contributions, Rows, Scores, Strongest
+from recsys.generators.products import dense_product
 from recsys.generators.speaking import strongest_of
 
 _TOGETHER: Final = 32
@@ -31,7 +32,7 @@ class NeighbourModel:
 
     def scores(self, users: Rows) -> Scores:
         """(u, items) summed similarities; see `Model`."""
-        return np.asarray((self.history[users] @ self.similarity).toarray())
+        return dense_product(self.history[users], self.similarity)
 
     def restricted(self, items: Rows) -> Self:
         """The model of some items alone."""
