@@ -16,6 +16,9 @@ FUSION_CONSTANT: Final = 60.0
 _NEARLY_ALL: Final = 7 / 8
 """Share of a chunk's users in one band from which on its blend looks at all of them."""
 
+_TOGETHER: Final = 16
+"""Users whose scores are added up at once: more would not fit into the processor's cache."""
+
 
 class Blend(Protocol):
     """A way to order the candidates of a user."""
@@ -36,13 +39,20 @@ class WeightedSum:
 
     def totals(self, scored: Scored) -> Scores:
         """See `Blend`."""
-        pairs = zip(self.weights, scored.scores, strict=True)
-        totals = None
-        for weight, scores in pairs:
-            if weight:
-                part = scores if weight == 1.0 else np.float32(weight) * scores
-                totals = part if totals is None else totals + part
-        return np.full_like(scored.scores[0], -np.inf) if totals is None else totals
+        heard = [pair for pair in zip(self.weights, scored.scores, strict=True) if pair[0]]
+        if not heard:
+            return np.full_like(scored.scores[0], -np.inf)
+        (weight, scores), *others = heard
+        if not others and weight == 1.0:
+            return scores
+        totals = np.empty_like(scores)
+        for start in range(0, len(totals), _TOGETHER):
+            lines = slice(start, start + _TOGETHER)
+            sums = np.multiply(scores[lines], np.float32(weight), out=totals[lines])
+            room = np.empty_like(sums)
+            for each, own in others:
+                sums += np.multiply(own[lines], np.float32(each), out=room)
+        return totals
 
     def shares(self, scored: Scored, columns: Ints) -> Scores:
         """See `Blend`."""
