@@ -17,6 +17,7 @@ from recsys.arrays import Ints
 from recsys.config import Config
 from recsys.dataset.training import Holdout
 from recsys.evaluation.significance import Gain
+from recsys.generators import aging
 from recsys.generators.contract import GeneratorConfig, Tunable, Value
 from recsys.generators.registry import GENERATORS, Generators
 from recsys.sections.base import READ_PLACES
@@ -131,6 +132,7 @@ def tune(
     standard error on the later half, over at least `ranking.least_users` users, and if all
     generators together do. A generator of which the configuration does not say that it is off is
     tried once as it is, and switched on where it is clearly better than each of the others.
+    Where times lack nothing fades, so half-lives and windows are not searched.
     The trials of a generator are the same wherever they are made; how many there are depends on
     the time. Raises DataError, before any trial, where either half is empty.
     """
@@ -146,9 +148,17 @@ def tune(
         return []
     journal = journal or NoJournal()
     grounds = Grounds.of(holdout, available, config.seed)
+    timeless = () if holdout.training.last_ages.any() else tuple(aging.SEARCH)
     searches, idle = (
         [
-            Search(name, section, grounds, config.seed, journal.made(name), fixed.get(name, ()))
+            Search(
+                name,
+                section,
+                grounds,
+                config.seed,
+                journal.made(name),
+                {*fixed.get(name, ()), *timeless},
+            )
             for name, section in sections.items()
         ]
         for sections in (used, _idle(config))

@@ -30,6 +30,7 @@ SEARCH: Final[Search] = {
 }
 GUESSES: Final[Sequence[Mapping[str, Value]]] = (
     {"factors": 256, "regularization": 80.0, "alpha": 20.0},
+    {"factors": 512, "regularization": 80.0, "alpha": 40.0},
 )
 """Long vectors go with a penalty that short ones do badly with. Between what Rendle et al. (2022)
 publish for ML-20M and MSD, where an unobserved cell weighs 0.1 and 0.02 and an observed one 1."""

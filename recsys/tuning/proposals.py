@@ -6,6 +6,7 @@ a tree of Parzen estimators (TPE, Bergstra et al. 2011, as Optuna has it).
 """
 
 from collections.abc import Generator, Mapping, Sequence
+from math import log
 from typing import Any, Final
 
 import numpy as np
@@ -29,6 +30,8 @@ Proposals = Generator[Setting, Measured, None]
 
 _LEVELS: Final = 7
 """Points of a span that steps go between."""
+_SHORTEST: Final = 0.49
+"""Part of a step between levels that a step is longer than."""
 _REPEATS: Final = 20
 """Settings in a row that were tried before, after which nothing is left."""
 _KIND: Final = "kind of {}"
@@ -94,13 +97,29 @@ def _starts(values: Span | Sequence[int], value: Value) -> Sequence[Value]:
 
 
 def _next_level(values: Span | Sequence[int], value: Value, *, up: bool) -> Sequence[Value]:
-    """The number to try next in one direction; none at the end, and none after a word."""
+    """The number to try next in one direction; none at the end, and none after a word.
+
+    From between two levels a step is at least half as long as from one to the next: a shorter one
+    costs a trial and tells next to nothing.
+    """
     if isinstance(value, str):
         return ()
     levels = _levels(values)
-    if up:
-        return [level for level in levels if level > value][:1]
-    return [level for level in levels if level < value][-1:]
+    steps = np.array([_steps_to(values, level) for level in levels]) - _steps_to(values, value)
+    least = _SHORTEST if isinstance(values, Span) else 0.0
+    far = np.flatnonzero(steps > least if up else steps < -least)
+    return [levels[place] for place in (far[:1] if up else far[-1:])]
+
+
+def _steps_to(values: Span | Sequence[int], value: float) -> float:
+    """Steps between levels from the lowest one to a value; of listed numbers, the value."""
+    if not isinstance(values, Span):
+        return value
+    if values.log:
+        return (
+            (_LEVELS - 1) * log(max(value, values.low) / values.low) / log(values.high / values.low)
+        )
+    return (_LEVELS - 1) * (value - values.low) / (values.high - values.low)
 
 
 def _levels(values: Span | Sequence[int]) -> Sequence[int | float]:

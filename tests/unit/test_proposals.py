@@ -46,6 +46,18 @@ def test_each_parameter_in_its_turn_goes_on_in_steps_while_it_gains() -> None:
     assert {setting["half_life"] for setting in steps[7:12]} == {8.0}
 
 
+@pytest.mark.parametrize(
+    ("values", "present", "up", "down"),
+    [(Span(0.0, 0.6), 0.29, 0.4, 0.2), (Span(1.0, 64.0, log=True), 9.0, 16.0, 4.0)],
+)
+def test_no_step_is_too_short_to_tell_anything(
+    values: Span, present: float, up: float, down: float
+) -> None:
+    proposals = propose({"x": values}, {"x": present}, (), seed=1)
+    found = [next(proposals)["x"], *(proposals.send((0.0,))["x"] for _ in range(2))]
+    assert found == [present, up, down]
+
+
 def test_after_the_steps_the_best_comes_nearer_and_nothing_is_tried_twice() -> None:
     steps = tried(closeness, 60)
     assert all(setting not in steps[:place] for place, setting in enumerate(steps))

@@ -74,6 +74,12 @@ def test_what_the_configuration_says_is_not_searched(slow_memory: Config) -> Non
     assert found.section.model_dump()["half_life_days"] == 300.0
 
 
+def test_where_times_lack_half_lives_are_not_searched(slow_memory: Config) -> None:
+    data = fashions()
+    pairs = replace(data.pairs, times=None)
+    assert tuned(replace(data, pairs=pairs), slow_memory, TWENTY).trials == 1
+
+
 class Notes:
     """A journal in memory."""
 
