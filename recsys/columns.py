@@ -11,6 +11,7 @@ EVENT_TYPE: Final = "event_type"
 VALUE: Final = "value"
 OCCURRED_AT: Final = "occurred_at"
 ARRIVED_AT: Final = "arrived_at"
+LIKED: Final = "liked"
 CREATED_AT: Final = "created_at"
 
 ACTIVE: Final = "active"

@@ -23,6 +23,7 @@ from recsys.sections.gates import Gates
 from recsys.sections.ids import Ids
 from recsys.sections.lists import Lists
 from recsys.sections.nights import Nights
+from recsys.sections.objectives import LIKE, Objective
 from recsys.sections.people import People
 from recsys.sections.ranking import Ranking
 from recsys.sections.segments import Segments
@@ -50,6 +51,9 @@ class Config(Section):
     window: Lookback = Lookback()
     generators: Generators = Generators()
     ranking: Ranking = Ranking()
+    objectives: Mapping[Name, Objective] = {}
+    """What lists are ordered by besides the next like, `[objectives.<name>]` each
+    ([ranking](ranking.md#objectives))."""
     lists: Lists = Lists()
     list_steps: ListSteps = ListSteps()
     segments: Segments = Segments()
@@ -114,6 +118,32 @@ class Config(Section):
                 )
         return self
 
+    @validator(mode="after")
+    def objectives_can_be_known(self) -> Self:
+        for name, objective in self.objectives.items():
+            where = f"objectives.{name}"
+            if name == LIKE:
+                raise ValueError(
+                    f"{where}: {LIKE} is what lists are ordered by anyway; name it otherwise"
+                )
+            for kind in objective.events:
+                if kind not in self.event_rules():
+                    known = ", ".join(self.event_rules())
+                    raise ValueError(
+                        f"{where}.events: there is no event type {kind} under [events], there are "
+                        f"{known}; one that says nothing good has the weight 0 there"
+                    )
+            if objective.reply_within_days and not self.of_people:
+                raise ValueError(
+                    f"{where}.reply_within_days is of a market of people: configure sources.people"
+                )
+            if objective.wait_days >= self.ranking.holdout_days:
+                raise ValueError(
+                    f"{where}: what comes within {objective.wait_days} days cannot be learnt from "
+                    f"a holdout of {self.ranking.holdout_days}; raise ranking.holdout_days above it"
+                )
+        return self
+
     @property
     def of_people(self) -> bool:
         """Whether users and items are the same people."""
@@ -148,9 +178,9 @@ class Config(Section):
 
     def measures(self) -> bool:
         """Whether full nights measure on a holdout: there is an order to choose, chances to be
-        calibrated, or a gate asks."""
+        calibrated, an objective to be learnt, or a gate asks."""
         several, joint = len(self.generators.used()) > 1, joint_step(self.lists.steps) is not None
-        return several or joint or self.gates.min_ndcg is not None
+        return several or joint or bool(self.objectives) or self.gates.min_ndcg is not None
 
     def source_fingerprint(self, name: str) -> str:
         """SHA-256 of what decides how rows of one source are read."""

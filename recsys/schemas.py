@@ -217,6 +217,20 @@ HISTORIES: Final = Table(
         Column(c.ACTIVE, pa.bool_(), "an active member, for whom a list is made"),
     ),
 )
+RECENT_EVENTS: Final = Table(
+    "recent_events",
+    "one usable event of the last days, or of a type that an objective names; there while "
+    "objectives are configured",
+    (),
+    (
+        Column(c.USER_ROW, pa.int32(), "row number of the user; ascending"),
+        Column(c.ITEM_ROW, pa.int32(), "row number of the item"),
+        Column(c.EVENT_TYPE, pa.string(), "a name that [events] weighs"),
+        Column(c.LIKED, pa.bool_(), "whether it weighs anything"),
+        Column(c.OCCURRED_AT, TIMESTAMP, "when it happened"),
+        Column(c.ARRIVED_AT, TIMESTAMP, "when the source knew of it, but not before it happened"),
+    ),
+)
 POOLS: Final = Table(
     "pools",
     "one user's ranked items before the list steps; there while a night with market steps ranks",

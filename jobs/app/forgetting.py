@@ -19,7 +19,7 @@ from recsys import columns as c
 from recsys.config import Config
 from recsys.ids import UserId
 from recsys.naming import Naming
-from recsys.schemas import HISTORIES, ITEMS, LISTS
+from recsys.schemas import HISTORIES, ITEMS, LISTS, RECENT_EVENTS
 
 log = logging.getLogger(__name__)
 
@@ -85,8 +85,9 @@ def _drop_damaged(lake: Lake) -> int:
 
 
 def _drop_matrices(lake: Lake, user: UserId) -> int:
-    """Removes matrices that have a row of the user with the models trained on them, and models
-    whose matrix is not there any more. A matrix goes last: it tells which models to remove."""
+    """Removes matrices that have a row of the user with the models trained on them and the events
+    kept beside them, and models and events whose matrix is not there any more. A matrix goes last:
+    it tells what to remove."""
     matrices = lake.root / HISTORIES.name
     naming = {
         partition.path.name
@@ -95,7 +96,10 @@ def _drop_matrices(lake: Lake, user: UserId) -> int:
     }
     models = [
         folder
-        for folder in fresh(lake.root / MODELS).glob("*/as_of=*")
+        for folder in (
+            *fresh(lake.root / MODELS).glob("*/as_of=*"),
+            *fresh(lake.root / RECENT_EVENTS.name).glob("as_of=*"),
+        )
         if folder.name in naming or not (matrices / folder.name / MANIFEST).is_file()
     ]
     gone = [*models, *(matrices / name for name in sorted(naming))]

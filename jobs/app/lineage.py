@@ -38,13 +38,18 @@ from recsys.schemas import (
     LISTS,
     QUARANTINE,
     RAW,
+    RECENT_EVENTS,
     Table,
 )
 from recsys.sections.sources import Source
 
-Group = Literal["sources", "raw", "profiles", "models", "holdout models", "published"]
+Group = Literal[
+    "sources", "raw", "profiles", "recent events", "models", "holdout models", "published"
+]
 """Datasets that the configuration says the names of."""
-_TABLES: Final = {table.name: table for table in (QUARANTINE, ITEMS, HISTORIES, LISTS, FALLBACK)}
+_TABLES: Final = {
+    table.name: table for table in (QUARANTINE, ITEMS, HISTORIES, RECENT_EVENTS, LISTS, FALLBACK)
+}
 _MATRIX: Final = (HISTORIES.name, ITEMS.name)
 _CHOICE: Final = f"{MODELS}/{CHOICE}"
 _PUBLISHED: Final = {
@@ -68,11 +73,13 @@ class Flow:
 FLOWS: Final[Mapping[str, Flow]] = {
     "extract_sources": Flow(["sources"], ["raw"]),
     "check_sources": Flow(["raw"], stage="sources"),
-    "build_matrix": Flow(["raw"], [*_MATRIX, QUARANTINE.name]),
+    "build_matrix": Flow(["raw"], [*_MATRIX, QUARANTINE.name, "recent events"]),
     "check_matrix": Flow(_MATRIX, stage="matrix"),
     "train_generators": Flow([*_MATRIX, "profiles"], ["models", "holdout models"]),
-    "choose_ranking": Flow([*_MATRIX, "profiles", "holdout models"], [_CHOICE]),
-    "rank_lists": Flow([*_MATRIX, "profiles", "models", _CHOICE], [LISTS.name, FALLBACK.name]),
+    "choose_ranking": Flow([*_MATRIX, "profiles", "recent events", "holdout models"], [_CHOICE]),
+    "rank_lists": Flow(
+        [*_MATRIX, "profiles", "recent events", "models", _CHOICE], [LISTS.name, FALLBACK.name]
+    ),
     "check_lists": Flow([LISTS.name, *_MATRIX], stage="lists"),
     "publish_lists": Flow([*_PUBLISHED], ["published"]),
 }
@@ -157,6 +164,7 @@ class Places:
         groups: Mapping[str, Sequence[str]] = {
             "raw": [RAW[source].name for source in configured],
             "profiles": [RAW[source].name for source in configured if source.endswith("profiles")],
+            "recent events": [RECENT_EVENTS.name] if self.config.objectives else [],
             "models": [f"{MODELS}/{generator}" for generator in used],
             "holdout models": [f"{MODELS}/{HOLDOUT_MODEL.format(each)}" for each in used],
         }

@@ -80,6 +80,8 @@ class Answer:
     said: Sequence[Said] = ()
     stages: Sequence[Stage] = ()
     features: Mapping[str, float] = field(default_factory=dict)
+    chances: Mapping[str, float] = field(default_factory=dict)
+    """What the chance of a like and each objective add to the score."""
     remarks: Sequence[str] = ()
 
 
@@ -117,7 +119,15 @@ class ExplainedRun:
         said = [_said(voice, names, titles) for voice in found.voices]
         titles = {name: title for name, title in titles.items() if name in asked}
         return Answer(
-            verdict, kept, titles, found.score, said, found.stages, found.features, remarks
+            verdict,
+            kept,
+            titles,
+            found.score,
+            said,
+            found.stages,
+            found.features,
+            found.chances,
+            remarks,
         )
 
     def _rules(self, history: pa.RecordBatch, user: int, item: int, pair: Pair) -> Iterator[str]:

@@ -76,6 +76,11 @@ def _show(found: Answer, pair: Pair, run: AskedRun, *, as_json: bool) -> None:
         for stage in found.stages:
             if stage.remark:
                 typer.echo("\n".join(wrap(f"{stage.name}: {stage.remark}", _WIDE)))
+    if found.chances:
+        typer.echo()
+        added = [*found.chances.items(), ("score", sum(found.chances.values()))]
+        shown = ((name, f"{part:+.4f}") for name, part in added)
+        show_table((words("chance of"), number("added to the score")), shown)
     if found.features:
         typer.echo()
         strongest = list(found.features.items())[:_FEATURES]

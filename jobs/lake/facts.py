@@ -65,6 +65,13 @@ class HistoriesFacts(ManifestFacts):
     """Events without those that were delivered twice."""
 
 
+class RecentEventsFacts(ManifestFacts):
+    """Facts of the events that objectives ask about."""
+
+    objectives: Mapping[str, str]
+    """The outcome that each asks about, as `Objective.outcome` writes it."""
+
+
 class MadeFacts(ManifestFacts):
     """Facts of anything that is made for a night."""
 

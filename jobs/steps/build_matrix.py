@@ -9,6 +9,7 @@ import argparse
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Final
 
@@ -18,20 +19,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
-from jobs.lake.facts import HistoriesFacts, ItemsFacts, QuarantineFacts
+from jobs.lake.facts import HistoriesFacts, ItemsFacts, QuarantineFacts, RecentEventsFacts
 from jobs.lake.manifests import DataFile
-from jobs.lake.partitions import Partition
+from jobs.lake.partitions import Draft, Partition
 from jobs.night_log import night_step
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.sinks.postgres.forgotten import forgotten
 from jobs.spark.session import executor_errors, in_arrow, numbered_tasks, session, task_numbers
 from jobs.stores.run_stats import no_events
-from jobs.tasks.histories import COUNTS, PART, HistoryMaker
+from jobs.tasks.histories import COUNTS, PART, RECENT, HistoryMaker, RecentKeeper
 from jobs.tasks.raw_files import Judge, RawFile, Rejects, Share, Sifter, shares, unpacked
 from recsys import columns as c
 from recsys.events.histories import Weighting
+from recsys.events.recent import Keeping
 from recsys.ids import IdIndex
-from recsys.schemas import EVENT_SOURCES, HISTORIES, ITEMS, QUARANTINE, RAW
+from recsys.schemas import EVENT_SOURCES, HISTORIES, ITEMS, QUARANTINE, RAW, RECENT_EVENTS
 
 _ROWS_A_TASK: Final = 1_000_000
 """Events that one task holds in memory."""
@@ -132,7 +134,10 @@ def _write_histories(
     arguments: RunArguments,
 ) -> None:
     config, as_of = arguments.config, arguments.as_of
-    with arguments.lake.as_of(HISTORIES.name, as_of).replace() as draft:
+    with ExitStack() as drafts:
+        draft = drafts.enter_context(arguments.lake.as_of(HISTORIES.name, as_of).replace())
+        # Complete before the histories, which it goes with.
+        recent = drafts.enter_context(_recent(arguments)) if config.objectives else None
         maker = HistoryMaker(
             judge=Judge(config, as_of),
             shares=files,
@@ -144,6 +149,7 @@ def _write_histories(
                 config.event_rules(), as_of, as_of - timedelta(days=config.ranking.holdout_days)
             ),
             folder=draft.folder,
+            recent=None if recent is None else _keeper(arguments, recent),
         )
         shared = spark.sparkContext.broadcast(maker)
 
@@ -159,10 +165,29 @@ def _write_histories(
         by_user = evidence.repartitionById(maker.parts, PART)
         with executor_errors():
             written = in_arrow(by_user, write, HistoryMaker.WRITTEN).toArrow()
-        draft.files += [DataFile.model_validate(row) for row in written.to_pylist()]
+        rows = written.to_pylist()
+        draft.files += [DataFile.model_validate(row) for row in rows]
+        if recent is not None:
+            recent.files += [DataFile.model_validate_json(row[RECENT]) for row in rows]
         counts = {name: pc.sum(written[name]).as_py() or 0 for name in COUNTS}
         HistoriesFacts(**counts).note(draft)
     log.info("matrix: %s", counts)
+
+
+@contextmanager
+def _recent(arguments: RunArguments) -> Iterator[Draft]:
+    """A draft of the events that objectives ask about."""
+    objectives = arguments.config.objectives
+    with arguments.lake.as_of(RECENT_EVENTS.name, arguments.as_of).replace() as draft:
+        yield draft
+        asked = {name: each.outcome for name, each in objectives.items()}
+        RecentEventsFacts(objectives=asked).note(draft)
+
+
+def _keeper(arguments: RunArguments, draft: Draft) -> RecentKeeper:
+    config = arguments.config
+    keeping = Keeping.of(config.objectives, config.ranking.holdout_days, arguments.as_of)
+    return RecentKeeper(keeping, draft.folder)
 
 
 def _active(users: IdIndex, arguments: RunArguments) -> npt.NDArray[np.bool_]:

@@ -23,6 +23,7 @@ from jobs.stores.tunings import with_night_tuning
 from recsys.errors import MissingPartitionError
 from recsys.generators.contract import Model
 from recsys.nights import Night
+from recsys.objectives.learning import Ground, with_objectives
 from recsys.ranking.policy import RankingPolicy
 from recsys.ranking.stack import choose_policy
 
@@ -55,9 +56,14 @@ def _choice(arguments: RunArguments, night: Night) -> RankingPolicy:
     models = {name: _measured_model(arguments, name, night) for name in names}
     standing = standing_choice(arguments, night.fingerprint)
     weights = config.generators.weights()
-    return choose_policy(
+    policy = choose_policy(
         holdout, models, known.available, config.ranking, weights, config.seed, standing
     )
+    if not config.objectives:
+        return policy
+    most, seed = config.ranking.candidates, config.seed
+    ground = Ground.of(policy, holdout, models, known.available, most, known.outcomes(), seed)
+    return with_objectives(policy, ground, config.objectives)
 
 
 def _measured_model(arguments: RunArguments, name: str, night: Night) -> Model:

@@ -1,14 +1,17 @@
 """Training data, models and ranking policies in the lake."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.lake.facts import MadeFacts, ModelFacts
+from jobs.lake.facts import MadeFacts, ModelFacts, RecentEventsFacts
 from jobs.lake.partitions import Lake, Partition
 from jobs.run.entrypoint import RunArguments
 from recsys import columns as c
@@ -17,14 +20,22 @@ from recsys.as_of import AsOf
 from recsys.dataset import matrices
 from recsys.dataset.segments import segments_of, why_no_segment
 from recsys.dataset.training import Descriptions, Holdout, Training
-from recsys.errors import NoEventsError
+from recsys.errors import MissingPartitionError, NoEventsError
 from recsys.generators.contract import Model
 from recsys.generators.registry import GENERATORS
 from recsys.ids import IdIndex
 from recsys.nights import Night
+from recsys.objectives.outcomes import Events, Outcomes, outcomes, rates
 from recsys.people.eligibility import Eligibility
 from recsys.ranking.policy import RankingPolicy
-from recsys.schemas import HISTORIES, ITEMS, RAW_ITEM_PROFILES, RAW_USER_PROFILES, Table
+from recsys.schemas import (
+    HISTORIES,
+    ITEMS,
+    RAW_ITEM_PROFILES,
+    RAW_USER_PROFILES,
+    RECENT_EVENTS,
+    Table,
+)
 from recsys.sections.ids import Ids
 
 MODELS: Final = "models"
@@ -33,6 +44,14 @@ MODEL: Final = "{}"
 HOLDOUT_MODEL: Final = "holdout_{}"
 """Names of what a generator was fitted to in a full night: to everything, or to what was known
 before the holdout, and then of the holdout's users alone."""
+
+
+_LONG: Final[Any] = {
+    "rankers": True,
+    "like": {"chance": True},
+    "objectives": {"__all__": {"chance": True}},
+}
+"""What of a policy is too long for a manifest."""
 
 
 class TrainingData:
@@ -74,7 +93,36 @@ class TrainingData:
                 "be in the order of ids; see the weights and half-lives under [events], and in "
                 "which unit the sources keep times"
             )
-        return made
+        return self._with_rates(made, self._as_of)
+
+    @cached_property
+    def events(self) -> Events:
+        """The events that objectives ask about.
+
+        Raises MissingPartitionError where none were kept, or for other objectives.
+        """
+        partition = self._lake.as_of(RECENT_EVENTS.name, self._as_of)
+        asked = {name: each.outcome for name, each in self._config.objectives.items()}
+        if RecentEventsFacts.of(partition).objectives != asked:
+            raise MissingPartitionError(
+                f"{partition.label} was made for other objectives; run build_matrix again"
+            )
+        return Events.of(partition.read(RECENT_EVENTS, self._config.ids))
+
+    def _with_rates(self, known: Training, at: AsOf) -> Training:
+        """Training data with how often outcomes came, as it was known at an instant."""
+        objectives, days = self._config.objectives, self._config.ranking.holdout_days
+        if not objectives:
+            return known
+        return replace(known, rates=rates(objectives, self.events, at, days, known))
+
+    def outcomes(self) -> Mapping[str, Outcomes]:
+        """Outcomes of the days held back, by objective."""
+        since = self._as_of - timedelta(days=self._config.ranking.holdout_days)
+        return {
+            name: outcomes(objective, self.events, since, self._as_of, self.people)
+            for name, objective in self._config.objectives.items()
+        }
 
     @cached_property
     def people(self) -> Eligibility | None:
@@ -110,6 +158,8 @@ class TrainingData:
         """The holdout of the last `ranking.holdout_days`, of `ranking.most_users` at most."""
         ranking = self._config.ranking
         whole = matrices.holdout(self.histories, self.training, ranking.holdout_days)
+        before = self._as_of - timedelta(days=ranking.holdout_days)
+        whole = replace(whole, training=self._with_rates(whole.training, before))
         return whole.drawn(ranking.most_users, self._config.seed)
 
     def _profiles(self, table: Table, *, configured: bool) -> pa.Table:
@@ -161,7 +211,7 @@ def write_policy(lake: Lake, as_of: AsOf, choice: RankingPolicy, night: Night) -
     """Keeps a ranking policy. night: the one it was chosen in."""
     with model_partition(lake, CHOICE, as_of).replace() as draft:
         draft.write_arrays({CHOICE: np.frombuffer(choice.model_dump_json().encode(), np.uint8)})
-        draft.stats |= choice.model_dump(mode="json", exclude={"rankers"})
+        draft.stats |= choice.model_dump(mode="json", exclude=_LONG)
         MadeFacts(night=night).note(draft)
 
 

@@ -16,6 +16,7 @@ from jobs.tasks.raw_files import Judge, RawFile, Share, packed, unpacked
 from recsys import columns as c
 from recsys.events import judging as ev
 from recsys.events.histories import Evidence, Histories, Weighting, histories
+from recsys.events.recent import Keeping, recent_events
 from recsys.ids import IdIndex
 from recsys.schemas import EVENT_SOURCES, HISTORIES
 
@@ -24,6 +25,8 @@ PART: Final = "part"
 #: What a file of histories holds, as a task tells it.
 COUNTS: Final = ("pairs", "events", "distinct_events")
 _CONTENT: Final = "evidence"
+#: The file of recent events that a task wrote too, as JSON; null where none are kept.
+RECENT: Final = "recent"
 _EVIDENCE: Final = pa.schema(
     {
         "users": pa.int32(),
@@ -34,6 +37,20 @@ _EVIDENCE: Final = pa.schema(
         "values": pa.float64(),
     }
 )
+
+
+@dataclass(frozen=True)
+class RecentKeeper:
+    """Task that keeps recent events beside the histories."""
+
+    keeping: Keeping
+    folder: UPath
+
+    def write(self, part: int, evidence: Evidence, first: int, maker: "HistoryMaker") -> DataFile:
+        """Writes one file of the `recent_events` table. first: row of the part's first user."""
+        ids = maker.judge.config.ids
+        table = recent_events(evidence, first, self.keeping, maker.weighting, ids)
+        return write_part(self.folder, f"part-{part:05d}", table.schema, table.to_batches())
 
 
 @dataclass(frozen=True)
@@ -50,10 +67,11 @@ class HistoryMaker:
     """Users a part; part p holds the rows from p * size on."""
     weighting: Weighting
     folder: UPath
+    recent: RecentKeeper | None = None
 
     EVIDENCE: ClassVar[pa.Schema] = pa.schema({PART: pa.int32(), _CONTENT: pa.binary()})
     WRITTEN: ClassVar[pa.Schema] = pa.unify_schemas(
-        [DataFile.SCHEMA, pa.schema(dict.fromkeys(COUNTS, pa.int64()))]
+        [DataFile.SCHEMA, pa.schema(dict.fromkeys(COUNTS, pa.int64()) | {RECENT: pa.string()})]
     )
 
     @property
@@ -74,14 +92,16 @@ class HistoryMaker:
         """Writes one file of the `histories` table, and tells its name and what it holds."""
         rows = pa.Table.from_batches(batches)
         part = int(rows[PART][0].as_py())
-        evidence = unpacked(rows[_CONTENT])
         first = part * self.size
+        evidence = _numbered_from(first, unpacked(rows[_CONTENT]))
         count = min(self.size, len(self.users) - first)
-        found = histories(_numbered_from(first, evidence), count, self.weighting)
+        found = histories(evidence, count, self.weighting)
         table = self._rows(found, first, count)
         file = write_part(self.folder, f"part-{part:05d}", table.schema, table.to_batches())
         counts = (len(found.items), found.events, found.distinct_events)
         told = file.model_dump() | dict(zip(COUNTS, counts, strict=True))
+        if self.recent is not None:
+            told[RECENT] = self.recent.write(part, evidence, first, self).model_dump_json()
         yield pa.RecordBatch.from_pylist([told], schema=self.WRITTEN)
 
     def _of_file(self, file: RawFile) -> pa.Table:

@@ -1,7 +1,7 @@
 """Training data of models, and the holdout that their lists are measured on."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -28,6 +28,16 @@ class Descriptions:
 
 
 @dataclass(frozen=True)
+class OutcomeRates:
+    """How often something came of an item, or of what a user turned to, as log odds."""
+
+    items: npt.NDArray[np.float32]
+    """(items,)"""
+    users: npt.NDArray[np.float32]
+    """(users,)"""
+
+
+@dataclass(frozen=True)
 class Training:
     """Everything that was known before one instant, for models to learn from."""
 
@@ -44,6 +54,8 @@ class Training:
     """(users,) number of each user's segment, -1 where it is unknown."""
     people: Eligibility | None = None
     """Who may be shown to whom, where users and items are people."""
+    rates: Mapping[str, OutcomeRates] = field(default_factory=dict)
+    """By objective; none where none is configured."""
 
     def liked(self) -> sparse.csr_matrix:
         """(users, items) float32 decayed weights without what was only seen."""

@@ -85,7 +85,7 @@ def histories(evidence: Evidence, users: int, weighting: Weighting) -> Histories
     blocks = evidence.kinds == BLOCK
     offsets, blocked = _distinct_pairs(evidence.of(blocks), users)
     events = evidence.of(~blocks) if blocks.any() else evidence
-    distinct = _distinct_events(events)
+    distinct = distinct_events(events)
     pairs = _starts(distinct.users, distinct.items)
     weights, earlier = (
         _weights(distinct, weighting, weighting.as_of),
@@ -111,7 +111,7 @@ def histories(evidence: Evidence, users: int, weighting: Weighting) -> Histories
     )
 
 
-def _distinct_events(events: Evidence) -> Evidence:
+def distinct_events(events: Evidence) -> Evidence:
     """Events by user and item, each once, known from its first arrival on, but not beforehand."""
     values = events.values + 0.0
     bits = np.where(np.isnan(values), np.nan, values).view(np.int64)

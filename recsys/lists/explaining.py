@@ -1,7 +1,7 @@
 """Why one item is, or is not, on one user's list: what each stage of the ranking made of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from recsys.ranking.blend import Among, Blend, ByBand
 from recsys.ranking.features import feature_names
 from recsys.ranking.learned import Learned
 from recsys.ranking.scoring import Scored, blas_on_one_thread
+from recsys.ranking.weighing import Weighed
 
 PUBLISHED: Final = "published"
 """Name of the last stage, after all list steps."""
@@ -71,6 +72,9 @@ class Explanation:
     features: Mapping[str, float]
     """What each feature adds to the learned ranker's score, the strongest first; empty where
     another order stands, or the item was not among those that the ranker looks at."""
+    chances: Mapping[str, float] = field(default_factory=dict)
+    """What the chance of a like and each objective add to the score, which is their sum; empty
+    where objectives have no say in it."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +114,9 @@ class Explainer:
         rank = _rank(totals, column)
         stages = [Stage("ranking", rank), *self._stages(scored, user, item)]
         features = _moved(self.ranker.blend, scored, column, self.ranker.scorer.names)
+        chances = _weighed(self.ranker.blend, scored, column)
         score = float(totals[column])
-        return Explanation(self._dropped(rank, stages), voices, score, stages, features)
+        return Explanation(self._dropped(rank, stages), voices, score, stages, features, chances)
 
     def _voice(
         self,
@@ -196,11 +201,20 @@ def _moved(blend: Blend, scored: Scored, column: int, names: Sequence[str]) -> M
     if isinstance(blend, ByBand):
         own = blend.blends[int(blend.bands[scored.users[0]])]
         return _moved(own, scored, column, names)
+    if isinstance(blend, Weighed):
+        return _moved(blend.blend, scored, column, names)
     parts = blend.moved(scored, column) if isinstance(blend, Learned) else None
     if parts is None:
         return {}
     added = dict(zip(feature_names(names), parts[:-1].tolist(), strict=True))
     return dict(sorted(added.items(), key=lambda pair: -abs(pair[1])))
+
+
+def _weighed(blend: Blend, scored: Scored, column: int) -> Mapping[str, float]:
+    """What chances add to the score; empty where no objective has a say."""
+    if isinstance(blend, Among):
+        return _weighed(blend.blend, scored.among(blend.generators), column)
+    return blend.parts(scored, column) if isinstance(blend, Weighed) else {}
 
 
 def _rank(scores: Scores, column: int) -> int:

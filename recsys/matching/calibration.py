@@ -10,6 +10,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from recsys.arrays import Floats, Ints, Mask
+from recsys.ranking.weighing import Curve
 
 BINS: Final = 10
 """Bins of the calibration error, each of as many pairs."""
@@ -25,6 +26,9 @@ class Calibration(Protocol):
 
     def chances(self, scores: Floats) -> Floats:
         """(n,) chance of a yes by (n,) score."""
+
+    def as_curve(self) -> Curve:
+        """The same in numbers, to be kept."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,10 @@ class Platt:
         """See `Calibration`."""
         return np.asarray(expit(self.slope * scores + self.intercept))
 
+    def as_curve(self) -> Curve:
+        """See `Calibration`."""
+        return Curve(slope=self.slope, intercept=self.intercept)
+
 
 @dataclass(frozen=True)
 class Isotonic:
@@ -63,6 +71,12 @@ class Isotonic:
         """See `Calibration`."""
         level = self.steps.predict(scores)
         return np.asarray((1.0 - _SLOPE) * level + _SLOPE * self.curve.chances(scores))
+
+    def as_curve(self) -> Curve:
+        """See `Calibration`."""
+        bends = (self.steps.X_thresholds_.tolist(), self.steps.y_thresholds_.tolist())
+        levels, share = tuple(zip(*bends, strict=True)), 1.0 - _SLOPE
+        return self.curve.as_curve().model_copy(update={"levels": levels, "share": share})
 
 
 KINDS: Final[Mapping[str, type[Platt] | type[Isotonic]]] = {"Platt": Platt, "isotonic": Isotonic}

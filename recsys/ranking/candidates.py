@@ -47,7 +47,7 @@ def candidates(scored: Scored, most: int) -> Candidates:
     open_ = scored.scores[0][lines, columns] > -np.inf
     lines, columns = lines[open_], columns[open_]
     parts = [scores[lines, columns] for scores in scored.scores]
-    ranks = np.stack([_ranks(lines, columns, part) for part in parts])
+    ranks = np.stack([places_of(lines, columns, part) for part in parts])
     return Candidates(lines, columns, ranks)
 
 
@@ -98,10 +98,14 @@ def leaders(lines: Ints, columns: Ints, scores: Scores, most: int) -> npt.NDArra
 
     lines: (p,) ascending. Of equal scores the lower column is first.
     """
-    return _ranks(lines, columns, scores) <= most
+    return places_of(lines, columns, scores) <= most
 
 
-def _ranks(lines: Ints, columns: Ints, scores: Scores) -> Ints:
+def places_of(lines: Ints, columns: Ints, scores: Scores) -> Ints:
+    """(p,) the place of each candidate among those of its line, from 1, greatest score first.
+
+    lines: (p,) ascending. Of equal scores the lower column is first.
+    """
     counts = np.bincount(lines)
     places = np.arange(len(lines)) - offsets_of(counts)[lines]
     keys = np.full((len(counts), counts.max(initial=0)), ~np.uint64(0))

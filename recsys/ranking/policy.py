@@ -16,6 +16,8 @@ from recsys.ranking.blend import Among, Blend, ByBand, RankFusion, WeightedSum
 from recsys.ranking.features import ItemUserFeatures
 from recsys.ranking.learned import Learned
 from recsys.ranking.scoring import Scorer
+from recsys.ranking.weighing import Chance, OutcomeFeatures, Weighed
+from recsys.sections.objectives import LIKE
 
 Method = Literal["learned", "sum", "fusion", "single"]
 
@@ -63,6 +65,33 @@ class Standing(BaseModel):
     """By band of users."""
 
 
+class LearntObjective(BaseModel):
+    """An objective as the holdout taught it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    weight: float
+    outcomes: int
+    """Candidates that it came of."""
+    candidates: int
+    """Candidates of whom it is known."""
+    chance: Chance | None = None
+    """None where it is left out."""
+    error: float | None = None
+    """Expected calibration error on users that the chance was not learnt from."""
+    reason: str = ""
+    """Why it is left out."""
+
+    def line(self, name: str) -> str:
+        """One line for the log."""
+        if self.chance is None:
+            return f"objective {name} is left out: {self.reason}"
+        return (
+            f"objective {name}: weight {self.weight:g}, came of {self.outcomes:,} of "
+            f"{self.candidates:,} candidates, expected calibration error {self.error:.4f}"
+        )
+
+
 class RankingPolicy(BaseModel):
     """Order of a run's lists by band, and the reasons."""
 
@@ -81,6 +110,9 @@ class RankingPolicy(BaseModel):
     have a say in any order."""
     standing: Standing | None = None
     """The earlier choice that this one was made against; None where there was none."""
+    like: LearntObjective | None = None
+    """The chance of a like that objectives are weighed against; None where there are none."""
+    objectives: Mapping[str, LearntObjective] = {}
 
     def stands(self, as_of: AsOf) -> Standing:
         """This choice as a later one has to beat it. as_of: the date that it was made for."""
@@ -127,8 +159,25 @@ class RankingPolicy(BaseModel):
         orders = [self.orders[name] for name in BANDS]
         blends = [ways.get(each.method, WeightedSum(of_heard(each.weights))) for each in orders]
         one = len({(order.method, order.weights) for order in orders}) == 1
-        blend = blends[0] if one else ByBand(blends, bands)
+        blend = self._weighed(
+            blends[0] if one else ByBand(blends, bands), scorer, training, most, users
+        )
         return Among(blend, heard) if len(heard) < len(scorer.names) else blend
+
+    def _weighed(
+        self, blend: Blend, scorer: Scorer, training: Training, most: int, users: Ints | None
+    ) -> Blend:
+        """The blend with objectives, where some have a say."""
+        like = None if self.like is None else self.like.chance
+        heard = {
+            name: (each.weight, each.chance)
+            for name, each in self.objectives.items()
+            if each.chance is not None and each.weight
+        }
+        if like is None or not heard:
+            return blend
+        features = OutcomeFeatures.of(training, users)
+        return Weighed(blend, like, heard, most, scorer, features)
 
     @property
     def heard(self) -> Ints:
@@ -165,6 +214,12 @@ class RankingPolicy(BaseModel):
                 measured("ndcg_of", value, order.errors.get(way), band, way)
                 for way, value in order.validation.items()
             ]
+        learnt = {**({LIKE: self.like} if self.like else {}), **self.objectives}
+        for name, each in learnt.items():
+            rows.append(RunMetric("objective_outcomes", float(each.outcomes), label=name))
+            if each.error is not None:
+                rows.append(RunMetric("objective_weight", each.weight, label=name))
+                rows.append(RunMetric("objective_calibration_error", each.error, label=name))
         return rows
 
     @property
@@ -173,7 +228,8 @@ class RankingPolicy(BaseModel):
         return {band: order.method for band, order in self.orders.items()}
 
     def summary(self) -> str:
-        """One line a band, and one for each generator that is left out."""
+        """One line a band, one for each generator that is left out, and one for each objective."""
         lines = [f"{band}: {order.reason}" for band, order in self.orders.items()]
         lines += [f"{name} is left out: it {why}" for name, why in self.left_out.items()]
+        lines += [each.line(name) for name, each in self.objectives.items()]
         return "\n".join(lines)

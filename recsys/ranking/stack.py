@@ -10,7 +10,7 @@ from recsys.dataset.training import Holdout, Training
 from recsys.generators.contract import Model, Rows
 from recsys.ranking.choice import choose
 from recsys.ranking.features import ItemUserFeatures
-from recsys.ranking.holdout import holdout_candidates
+from recsys.ranking.holdout import HoldoutCandidates, holdout_candidates
 from recsys.ranking.policy import RankingPolicy, Standing
 from recsys.ranking.scoring import Scorer
 from recsys.sections.ranking import Ranking
@@ -35,19 +35,34 @@ def choose_policy(
     models: fitted on `holdout.training`, of `holdout.users` alone (`Model.of_users`).
     available: ascending item rows.
     """
+    found, names = measured_candidates(holdout, models, available, ranking.candidates)
+    return choose(found, bands_of_users(holdout), names, weights, ranking, seed, standing)
+
+
+def measured_candidates(
+    holdout: Holdout, models: Mapping[str, Model], available: Rows, most: int
+) -> tuple[HoldoutCandidates, Sequence[str]]:
+    """The candidates of the holdout's users, and the names of the generators.
+
+    models, available: see `choose_policy`. most: candidates of each generator.
+    """
     users, ages = holdout.users, holdout.ages
     training = holdout.training
     people = None if training.people is None else training.people.of_users(users)
     scorer = Scorer.of(models, available, training.history.shape[1], people)
     found = holdout_candidates(
         scorer,
-        ItemUserFeatures.of(holdout.training).of_users(users),
+        ItemUserFeatures.of(training).of_users(users),
         np.arange(len(users)),
-        seen(holdout.training, users),
+        seen(training, users),
         holdout.relevant,
         # Where times lack, all ages are equal, and none is above the median.
         ages > np.median(ages) if len(ages) else np.empty(0, dtype=bool),
-        ranking.candidates,
+        most,
     )
-    bands = bands_of(np.diff(holdout.training.history.indptr))[users]
-    return choose(found, bands, scorer.names, weights, ranking, seed, standing)
+    return found, scorer.names
+
+
+def bands_of_users(holdout: Holdout) -> Ints:
+    """(u,) the band of each user of a holdout."""
+    return bands_of(np.diff(holdout.training.history.indptr))[holdout.users]
