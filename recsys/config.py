@@ -23,7 +23,7 @@ from recsys.sections.gates import Gates
 from recsys.sections.ids import Ids
 from recsys.sections.lists import Lists
 from recsys.sections.nights import Nights
-from recsys.sections.objectives import LIKE, Objective
+from recsys.sections.objectives import Objective
 from recsys.sections.people import People
 from recsys.sections.ranking import Ranking
 from recsys.sections.segments import Segments
@@ -122,10 +122,8 @@ class Config(Section):
     def objectives_can_be_known(self) -> Self:
         for name, objective in self.objectives.items():
             where = f"objectives.{name}"
-            if name == LIKE:
-                raise ValueError(
-                    f"{where}: {LIKE} is what lists are ordered by anyway; name it otherwise"
-                )
+            if name in TAKEN:
+                raise ValueError(f"{where}: {name} is another figure of lists; name it otherwise")
             for kind in objective.events:
                 if kind not in self.event_rules():
                     known = ", ".join(self.event_rules())

@@ -1,19 +1,17 @@
 """`recsys evaluate`: how good the lists are, on any data that can be split."""
 
-import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import numpy as np
 import typer
 from rich.console import Console
 
 from jobs.app.evaluation import BLEND, PUBLISHED, Quality, Steps, Trial, try_stack
-from jobs.cli.output import number, show_table, show_text, words
+from jobs.cli.output import check_writable, number, show_table, show_text, words, write_json
 from jobs.cli.people import ANSWER_DAYS, DescriptionFiles, Sides, show_people, try_people
 from jobs.run.settings import load_config
 from jobs.sources.pair_files import read_descriptions, read_ids, read_numbered
@@ -101,7 +99,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     Example: recsys evaluate --train train.parquet --test test.parquet --k 20
     Example: recsys evaluate --people decisions.csv --k 3 --k 5
     """
-    _check_writable(out)
+    check_writable(out, "--json")
     chosen = load_config(config)
     if people is not None:
         _check_alone(train, split, bands=bands, tune_minutes=tune_minutes)
@@ -110,7 +108,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
                 people, test, DescriptionFiles(users, items), sides, answer_days, k, chosen, steps
             )
         show_people(tried)
-        _write(out, tried.as_dict())
+        write_json(out, tried.as_dict())
         return
     if train is None:
         raise SettingsError("there is nothing to evaluate; pass --train or --people")
@@ -119,7 +117,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     with _progress() as steps:
         trial = try_stack(data, parts, label, chosen, places, steps, tune_minutes)
     show(trial, bands=bands)
-    _write(out, trial.as_dict())
+    write_json(out, trial.as_dict())
 
 
 def _read_pairs(
@@ -163,27 +161,6 @@ def _check_alone(
     for name, value in others.items():
         if value:
             raise SettingsError(f"--{name} does not go with --people; leave one of both out")
-
-
-def _write(out: Path | None, figures: Mapping[str, Any]) -> None:
-    """Writes all figures where they are asked for."""
-    if out is not None:
-        text = json.dumps(figures, indent=1, allow_nan=False)
-        out.write_text(text + "\n", encoding="utf-8")
-
-
-def _check_writable(out: Path | None) -> None:
-    """Refuses a file that could not be written after all the work."""
-    if out is None:
-        return
-    try:
-        there = out.exists()
-    except OSError as error:
-        raise SettingsError(f"--json {out}: {error.strerror}") from None
-    if not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
-        raise SettingsError(f"--json {out}: {out.parent} is no folder that can be written to")
-    if there and not (out.is_file() and os.access(out, os.W_OK)):
-        raise SettingsError(f"--json {out}: is no file that can be written to")
 
 
 def _known(test: Path, role: str, wanted: Ints, learnt: Ints, described: Path | None) -> str:

@@ -80,6 +80,11 @@ _COMMANDS: Final = (
         "Fit both stages on one part of some pairs and measure the lists on the other.",
     ),
     Deferred(
+        "frontier",
+        "jobs.cli.frontier:frontier",
+        "Measure what each weight of [objectives] buys and costs, on the days held back.",
+    ),
+    Deferred(
         "export-pairs",
         "jobs.cli.export:export_pairs",
         "Write the matrix as of an instant as a file of pairs, for `recsys evaluate`.",

@@ -1,8 +1,9 @@
 """Tables and JSON as every command prints them: whole at 80 columns, plain in a pipe."""
 
 import json
+import os
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from recsys.as_of import AsOf
+from recsys.errors import SettingsError
 
 _READABLE: Final = 100
 """Columns that lines of text take at most."""
@@ -69,6 +71,27 @@ def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], title: 
 def show_json(value: Any) -> None:
     """Prints data as JSON: dataclasses as objects, instants in UTC, what is not known as null."""
     typer.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=_plain))
+
+
+def write_json(out: Path | None, figures: Mapping[str, Any]) -> None:
+    """Writes all figures where they are asked for."""
+    if out is not None:
+        text = json.dumps(figures, indent=1, allow_nan=False)
+        out.write_text(text + "\n", encoding="utf-8")
+
+
+def check_writable(out: Path | None, option: str) -> None:
+    """Refuses a file that could not be written after all the work. option: that names it."""
+    if out is None:
+        return
+    try:
+        there = out.exists()
+    except OSError as error:
+        raise SettingsError(f"{option} {out}: {error.strerror}") from None
+    if not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
+        raise SettingsError(f"{option} {out}: {out.parent} is no folder that can be written to")
+    if there and not (out.is_file() and os.access(out, os.W_OK)):
+        raise SettingsError(f"{option} {out}: is no file that can be written to")
 
 
 def _plain(value: Any) -> Any:

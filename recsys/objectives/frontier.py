@@ -13,10 +13,11 @@ from typing import Final
 import numpy as np
 
 from recsys.arrays import Floats, Ints
+from recsys.dataset.training import Training
 from recsys.evaluation.concentration import exposures, gini
 from recsys.evaluation.run_metrics import ERRORS_OF_95
 from recsys.evaluation.significance import Gain, standard_error
-from recsys.objectives.learning import LEAST, Ground
+from recsys.objectives.learning import LEAST, Ground, Labelled
 from recsys.ranking.candidates import places_of
 from recsys.ranking.scoring import blas_on_one_thread
 from recsys.sections.base import READ_PLACES
@@ -24,9 +25,9 @@ from recsys.sections.objectives import LIKE
 
 Weights = Mapping[str, float]
 
+MATCHES: Final = "matches"
 COVERAGE: Final = "coverage"
 GINI: Final = "gini"
-BOTH: Final = "both"
 _STEPS: Final = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 """Multiples of the weight at which an objective counts as much as a like."""
 _JOINT_STEPS: Final = (0.0, 0.5, 2.0)
@@ -59,7 +60,8 @@ class Point:
 
     weights: Weights
     by_user: Mapping[str, Floats]
-    """(u,) NDCG@20 of likes, then outcomes a place of each objective; NaN where none is known."""
+    """(u,) NDCG@20 of likes, then outcomes a place of each objective, and matches among people; NaN
+    where none is known."""
     of_lists: Mapping[str, Figure]
     """Coverage and Gini coefficient of exposure, of all lists together."""
 
@@ -111,10 +113,13 @@ class Frontier:
         return _dominates(self.points[one], self.points[other], self.wanted)
 
 
-def frontier(ground: Ground, configured: Weights, items: int) -> Frontier:
+def frontier(
+    ground: Ground, configured: Weights, items: int, matches: Labelled | None = None
+) -> Frontier:
     """Measures lists by the configured weights and by others around them.
 
-    items: that may be listed.
+    items: that may be listed. matches: candidates who are a match of the user; None where items are
+    no people.
     """
     few = {name: ground.enough(name) for name in configured if ground.enough(name) < LEAST}
     left_out = {
@@ -123,7 +128,10 @@ def frontier(ground: Ground, configured: Weights, items: int) -> Frontier:
     heard = {name: weight for name, weight in configured.items() if name not in few}
     with blas_on_one_thread():
         chances = {name: ground.held_out(name) for name in (LIKE, *heard)}
-    lists = _Lists(ground, chances, items)
+    labels = {name: ground.labels[name] for name in heard}
+    if matches is not None:
+        labels[MATCHES] = matches
+    lists = _Lists(ground, chances, labels, items)
     points = [lists.measured(weights) for weights in grid(heard, _equal(chances))]
     wanted = {LIKE: 1} | {name: -1 if weight < 0 else 1 for name, weight in heard.items()}
     front = frozenset(
@@ -132,6 +140,22 @@ def frontier(ground: Ground, configured: Weights, items: int) -> Frontier:
         if not any(_dominates(other, point, wanted) for other in points)
     )
     return Frontier(points, wanted, front, len(ground.users), left_out)
+
+
+def matched(ground: Ground, now: Training) -> Labelled | None:
+    """Candidates with whom the user has turned to each other; None where items are no people.
+
+    now: what is known at the end of the holdout.
+    """
+    people = now.people
+    if people is None:
+        return None
+    backs = people.items[ground.users[ground.lines]]
+    others = people.persons[ground.items]
+    there = (backs >= 0) & (others < now.history.shape[0])
+    liked = np.zeros(len(backs), np.bool_)
+    liked[there] = np.asarray(now.history[others[there], backs[there]]).ravel() > 0
+    return Labelled(ground.labels[LIKE].yes & liked, np.ones(len(backs), np.bool_))
 
 
 def grid(configured: Weights, equal: Weights) -> list[Weights]:
@@ -185,6 +209,8 @@ class _Lists:
 
     ground: Ground
     chances: Mapping[str, Floats]
+    labels: Mapping[str, Labelled]
+    """Of what is counted by places."""
     items: int
 
     def measured(self, weights: Weights) -> Point:
@@ -194,8 +220,8 @@ class _Lists:
         places = places_of(ground.lines, columns, scores.astype(np.float32))
         first = np.flatnonzero(places <= READ_PLACES)
         by_user = {LIKE: ground.candidates.ndcg(scores.astype(np.float32))}
-        for name in weights:
-            by_user[name] = self._came(name, first)
+        for name, labelled in self.labels.items():
+            by_user[name] = self._came(labelled, first)
         return Point(weights, by_user, self._of_lists(first, places[first]))
 
     def _scores(self, weights: Weights) -> Floats:
@@ -206,9 +232,9 @@ class _Lists:
             total += weight * self.chances[name]
         return total
 
-    def _came(self, name: str, first: Ints) -> Floats:
+    def _came(self, labelled: Labelled, first: Ints) -> Floats:
         """(u,) outcomes a place of which the outcome is known."""
-        labelled, lines = self.ground.labels[name], self.ground.lines[first]
+        lines = self.ground.lines[first]
         count = len(self.ground.users)
         yes = np.bincount(lines, labelled.yes[first] & labelled.known[first], count)
         known = np.bincount(lines, labelled.known[first], count)

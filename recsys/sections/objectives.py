@@ -9,6 +9,8 @@ from recsys.sections.base import Count, Name, Section
 
 LIKE: Final = "like"
 """Name of what objectives stand beside."""
+TAKEN: Final = (LIKE, "matches", "coverage", "gini")
+"""Names of other figures of lists."""
 
 
 class Objective(Section):
