@@ -23,7 +23,7 @@ from recsys.sections.gates import Gates
 from recsys.sections.ids import Ids
 from recsys.sections.lists import Lists
 from recsys.sections.nights import Nights
-from recsys.sections.objectives import Objective
+from recsys.sections.objectives import TAKEN, Objective
 from recsys.sections.people import People
 from recsys.sections.ranking import Ranking
 from recsys.sections.segments import Segments

@@ -25,7 +25,7 @@ from recsys.ranking.policy import BandPolicy, RankingPolicy
 
 AS_OF: Final = AsOf.parse("2026-01-01")
 DAYS, HOLDOUT_DAYS = 60, 14
-USERS, ITEMS, GROUPS = 400, 120, 4
+USERS, ITEMS, GROUPS = 250, 120, 4
 BAIT: Final = np.arange(0, ITEMS, 5)
 """Items that everybody likes twice as often as others, and that half of those report."""
 REPORTED: Final = 0.5
@@ -60,8 +60,10 @@ def drawn(seed: int) -> Evidence:
     users, items = [], []
     for user in range(USERS):
         own = pull * np.where((group == user % GROUPS) | (pull > 1.0), 1.0, 0.05)
-        users += [user] * 24
-        items += rng.choice(ITEMS, 24, replace=False, p=own / own.sum()).tolist()
+        # As many as chance has it: of a fixed number the first days would tell the last.
+        many = int(rng.gamma(4.0, 4.0)) + 4
+        users += [user] * many
+        items += rng.choice(ITEMS, many, replace=False, p=own / own.sum()).tolist()
     count, end = len(users), int(AS_OF.instant.timestamp()) * 1_000_000
     at = end - rng.integers(2 * _DAY // 24, DAYS * _DAY, count)
     reported = (pull[items] > 1.0) & (rng.random(count) < REPORTED)

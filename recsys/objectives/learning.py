@@ -174,9 +174,12 @@ def _fitted(features: Features, yes: Mask, lines: Ints, rising: int, seed: int) 
         held[theirs] = scaled[theirs] @ coefficients + intercept
     curve = Calibrated.fit(held, yes, seed).calibration.as_curve()
     coefficients, intercept = _regression(scaled, yes, rising)
-    plain = coefficients / sizes
+    plain, ends = coefficients / sizes, (features.min(axis=0), features.max(axis=0))
     return Chance(
-        coefficients=tuple(plain.tolist()), intercept=float(intercept - means @ plain), curve=curve
+        coefficients=tuple(plain.tolist()),
+        bounds=tuple(zip(*(end.tolist() for end in ends), strict=True)),
+        intercept=float(intercept - means @ plain),
+        curve=curve,
     )
 
 

@@ -52,6 +52,9 @@ class Chance(BaseModel):
 
     coefficients: tuple[float, ...]
     """Of each feature."""
+    bounds: tuple[tuple[float, float], ...]
+    """The least and the greatest value of each that it was learnt from; what is beyond counts as
+    they do, since nobody knows better."""
     intercept: float
     curve: Curve
 
@@ -61,9 +64,10 @@ class Chance(BaseModel):
         Feature by feature, so that a chance does not depend on who else is in the chunk.
         """
         scores = np.full(len(features), self.intercept)
-        for place, coefficient in enumerate(self.coefficients):
+        pairs = zip(self.coefficients, self.bounds, strict=True)
+        for place, (coefficient, bounds) in enumerate(pairs):
             if coefficient:
-                scores += coefficient * features[:, place].astype(np.float64)
+                scores += coefficient * np.clip(features[:, place].astype(np.float64), *bounds)
         return self.curve.chances(scores)
 
 
