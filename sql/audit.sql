@@ -11,10 +11,11 @@ FROM recs.user_list AS l
 WHERE l.run_id = {run_id}
 
 -- name: run
--- One run: its as-of, whether its lists are still there, how each band of users was ordered, the NDCG of
--- that, and how many items and users its lists could have reached. Parameter: run_id.
+-- One run: its as-of, whether its lists are still there, how each band of users was ordered, weights of
+-- objectives, the NDCG of that, and how many items and users its lists could have reached. Parameter: run_id.
 SELECT
     r.run_id, r.as_of, r.status, r.stats -> 'models' -> 'choice' -> 'orders' AS orders,
+    r.stats -> 'models' -> 'choice' -> 'weighed' AS weighed,
     r.audit -> 'figures' -> 'ndcg' AS ndcg,
     (r.stats -> 'matrix' ->> 'available_items')::bigint AS available_items,
     (r.stats ->> 'active_users')::bigint AS active_users,

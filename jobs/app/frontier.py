@@ -28,6 +28,7 @@ from recsys.evaluation.significance import Gain
 from recsys.objectives.frontier import Figure, Frontier, Weights, frontier, matched
 from recsys.objectives.learning import LEAST, Ground
 from recsys.ranking.policy import RankingPolicy
+from recsys.sections.base import READ_PLACES
 from recsys.sections.objectives import LIKE
 
 
@@ -62,10 +63,12 @@ class MeasuredFrontier:
         }
 
     def drawn(self) -> str:
-        """NDCG@20 of likes over the outcomes a place of each objective, a chart each, as SVG."""
+        """NDCG@20 over the outcomes a place of each objective, a chart each, as SVG."""
         found, one = self.found, len(self.found.wanted) == 2
         charts = [
-            front(self._spots(name), (f"{name}, outcomes a place", "NDCG@20 of likes"), joined=one)
+            front(
+                self._spots(name), (f"{name}, outcomes a place", f"NDCG@{READ_PLACES}"), joined=one
+            )
             for name in found.wanted
             if name != LIKE
         ]

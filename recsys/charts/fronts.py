@@ -15,7 +15,7 @@ _STYLE: Final = (
     " .label, .now { fill: #1a2027; font-weight: 600 }"
     " .told { visibility: hidden; font-weight: 600; fill: #0072b2 } .hit { fill: transparent }"
     " .grid { stroke: #e8ecf0 } .line { fill: none; stroke: #0072b2; stroke-width: 2 }"
-    " .bar { stroke: #9aa5b1 } .one { fill: #0072b2 } .faint { fill: #9aa5b1 }"
+    " .bar { stroke: #cfd6dd } .one { fill: #0072b2 } .faint { fill: #9aa5b1 }"
     " .two.ring { fill: none; stroke: #c24f00; stroke-width: 2.5 }"
     " .two.line { stroke: #c24f00 }"
     " .mark:hover .told { visibility: visible } svg:has(.mark:hover) .now,"
@@ -60,7 +60,7 @@ def front(spots: Sequence[Spot], named: tuple[str, str], *, joined: bool = True)
     if joined:
         best = sorted((s for s in spots if s.on_front), key=lambda s: (s.x, s.y))
         frame.path([(along(s.x), up(s.y)) for s in best], "line")
-    for spot in spots:
+    for spot in sorted(spots, key=lambda s: s.on_front):
         frame.dot(along(spot.x), up(spot.y), "one" if spot.on_front else "faint", 3.5)
     for spot in spots:
         x, y = along(spot.x), up(spot.y)

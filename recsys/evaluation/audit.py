@@ -43,7 +43,7 @@ class RunFacts:
     """Columns user_id, item_ids (best first) and scores, in any order of rows; places beyond
     `gates.depth` may be missing."""
     methods: Mapping[str, str]
-    """How the lists of each band of users were ordered."""
+    """How the lists of each band of users were ordered, and weights of objectives."""
     ndcg: float | None = None
     """NDCG@20 of what ordered the lists, on the holdout; None where there was nobody."""
     available_items: int | None = None

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 
 from recsys.arrays import Ints
 from recsys.as_of import AsOf
@@ -172,7 +172,7 @@ class RankingPolicy(BaseModel):
         heard = {
             name: (each.weight, each.chance)
             for name, each in self.objectives.items()
-            if each.chance is not None and each.weight
+            if name in self.weighed and each.chance is not None
         }
         if like is None or not heard:
             return blend
@@ -222,10 +222,17 @@ class RankingPolicy(BaseModel):
                 rows.append(RunMetric("objective_calibration_error", each.error, label=name))
         return rows
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def weighed(self) -> Mapping[str, float]:
+        """Weights of the objectives that have a say."""
+        found = {n: each.weight for n, each in self.objectives.items() if each.chance is not None}
+        return {name: weight for name, weight in found.items() if weight}
+
     @property
     def methods(self) -> Mapping[str, str]:
-        """Method of each band."""
-        return {band: order.method for band, order in self.orders.items()}
+        """See `methods_of`."""
+        return methods_of(self.model_dump(include={"orders"})["orders"], self.weighed)
 
     def summary(self) -> str:
         """One line a band, one for each generator that is left out, and one for each objective."""
@@ -233,3 +240,12 @@ class RankingPolicy(BaseModel):
         lines += [f"{name} is left out: it {why}" for name, why in self.left_out.items()]
         lines += [each.line(name) for name, each in self.objectives.items()]
         return "\n".join(lines)
+
+
+def methods_of(orders: Mapping[str, Any], weighed: Mapping[str, float]) -> Mapping[str, str]:
+    """How lists are ordered, as it is compared between runs: the method of each band, and weights.
+
+    orders, weighed: of a policy, as JSON has them.
+    """
+    methods = {band: str(order["method"]) for band, order in orders.items()}
+    return methods | {f"weight of {name}": f"{weight:g}" for name, weight in weighed.items()}

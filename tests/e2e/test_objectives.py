@@ -76,6 +76,7 @@ def test_nights_with_objectives(pipeline: Pipeline, tmp_path: Path) -> None:
     check_frontier(environment, tmp_path)
     check_that_an_empty_lake_has_the_same(later, tmp_path / "empty")
     check_that_others_are_asked_for(later)
+    check_that_the_forgotten_take_their_events_along(configured, environment, later)
 
 
 def check_lists(pipeline: Pipeline, night: RunArguments) -> None:
@@ -172,3 +173,13 @@ def check_that_others_are_asked_for(later: RunArguments) -> None:
     changed = later.config.model_copy(update={"objectives": others})
     with pytest.raises(MissingPartitionError, match="made for other objectives"):
         TrainingData(replace(later, config=changed)).holdout()
+
+
+def check_that_the_forgotten_take_their_events_along(
+    pipeline: Pipeline, environment: Mapping[str, str], later: RunArguments
+) -> None:
+    """Rows are numbered around who is gone, and name nobody."""
+    user = min(pipeline.lists())
+    result = CliRunner().invoke(app, ["forget-user", str(user)], env=environment)
+    assert result.exit_code == 0, result.output
+    assert not any(later.lake.as_of(RECENT_EVENTS.name, day).exists() for day in (DAY, NEXT))

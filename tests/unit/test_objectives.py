@@ -258,12 +258,17 @@ def test_without_weight_lists_are_what_they_are_without_objectives(
     assert (near.item_rows == plain.item_rows).mean() > 0.99
 
 
-def test_an_objective_that_hardly_came_is_left_out_and_said(market: PlantedMarket) -> None:
+def test_an_objective_that_hardly_came_is_left_out_and_said(
+    market: PlantedMarket, policy: RankingPolicy
+) -> None:
     ground = market.ground
     label = ground.labels["report"]
     few = label.yes & (np.cumsum(label.yes) <= 15)
     ground.labels["report"] = type(label)(few, label.known)  # type: ignore[index]
+    taught = policy.methods
     policy = with_objectives(market.policy, ground, market.config.objectives)
+    # What the audit goes by: scores of another scale are not compared.
+    assert {*taught.items()} - {*policy.methods.items()} == {("weight of report", "-1")}
     assert policy.objectives["report"].chance is None
     assert "objective report is left out: it came to" in policy.summary()
     everybody = np.arange(5)

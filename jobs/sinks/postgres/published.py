@@ -16,6 +16,7 @@ from recsys import columns as c
 from recsys.as_of import AsOf
 from recsys.errors import RunNotThereError
 from recsys.evaluation.audit import RunFacts
+from recsys.ranking.policy import methods_of
 from recsys.schemas import LISTS
 from recsys.sections.ids import Ids, IdType
 
@@ -37,7 +38,7 @@ def run_facts(uri: SecretStr, run_id: int, ids: Ids, depth: int) -> RunFacts:
     return RunFacts(
         as_of=row.as_of,
         lists=lists,
-        methods={band: order["method"] for band, order in (row.orders or {}).items()},
+        methods=methods_of(row.orders or {}, row.weighed or {}),
         ndcg=row.ndcg,
         available_items=row.available_items,
         active_users=row.active_users,
@@ -86,6 +87,8 @@ class KeptRun:
     as_of: AsOf
     status: str
     orders: Mapping[str, Any] | None
+    weighed: Mapping[str, float] | None
+    """Weights of objectives; None of a run of an earlier version."""
     ndcg: float | None
     available_items: int | None
     active_users: int | None
