@@ -180,8 +180,8 @@ def _came_between(keys: Ints, after: Ints, until: Ints, others: Ints, occurred: 
     """
     keys, times = np.concatenate([others, keys]), np.concatenate([occurred, after])
     asks = np.arange(len(keys)) >= len(others)
-    # An event at the instant itself is not later than it.
-    order = np.lexsort((asks, times, keys))
+    # Of equal times events come first, for they are not later.
+    order = np.lexsort((times, keys))
     places = np.where(asks[order], len(order), np.arange(len(order)))
     following = np.append(order, -1)[np.minimum.accumulate(places[::-1])[::-1]]
     next_event = np.empty(len(order), np.int64)

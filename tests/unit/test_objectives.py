@@ -1,11 +1,13 @@
 """Objectives: what came of items by hand, and a planted trade-off found again."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.special import expit
 
 from recsys import columns as c
 from recsys.charts.fronts import Spot, front
@@ -15,8 +17,8 @@ from recsys.events.recent import Keeping, recent_events
 from recsys.lists.ranked import RankedLists
 from recsys.lists.ranker import Ranker
 from recsys.objectives.frontier import Frontier, Point, frontier, grid
-from recsys.objectives.learning import Ground, with_objectives
-from recsys.objectives.outcomes import Events, outcomes
+from recsys.objectives.learning import Ground, Labelled, with_objectives
+from recsys.objectives.outcomes import Events, outcomes, rates
 from recsys.people.eligibility import Eligibility
 from recsys.ranking.policy import RankingPolicy
 from recsys.ranking.stack import seen
@@ -68,9 +70,10 @@ def test_a_return_is_more_than_a_day_and_at_most_so_many_days_later() -> None:
         (2, 5, "like", 10), (2, 6, "view", 3),  # at the last moment
         (3, 5, "like", 6.9), (3, 5, "view", 1),  # nobody knows yet
         (4, 5, "view", 9), (4, 5, "view", 7),  # not turned to
+        (6, 5, "like", 9), (6, 6, "view", 8),  # a day later to the instant
         (5, 5, "like", 12), (5, 5, "like", 10.5),  # the first one counts
     )  # fmt: skip
-    yes, no = pairs((2, 5), (5, 5)), pairs((1, 5))
+    yes, no = pairs((2, 5), (5, 5)), pairs((1, 5), (6, 5))
     assert came(RETURN, found) == {"yes": yes, "no": no, "open": pairs((3, 5))}
 
 
@@ -170,6 +173,30 @@ def test_chances_are_as_planted_on_users_who_did_not_teach_them(
     reports = report.chance.of(ground.of_name("report"))
     assert reports[bait].mean() / likes[bait].mean() == pytest.approx(REPORTED, abs=0.05)
     assert reports[~bait].mean() < 0.05 * reports[bait].mean()
+
+
+def test_rates_are_those_known_by_then(market: PlantedMarket) -> None:
+    now, then = market.training.rates["report"], market.holdout.training.rates["report"]
+    others = np.setdiff1d(np.arange(ITEMS), BAIT)
+    for rates_of in (now, then):
+        shares = expit(rates_of.items)
+        assert shares[BAIT].mean() == pytest.approx(REPORTED, abs=0.05)
+        assert shares[others].max() < 0.15
+    early, before = Events.of(market.recent), AS_OF - timedelta(days=14)
+    early = early.where(early.known < at(14))
+    again = rates(market.config.objectives, early, before, 14, market.holdout.training)
+    np.testing.assert_array_equal(again["report"].items, then.items)
+    np.testing.assert_array_equal(again["report"].users, then.users)
+    assert (now.users != then.users).any()
+
+
+def test_a_like_never_falls_along_the_order_that_stands(ground: Ground) -> None:
+    last = Labelled(ground.features[:, 0] < -np.log2(50), np.ones(len(ground.lines), np.bool_))
+    upside_down = replace(ground, labels={**ground.labels, "like": last})
+    taught = upside_down.learnt("like", np.arange(len(ground.users)))
+    assert taught.coefficients[0] > 0.0
+    assert taught.coefficients[1] >= 0.0
+    assert taught.curve.slope >= 0.0
 
 
 def test_the_frontier_finds_the_planted_trade_off(found: Frontier) -> None:
