@@ -1,7 +1,7 @@
 """Why an item is, or is not, on a user's list: from what a run kept, and from its artifacts."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -93,6 +93,10 @@ class ExplainedRun:
         self._changed = arguments.config.fingerprint() != run.config_hash
         self._arguments = with_night_tuning(arguments)
         _require_artifacts(self._arguments)
+        if not read_policy(arguments.lake, arguments.as_of).objectives:
+            # The run is older than the objectives, and nothing was kept for them.
+            plain = self._arguments.config.model_copy(update={"objectives": {}})
+            self._arguments = replace(self._arguments, config=plain)
         self._known = TrainingData(self._arguments)
 
     def answer(self, pair: Pair, kept: KeptReason) -> Answer:

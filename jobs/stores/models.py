@@ -103,9 +103,10 @@ class TrainingData:
         """
         partition = self._lake.as_of(RECENT_EVENTS.name, self._as_of)
         asked = {name: each.outcome for name, each in self._config.objectives.items()}
-        if RecentEventsFacts.of(partition).objectives != asked:
+        if not partition.exists() or RecentEventsFacts.of(partition).objectives != asked:
             raise MissingPartitionError(
-                f"{partition.label} was made for other objectives; run build_matrix again"
+                f"the lake has no {partition.label} for these [objectives]; "
+                f"`recsys nightly --as-of {self._as_of} --full` keeps them"
             )
         return Events.of(partition.read(RECENT_EVENTS, self._config.ids))
 

@@ -93,7 +93,7 @@ class Ground:
         lines = np.repeat(np.arange(len(leading)), np.diff(leading.offsets))
         items, users = available[leading.columns], holdout.users
         order, _ = standing_features(lines, leading.columns, scores)
-        features = OutcomeFeatures.of(holdout.training, users)
+        features = OutcomeFeatures.of(holdout.training, list(found_outcomes), users)
         everything = features.of_candidates(leading.features, items, lines, order)
         labels = {LIKE: Labelled(leading.labels, np.ones(len(lines), np.bool_))}
         for name, each in found_outcomes.items():

@@ -11,6 +11,7 @@ from recsys.arrays import Ints
 from recsys.as_of import AsOf
 from recsys.dataset.bands import BANDS, bands_of
 from recsys.dataset.training import Training
+from recsys.errors import ConfigError
 from recsys.evaluation.run_metrics import RunMetric, measured
 from recsys.ranking.blend import Among, Blend, ByBand, RankFusion, WeightedSum
 from recsys.ranking.features import ItemUserFeatures
@@ -176,7 +177,12 @@ class RankingPolicy(BaseModel):
         }
         if like is None or not heard:
             return blend
-        features = OutcomeFeatures.of(training, users)
+        if lacking := self.objectives.keys() - training.rates.keys():
+            raise ConfigError(
+                f"[objectives]: the ranking was learnt with {', '.join(sorted(lacking))}, of which "
+                "the configuration says nothing any more; configure it as it was then"
+            )
+        features = OutcomeFeatures.of(training, list(self.objectives), users)
         return Weighed(blend, like, heard, most, scorer, features)
 
     @property

@@ -14,7 +14,7 @@ from recsys.dataset.training import Training
 from recsys.generators.contract import Rows, Scores
 from recsys.ranking.blend import Blend
 from recsys.ranking.candidates import Candidates, candidates, places_of
-from recsys.ranking.features import OF_USER, Features, ItemUserFeatures, feature_names
+from recsys.ranking.features import OF_USER, Features, ItemUserFeatures
 from recsys.ranking.learned import DEMOTION, RERANK_DEPTH
 from recsys.ranking.scoring import Scored, Scorer
 from recsys.sections.objectives import LIKE
@@ -82,12 +82,15 @@ class OutcomeFeatures:
     """(users, objectives)"""
 
     @classmethod
-    def of(cls, training: Training, users: Ints | None = None) -> Self:
-        """Features of some training data. users: (u,) rows of those who take the rows from 0 on."""
-        facts = ItemUserFeatures.of(training)
-        items, people = training.history.shape[1], training.history.shape[0]
-        item_rates = _stacked([each.items for each in training.rates.values()], items)
-        user_rates = _stacked([each.users for each in training.rates.values()], people)
+    def of(cls, training: Training, objectives: Sequence[str], users: Ints | None = None) -> Self:
+        """Features of some training data.
+
+        objectives: in the order that chances were learnt in. users: (u,) rows of those who take the
+        rows from 0 on.
+        """
+        facts, rates = ItemUserFeatures.of(training), [training.rates[name] for name in objectives]
+        item_rates = np.stack([each.items for each in rates], axis=1)
+        user_rates = np.stack([each.users for each in rates], axis=1)
         if users is not None:
             facts, user_rates = facts.of_users(users), user_rates[users]
         return cls(facts, item_rates, user_rates)
@@ -102,12 +105,6 @@ class OutcomeFeatures:
         """
         parts = [standing, features, self.item_rates[items], self.user_rates[users]]
         return np.concatenate(parts, axis=1).astype(np.float32)
-
-
-def outcome_feature_names(generators: Sequence[str], objectives: Sequence[str]) -> list[str]:
-    """Names of the features of `OutcomeFeatures`, in order."""
-    rated = [f"rate of {name} ({whose})" for whose in ("item", "user") for name in objectives]
-    return [*OF_ORDER, *feature_names(generators), *rated]
 
 
 def of_likes(width: int, objectives: int) -> Ints:
@@ -202,7 +199,3 @@ class Weighed:
         for name, (weight, chance) in self.objectives.items():
             parts[name] = weight * chance.of(features)
         return {name: part.astype(np.float32) for name, part in parts.items()}
-
-
-def _stacked(columns: Sequence[npt.NDArray[np.float32]], rows: int) -> Features:
-    return np.stack(columns, axis=1) if columns else np.empty((rows, 0), np.float32)

@@ -285,6 +285,15 @@ def test_without_weight_lists_are_what_they_are_without_objectives(
     assert (near.item_rows == plain.item_rows).mean() > 0.99
 
 
+def test_a_ranking_of_objectives_that_are_gone_is_one_clear_error(
+    market: PlantedMarket, policy: RankingPolicy
+) -> None:
+    gone = replace(market.training, rates={})
+    models = market.models(gone)
+    with pytest.raises(ConfigError, match="learnt with report, of which the configuration says"):
+        Ranker.of(models, policy, market.available, gone, 200)
+
+
 def test_an_objective_that_hardly_came_is_left_out_and_said(
     market: PlantedMarket, policy: RankingPolicy
 ) -> None:
