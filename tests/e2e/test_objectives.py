@@ -171,7 +171,7 @@ def check_that_an_empty_lake_has_the_same(later: RunArguments, lake: Path) -> No
 def check_that_others_are_asked_for(later: RunArguments) -> None:
     others = {"buy": Objective(events=("purchase",), weight=1.0)}
     changed = later.config.model_copy(update={"objectives": others})
-    with pytest.raises(MissingPartitionError, match="for these .objectives.; `recsys nightly"):
+    with pytest.raises(MissingPartitionError, match=r"for these \[objectives\]; `recsys nightly"):
         TrainingData(replace(later, config=changed)).holdout()
 
 
