@@ -62,9 +62,20 @@ class Cluster:
 
     def tasks(self, name: str) -> list[dict[str, Any]]:
         """What Spark's event log says of each task that an application ended."""
-        (log,) = (self.folder / "events" / name).iterdir()
-        events = map(json.loads, log.read_text(encoding="utf-8").splitlines())
-        return [event for event in events if event["Event"] == "SparkListenerTaskEnd"]
+        return self.events(name, "TaskEnd")
+
+    def stages(self, name: str) -> dict[int, str]:
+        """What each stage of an application's jobs is called, by its number."""
+        started = [job["Stage Infos"] for job in self.events(name, "JobStart")]
+        return {stage["Stage ID"]: stage["Stage Name"] for job in started for stage in job}
+
+    def events(self, name: str, kind: str) -> list[dict[str, Any]]:
+        """Events of a kind that Spark has logged for an application, as far as they are written."""
+        found: list[dict[str, Any]] = []
+        for log in (self.folder / "events" / name).iterdir():
+            whole = log.read_text(encoding="utf-8").rpartition("\n")[0]
+            found += map(json.loads, whole.splitlines())
+        return [event for event in found if event["Event"] == f"SparkListener{kind}"]
 
     def by_executor(self, name: str) -> Counter[str]:
         """Tasks that each executor completed for an application."""
