@@ -59,7 +59,7 @@ class Listing:
         )
 
     def _held_back(self) -> HeldBack:
-        """The pools of the users of the holdout, by what full nights fit for it."""
+        """The pools of the users that are judged, by what full nights fit for the holdout."""
         lake, as_of, config = self.arguments.lake, self.arguments.as_of, self.arguments.config
         models = {
             name: read_model(lake, name, as_of, HOLDOUT_MODEL) for name in self.policy.generators
@@ -73,6 +73,7 @@ class Listing:
             config.ranking.candidates,
             config.lists.depth,
             config.seed,
+            self.known.judged(),
         )
 
     @cached_property

@@ -51,6 +51,11 @@ class Ragged(NamedTuple):
         offsets, places = ranges(self.offsets[lists], self.lengths[lists])
         return Ragged(offsets, self.values[places])
 
+    def where(self, kept: Mask) -> "Ragged":
+        """The same lists with some of their entries, by (p,) mask."""
+        lengths = np.bincount(self.lines()[kept], minlength=len(self.offsets) - 1)
+        return Ragged.of_lengths(lengths, self.values[kept])
+
 
 def offsets_of(lengths: npt.NDArray[np.integer]) -> Ints:
     """(n + 1,) offsets of lists of these lengths, from 0."""

@@ -8,6 +8,8 @@ so that the date can be made again. Between full nights the choice of the last o
 import argparse
 import logging
 
+import numpy as np
+
 from jobs.night_log import night_step
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.stores.models import (
@@ -53,7 +55,8 @@ def _choice(arguments: RunArguments, night: Night) -> RankingPolicy:
         return RankingPolicy.only(names[0])
     known = TrainingData(arguments)
     holdout = known.holdout()
-    models = {name: _measured_model(arguments, name, night) for name in names}
+    rows = np.searchsorted(known.judged(), holdout.users)
+    models = {name: _measured_model(arguments, name, night).of_users(rows) for name in names}
     standing = standing_choice(arguments, night.fingerprint)
     weights = config.generators.weights()
     policy = choose_policy(

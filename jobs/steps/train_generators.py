@@ -91,12 +91,12 @@ def _without_the_last_days(
     """Fits and keeps what the choice of the ranking is measured with; gives what fits on everything
     can go on from."""
     config, lake = arguments.config, arguments.lake
-    holdout = known.holdout()
+    holdout, judged = known.holdout(), known.judged()
     log.info("first without the last %d days, to measure on them", config.ranking.holdout_days)
     fitted = {}
     measured = fit_generators(holdout.training, config, arguments.settings, explained=False)
     for name, model, seconds in measured:
-        fitted[name] = model.of_users(holdout.users)
+        fitted[name] = model.of_users(judged)
         facts = ModelFacts(night=night, fit_seconds=round(seconds, 3))
         write_model(lake, name, arguments.as_of, fitted[name], facts, HOLDOUT_MODEL)
     return fitted if is_start(holdout.training, known.training) else {}

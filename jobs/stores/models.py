@@ -24,6 +24,7 @@ from recsys.errors import MissingPartitionError, NoEventsError
 from recsys.generators.contract import Model
 from recsys.generators.registry import GENERATORS
 from recsys.ids import IdIndex
+from recsys.lists.chain import joint_step
 from recsys.nights import Night
 from recsys.objectives.outcomes import Events, Outcomes, outcomes, rates
 from recsys.people.eligibility import Eligibility
@@ -157,11 +158,26 @@ class TrainingData:
 
     def holdout(self) -> Holdout:
         """The holdout of the last `ranking.holdout_days`, of `ranking.most_users` at most."""
-        ranking = self._config.ranking
-        whole = matrices.holdout(self.histories, self.training, ranking.holdout_days)
-        before = self._as_of - timedelta(days=ranking.holdout_days)
-        whole = replace(whole, training=self._with_rates(whole.training, before))
-        return whole.drawn(ranking.most_users, self._config.seed)
+        return self._whole_holdout.drawn(self._config.ranking.most_users, self._config.seed)
+
+    def judged(self) -> Ints:
+        """Ascending rows of the users whom models of the holdout know: those of the holdout, and
+        where lists are made together as great a share of who only met people in its days: without
+        those who said no to all, a yes would look more likely than it is."""
+        whole, drawn = self._whole_holdout.users, self.holdout().users
+        if joint_step(self._config.lists.steps) is None or not len(whole):
+            return drawn
+        others = np.setdiff1d(matrices.met(self.histories), whole)
+        count = round(len(others) * len(drawn) / len(whole))
+        rng = np.random.default_rng(self._config.seed)
+        return np.union1d(drawn, rng.choice(others, count, replace=False))
+
+    @cached_property
+    def _whole_holdout(self) -> Holdout:
+        days = self._config.ranking.holdout_days
+        whole = matrices.holdout(self.histories, self.training, days)
+        before = self._as_of - timedelta(days=days)
+        return replace(whole, training=self._with_rates(whole.training, before))
 
     def _profiles(self, table: Table, *, configured: bool) -> pa.Table:
         """The usable profile documents in a fixed order; none where no source is configured."""

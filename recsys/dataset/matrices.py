@@ -6,7 +6,7 @@ import pyarrow as pa
 from scipy import sparse
 
 from recsys import columns as c
-from recsys.arrays import Ragged, offsets_of
+from recsys.arrays import Ints, Ragged, offsets_of
 from recsys.dataset.training import Descriptions, Holdout, Training
 from recsys.people.eligibility import Eligibility
 
@@ -61,6 +61,16 @@ def holdout(histories: pa.Table, now: Training, holdout_days: int) -> Holdout:
         Ragged.of_lengths(counts, rows[new].astype(np.int64)),
         now.ages[new],
     )
+
+
+def met(histories: pa.Table) -> Ints:
+    """(u,) ascending rows of the active users who touched anything new in the days held back,
+    whether or not they turned to it."""
+    offsets, _ = list_arrays(histories[c.ITEM_ROWS])
+    _, earlier = list_arrays(histories[c.EARLIER_WEIGHTS])
+    lines = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    new = np.isnan(earlier) & histories[c.ACTIVE].to_numpy()[lines]
+    return np.unique(lines[new])
 
 
 def _matrix(

@@ -30,6 +30,7 @@ _MARKET_FIGURES: Final[Mapping[str, str]] = {
     "min_expected_matches": "expected_matches",
     "max_unmatched_share": "unmatched_share",
     "max_gini_matches": "gini_matches",
+    "max_calibration_error": "calibration_error",
 }
 """The same of the figures of a market of people."""
 

@@ -91,6 +91,9 @@ class HeldBack:
     """The items that each of the users, in the order of the chunks, turned to later."""
     met: Ragged
     """The items that each of them met later, whether or not the user turned to them."""
+    asked: Ragged
+    """In a market of people, those who had turned to each of them first, and were met later or
+    might have been: the user then answered or not. They are in the pools beside the best."""
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,25 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
+from scipy import sparse
 
-from recsys.arrays import Ragged
+from recsys.arrays import Floats, Ints, Ragged
 from recsys.dataset.training import Holdout, Training
 from recsys.generators.contract import Model, Rows
 from recsys.lists.chain import Chain
 from recsys.lists.contract import ChunkSummary, Counts, HeldBack, Recipients
 from recsys.lists.ranked import RankedLists
 from recsys.lists.ranker import Ranker
+from recsys.matching.pools import people_of
 from recsys.ranking.choice import folds
 from recsys.ranking.policy import RankingPolicy
 from recsys.ranking.stack import seen
+
+_NOBODY: Final = np.empty(0, np.int64)
 
 
 def ranked_chunks(
@@ -37,40 +43,88 @@ def held_back(  # noqa: PLR0913 - what was held back, and all that ranks it
     most: int,
     depth: int,
     seed: int,
+    judged: Ints | None = None,
 ) -> HeldBack:
     """The pools of the users of a holdout, each ranked by what the others taught.
 
     now: what is known today, as `holdout` knew some of it before.
-    models: fitted on `holdout.training`, of `holdout.users` alone. policy: chosen on the holdout.
-    most: candidates of each generator. depth: items of a pool. seed: of the choice.
+    models: fitted on `holdout.training`, of the users `judged` alone. policy: chosen on the
+    holdout. most: candidates of each generator. depth: items of a pool. seed: of the choice.
+    judged: (u,) ascending rows of the users, those of the holdout among them; None: these alone.
     """
-    count, order = len(holdout.users), []
+    judged = holdout.users if judged is None else judged
+    places, order = np.searchsorted(judged, holdout.users), []
     chunks: list[tuple[RankedLists, Recipients]] = []
-    parts = [(policy, np.arange(count))]
+    parts = [(policy, np.arange(len(judged)))]
     if policy.rankers:
-        others = [other for _, other in folds(count, seed)]
+        others = [places[other] for _, other in folds(len(places), seed)]
+        # Of the rest no ranker has learnt.
+        others[0] = np.setdiff1d(np.arange(len(judged)), np.concatenate(others[1:]))
         own = [policy.model_copy(update={"rankers": (ranker,)}) for ranker in policy.rankers]
         parts = list(zip(own, others, strict=True))
-    excluded = seen(holdout.training, holdout.users)
+    excluded = seen(holdout.training, judged)
+    met = _without(seen(now, judged), excluded)
+    asked = _asking(now, holdout.training, judged, excluded)
     for way, rows in parts:
-        ranker = Ranker.of(models, way, available, holdout.training, most, users=holdout.users)
+        ranker = Ranker.of(models, way, available, holdout.training, most, users=judged)
         users = Recipients(rows, rows.astype(np.uint64), excluded.take(rows))
-        chunks += ranked_chunks(ranker, users, depth)
+        chunks += ranked_chunks(ranker, users, depth, asked.take(rows))
         order.append(rows)
     users_in_order = np.concatenate(order)
     return HeldBack(
         chunks,
         HeldPools(chunks, Chain((), available, depth)),
-        holdout.relevant.take(users_in_order),
-        _without(seen(now, holdout.users), excluded).take(users_in_order),
+        _spread(holdout.relevant, places, len(judged)).take(users_in_order),
+        met.take(users_in_order),
+        asked.take(users_in_order),
     )
+
+
+def _spread(lists: Ragged, places: Ints, count: int) -> Ragged:
+    """So many lists: those given at ascending places, and others that are empty."""
+    lengths = np.zeros(count, np.int64)
+    lengths[places] = lists.lengths
+    return Ragged.of_lengths(lengths, lists.values)
+
+
+def _asking(now: Training, before: Training, users: Ints, excluded: Ragged) -> Ragged:
+    """Who turned to each of some users first, and waited for the answer in the days held back.
+
+    now, before: what is known today, and was before these days. excluded: of the users.
+    """
+    if now.people is None:
+        return Ragged.of_lengths(np.zeros(len(users), np.int64), _NOBODY)
+    people, history = people_of(now), now.history
+    place = np.full(history.shape[0], -1)
+    place[users] = np.arange(len(users))
+    askers, asked = Ragged.of_matrix(history).lines(), people.users[history.indices]
+    cells = np.flatnonzero((history.data > 0.0) & (asked >= 0) & (people.items[askers] >= 0))
+    cells = cells[place[asked[cells]] >= 0]
+    askers, asked = askers[cells], asked[cells]
+    # From 1 on, because a pair that is not there has 0.
+    ages = _like(history, now.ages + np.float32(1))
+    own = _cells(ages, asked, people.items[askers])
+    known = _cells(_like(before.history, np.ones_like(before.ages)), askers, history.indices[cells])
+    waited = np.where(own > 0.0, ages.data[cells] > own, known == 0.0)
+    order = np.lexsort((people.items[askers], asked))
+    order = order[waited[order]]
+    lengths = np.bincount(place[asked[order]], minlength=len(users))
+    return _without(Ragged.of_lengths(lengths, people.items[askers][order]), excluded)
+
+
+def _like(matrix: sparse.csr_matrix, values: npt.NDArray[np.floating]) -> sparse.csr_matrix:
+    """A matrix with other values (stored cells,) in the cells of another."""
+    return sparse.csr_matrix((values, matrix.indices, matrix.indptr), matrix.shape)
+
+
+def _cells(matrix: sparse.csr_matrix, rows: Ints, columns: Ints) -> Floats:
+    """(n,) values of cells (n,), 0 of those that are not stored."""
+    return np.asarray(matrix[rows, columns]).ravel()
 
 
 def _without(lists: Ragged, others: Ragged) -> Ragged:
     """Lists without what the other list of the same number has."""
-    kept = ~np.isin(lists.pairs(), others.pairs())
-    lengths = np.bincount(lists.lines()[kept], minlength=len(lists.lengths))
-    return Ragged.of_lengths(lengths, lists.values[kept])
+    return lists.where(~np.isin(lists.pairs(), others.pairs()))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What followed published lists: entries that users turned to, and people who found each other."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -23,6 +23,7 @@ OF_LISTS: Final = (c.USER_ID, c.ITEM_IDS)
 _ROW: Final = 0xFFFF_FFFF
 _AT_ONCE: Final = 1 << 21
 """Entries that are looked up together."""
+_DECILES: Final = 10
 _NONE: Final = np.empty(0, np.int64)
 
 
@@ -42,14 +43,33 @@ class Realised:
     at any time; None where users and items are no people."""
     matched: int | None = None
     """People with a list who are in one of these pairs."""
+    replies: "Sequence[Replies]" = ()
+    """Of people by how often they were listed: of the tenth that was listed least first."""
 
     def metrics(self, label: str) -> list[RunMetric]:
         """Figures of the run that counted. label: says whose lists they were."""
-        return [
+        counts = {name: count for name, count in vars(self).items() if isinstance(count, int)}
+        found = [
             RunMetric(f"realised_{name}", float(count), label=label)
-            for name, count in vars(self).items()
-            if count is not None
+            for name, count in counts.items()
         ]
+        return found + [
+            RunMetric(f"exposed_{name}", float(count), f"exposure decile {decile}", label)
+            for decile, replies in enumerate(self.replies, 1)
+            for name, count in replies._asdict().items()
+        ]
+
+
+class Replies(NamedTuple):
+    """Counts of people who were listed about equally often."""
+
+    people: int
+    listed: int
+    """Entries that showed them."""
+    asked: int
+    """Yeses that came by such an entry, and were not answers to their own."""
+    answered: int
+    """Of these, those that they answered since."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +81,8 @@ class Listed:
     entries: int
     yeses: Ints
     """(y,) ascending pairs: user row << 32 | item row."""
+    shown: Ints
+    """(items,) entries that hold each."""
 
     def realised(self) -> Realised:
         """Counts of lists of items."""
@@ -102,18 +124,22 @@ class Yeses:
         rows, columns = np.unique(pairs >> 32), np.unique(pairs & _ROW)
         users, items = IdIndex(self.users.ids(rows)), IdIndex(self.items.ids(columns))
         listed, entries, found = [pa.array([], self.users.values.type)], 0, [_NONE]
+        shown = np.zeros(len(self.items), np.int64)
         for part in _first_places(lists, depth):
             ids, first = part[c.USER_ID], part[c.ITEM_IDS]
             lengths = pc.list_value_length(first)
             listed.append(ids.filter(pc.greater(lengths, 0)))
             entries += pc.sum(lengths).as_py() or 0
+            counted = first.flatten().value_counts()
+            known = self.items.places(counted.field("values"))
+            shown[known[known >= 0]] += counted.field("counts").to_numpy()[known >= 0]
             places = users.places(ids)
             own = first.filter(pa.array(places >= 0))
             owners = np.repeat(rows[places[places >= 0]], np.diff(list_arrays(own)[0]))
             there = items.places(own.flatten())
             entry = owners[there >= 0] << 32 | columns[there[there >= 0]]
             found.append(entry[_held(entry, pairs)])
-        return Listed(pa.chunked_array(listed), entries, np.unique(np.concatenate(found)))
+        return Listed(pa.chunked_array(listed), entries, np.unique(np.concatenate(found)), shown)
 
     def realised_by_people(
         self, runs: Sequence[Listed], histories: Iterable[pa.RecordBatch]
@@ -126,16 +152,40 @@ class Yeses:
             self._matched(listed, back, answers) for listed, back in zip(runs, backs, strict=True)
         ]
 
-    def _matched(self, listed: Listed, back: Ints, answers: Ints) -> Realised:
+    def _matched(self, listed: Listed, back: Ints, answers: "_Liked") -> Realised:
         """back: (y,) the pairs the other way. answers: those of whom the user has turned to the
         item."""
-        both = _held(back, answers)
+        both = _held(back, answers.pairs)
         one, other = listed.yeses[both] >> 32, back[both] >> 32
         pairs = np.unique(np.minimum(one, other) << 32 | np.maximum(one, other))
         people = self.users.ids(np.unique(np.concatenate([one, other])))
         matched = pc.is_in(people, value_set=listed.users.combine_chunks()).true_count
-        counts = vars(listed.realised()) | {"matches": len(pairs), "matched": matched}
-        return Realised(**counts)
+        return replace(
+            listed.realised(),
+            matches=len(pairs),
+            matched=matched,
+            replies=self._replies(listed, back, answers),
+        )
+
+    def _replies(self, listed: Listed, back: Ints, answers: "_Liked") -> list[Replies]:
+        """By tenths of the people who were listed, the more often, the later; see `_matched`."""
+        own, theirs = _Liked(self.pairs, self.ages).of(listed.yeses), answers.of(back)
+        asked = ~(theirs >= own)
+        answered = asked & ~np.isnan(theirs)
+        order = np.argsort(listed.shown, kind="stable")
+        order = order[listed.shown[order] > 0]
+        item = listed.yeses & _ROW
+
+        def count(people: Ints) -> Replies:
+            among = np.isin(item, people)
+            return Replies(
+                people=len(people),
+                listed=int(listed.shown[people].sum()),
+                asked=int((asked & among).sum()),
+                answered=int((answered & among).sum()),
+            )
+
+        return [count(people) for people in np.array_split(order, _DECILES)]
 
 
 class _Liked(NamedTuple):
@@ -150,6 +200,13 @@ class _Liked(NamedTuple):
         """Those whose first event is at most so many days ago."""
         new = self.ages <= np.float32(days)
         return _Liked(self.pairs[new], self.ages[new])
+
+    def of(self, pairs: Ints) -> npt.NDArray[np.float32]:
+        """(n,) ages of some pairs (n,), NaN of those that are not among these."""
+        found = np.full(len(pairs), np.nan, np.float32)
+        held = _held(pairs, self.pairs)
+        found[held] = self.ages[np.searchsorted(self.pairs, pairs[held])]
+        return found
 
 
 def _liked(histories: Iterable[pa.RecordBatch]) -> Iterator[_Liked]:
@@ -183,15 +240,18 @@ def _back(pairs: Ints, people: People) -> Ints:
     return np.where((own >= 0) & (other >= 0), other << 32 | own, -1)
 
 
-def _among_liked(pairs: Ints, histories: Iterable[pa.RecordBatch]) -> Ints:
-    """Those of some ascending pairs of which the user has turned to the item, ascending."""
-    found = [_NONE]
-    for liked, _ in _liked(histories):
-        if len(liked):
-            first, last = np.searchsorted(pairs, liked[[0, -1]])
+def _among_liked(pairs: Ints, histories: Iterable[pa.RecordBatch]) -> "_Liked":
+    """Those of some ascending pairs of which the user has turned to the item."""
+    found = [_Liked(_NONE, np.empty(0, np.float32))]
+    for liked in _liked(histories):
+        if len(liked.pairs):
+            first, last = np.searchsorted(pairs, liked.pairs[[0, -1]])
             asked = pairs[first : last + 1]
-            found.append(asked[_held(asked, liked)])
-    return np.sort(np.concatenate(found))
+            asked = asked[_held(asked, liked.pairs)]
+            found.append(_Liked(asked, liked.of(asked)))
+    known, ages = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.argsort(known, kind="stable")
+    return _Liked(known[order], ages[order])
 
 
 def _held(values: Ints, ascending: Ints) -> Mask:

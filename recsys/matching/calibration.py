@@ -90,6 +90,8 @@ class Calibrated:
     losses: Mapping[str, float]
     """Log loss of each kind on pairs that it was not fitted on."""
     calibration: Calibration
+    error: float
+    """Expected calibration error of the better one on pairs that it was not fitted on."""
 
     @classmethod
     def fit(cls, scores: Floats, outcomes: Mask, seed: int) -> Self:
@@ -107,7 +109,8 @@ class Calibrated:
                 held[name][inside] = fitted.chances(scores[inside])
         losses = {name: log_loss(chances, outcomes) for name, chances in held.items()}
         best = min(KINDS, key=lambda name: losses[name])
-        return cls(best, losses, KINDS[best].fit(scores, outcomes))
+        error = calibration_error(held[best], outcomes)
+        return cls(best, losses, KINDS[best].fit(scores, outcomes), error)
 
 
 def folds(classes: Ints, count: int, seed: int) -> Ints:

@@ -1,7 +1,7 @@
 """A market made of all users' pools: who is in whose pool, and how likely each says yes."""
 
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
 
 import numpy as np
 from scipy import sparse
@@ -79,9 +79,22 @@ def _with_strangers(
     return asking, asked, np.concatenate([places[known], np.full(2 * len(one), -1)])
 
 
+class PoolChances(NamedTuple):
+    """How likely each user says yes to whom the own pool holds."""
+
+    likes: Floats
+    """(entries,) chance to turn to each, not knowing what the other will say."""
+    answers: Floats
+    """(entries,) chance to say yes to each who has turned to the user."""
+
+
 @dataclass(frozen=True)
 class PooledMarket:
-    """A market and the entries of pools that it is made of."""
+    """A market and the entries of pools that it is made of.
+
+    The chance that both say yes is that one turns to the other and is answered. Where both see
+    lists, either may be first, and it is the mean of both ways.
+    """
 
     market: Market
     entries: Ints
@@ -91,16 +104,18 @@ class PooledMarket:
     def of(
         cls,
         pools: Ragged,
-        likes: Floats,
+        chances: "PoolChances",
         people: People,
         said: sparse.csr_matrix,
         keys: Words,
+        *,
+        either_first: bool = True,
     ) -> Self:
         """Of pairs that are in both pools, or in the one's whom the other has said yes to.
 
-        pools: of all users, item rows. likes: (entries,) chance that the user says yes to each.
-        said: (users, items) true where the user has said yes. keys: (users,) a lasting number of
-        each; whose lists change together depends on it.
+        pools: of all users, item rows. said: (users, items) true where the user has said yes. keys:
+        (users,) a lasting number of each; whose lists change together depends on it. either_first:
+        whether both see lists; else who has the list turns to the other.
         """
         size = len(people.items)
         owners, others = pools.lines(), people.users[pools.values]
@@ -116,15 +131,20 @@ class PooledMarket:
         other = np.concatenate([others[both], others[alone]])
         entry = np.concatenate([entries[both], entries[alone]])
         mirror = np.concatenate([back[both], np.full(alone.sum(), -1)])
-        chances = np.append(likes, 1.0)
+        waits = mirror < 0
+        likes, answers = (np.append(each, 1.0) for each in (chances.likes, chances.answers))
         market = Market.of(
             (one, other),
-            (likes[entry], chances[mirror]),
+            (np.where(waits, answers[entry], likes[entry]), likes[mirror]),
             (mixed(keys) & np.uint64(1)).astype(np.int64),
-            said=(np.zeros(len(one), np.bool_), mirror < 0),
+            said=(np.zeros(len(one), np.bool_), waits),
         )
         order = np.lexsort((np.concatenate([other, one]), np.concatenate([one, other])))
-        return cls(market, np.concatenate([entry, mirror])[order])
+        found = np.concatenate([entry, mirror])[order]
+        both = market.likes * answers[found][market.mirror]
+        if either_first:
+            both = (both + both[market.mirror]) / 2.0
+        return cls(replace(market, joint=both), found)
 
     def listed(self, lists: Ragged) -> Ragged:
         """Entries of pools for places of the market."""

@@ -41,6 +41,9 @@ class Gates(Section):
     """In a market of people, the share of those with a list who can expect no match."""
     max_gini_matches: Share | None = None
     """In a market of people, the Gini coefficient of their expected matches."""
+    max_calibration_error: Share | None = None
+    """In a market of people, the expected calibration error of the chances of a yes on pairs held
+    back, that of likes or of answers, whichever is greater."""
 
     @classmethod
     def limits(cls) -> tuple[str, ...]:

@@ -231,6 +231,8 @@ COMMENT ON COLUMN recs.market_health.nash_welfare IS 'Geometric mean of people''
 COMMENT ON COLUMN recs.market_health.unseen_share IS 'Share of the people with a list who are on nobody''s.';
 COMMENT ON COLUMN recs.market_health.demand_over_supply IS 'Attention that the people of the segment get, over what they give to those on their lists: above 1, more is wanted of them than they look for; null of everybody, of whom it is 1.';
 COMMENT ON COLUMN recs.market_health.segment IS 'path=value by segments.attribute; null for everybody.';
+COMMENT ON COLUMN recs.market_health.likes_calibration_error IS 'Expected calibration error of the chances to turn to somebody, on pairs that the calibration was not fitted on; of everybody, where lists is reciprocal.';
+COMMENT ON COLUMN recs.market_health.answers_calibration_error IS 'The same of the chances to answer somebody who has turned to one; null where too few answers are known, and chances are those of likes.';
 
 COMMENT ON VIEW recs.market_outcome IS 'One row an as-of whose run went live and a later run has looked back at: what followed the first places of its lists.';
 COMMENT ON COLUMN recs.market_outcome.as_of IS 'Exclusive bound: the run knew only what was known before this instant.';
@@ -245,6 +247,18 @@ COMMENT ON COLUMN recs.market_outcome.matches IS 'Pairs of people who both said 
 COMMENT ON COLUMN recs.market_outcome.expected_matches IS 'What the run expected, by recs.market_health.';
 COMMENT ON COLUMN recs.market_outcome.unmatched_share IS 'Share of the people with a list who are in none of these pairs.';
 COMMENT ON COLUMN recs.market_outcome.expected_unmatched_share IS 'Share of them who could expect none.';
+COMMENT ON COLUMN recs.market_outcome.counted_by IS 'The run that counted.';
+
+COMMENT ON VIEW recs.market_replies IS 'Ten rows an as-of of recs.market_outcome, of a market of people: whether those who are shown much answer.';
+COMMENT ON COLUMN recs.market_replies.as_of IS 'Exclusive bound: the run knew only what was known before this instant.';
+COMMENT ON COLUMN recs.market_replies.run_id IS 'The run.';
+COMMENT ON COLUMN recs.market_replies.known_through IS 'As-of of the run that counted: what came later is not in it.';
+COMMENT ON COLUMN recs.market_replies.decile IS '1 to 10: tenths of the people on any list, by the number of lists that hold them; 10 is on most.';
+COMMENT ON COLUMN recs.market_replies.people IS 'People in the tenth.';
+COMMENT ON COLUMN recs.market_replies.listed IS 'Entries in the first gates.depth places of all lists that showed them.';
+COMMENT ON COLUMN recs.market_replies.asked IS 'Of these, entries that the user turned to after the run, where the other had not turned to the user before.';
+COMMENT ON COLUMN recs.market_replies.answered IS 'Of those asked, pairs in which the other has turned to the user since.';
+COMMENT ON COLUMN recs.market_replies.reply_rate IS 'Answered over asked.';
 
 COMMENT ON VIEW recs.item_exposure IS 'One row an item and run: how much it is shown.';
 COMMENT ON COLUMN recs.item_exposure.run_id IS 'The run.';

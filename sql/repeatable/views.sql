@@ -152,7 +152,9 @@ SELECT
     max(m.value) FILTER (WHERE m.name = 'nash_welfare') AS nash_welfare,
     max(m.value) FILTER (WHERE m.name = 'unseen_share') AS unseen_share,
     max(m.value) FILTER (WHERE m.name = 'demand_over_supply') AS demand_over_supply,
-    m.band AS segment
+    m.band AS segment,
+    max(m.value) FILTER (WHERE m.name = 'calibration_error_of_likes') AS likes_calibration_error,
+    max(m.value) FILTER (WHERE m.name = 'calibration_error_of_answers') AS answers_calibration_error
 FROM recs.run_metric AS m
 JOIN recs.run AS r USING (run_id)
 WHERE m.label IN ('one_sided', 'reciprocal')
@@ -171,7 +173,8 @@ SELECT
     f.matches,
     h.expected_matches,
     1 - f.matched::double precision / nullif(f.lists, 0) AS unmatched_share,
-    h.unmatched_share AS expected_unmatched_share
+    h.unmatched_share AS expected_unmatched_share,
+    k.run_id AS counted_by
 FROM (
     -- The run that knows most of those that have counted.
     SELECT DISTINCT ON (m.label) m.label, m.run_id, n.as_of AS known_through
@@ -205,6 +208,36 @@ CROSS JOIN LATERAL (
 ) AS e
 LEFT JOIN recs.market_health AS h
     ON h.run_id = e.run_id AND h.lists = 'reciprocal' AND h.segment IS NULL;
+
+CREATE OR REPLACE VIEW recs.market_replies AS
+SELECT
+    d.as_of,
+    d.run_id,
+    d.known_through,
+    d.decile,
+    d.people,
+    d.listed,
+    d.asked,
+    d.answered,
+    d.answered::double precision / nullif(d.asked, 0) AS reply_rate
+FROM (
+    SELECT
+        o.as_of,
+        o.run_id,
+        o.known_through,
+        replace(m.band, 'exposure decile ', '')::integer AS decile,
+        max(m.value) FILTER (WHERE m.name = 'exposed_people')::bigint AS people,
+        max(m.value) FILTER (WHERE m.name = 'exposed_listed')::bigint AS listed,
+        max(m.value) FILTER (WHERE m.name = 'exposed_asked')::bigint AS asked,
+        max(m.value) FILTER (WHERE m.name = 'exposed_answered')::bigint AS answered
+    FROM recs.market_outcome AS o
+    JOIN recs.run_metric AS m ON m.run_id = o.counted_by
+    WHERE m.name LIKE 'exposed\_%' AND m.label IN (
+        to_char(o.as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'),
+        replace(to_char(o.as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'), 'T00:00Z', '')
+    )
+    GROUP BY o.as_of, o.run_id, o.known_through, m.band
+) AS d;
 
 CREATE OR REPLACE VIEW recs.item_exposure AS
 SELECT
@@ -316,6 +349,6 @@ JOIN recs.run AS r USING (run_id);
 
 GRANT SELECT ON recs.list_item, recs.quarantine, recs.run_summary, recs.night, recs.gate_result,
     recs.contract_result, recs.quarantine_rule, recs.step_time, recs.market_health,
-    recs.market_outcome, recs.item_exposure, recs.segment_share, recs.user_change,
+    recs.market_outcome, recs.market_replies, recs.item_exposure, recs.segment_share, recs.user_change,
     recs.user_without_list, recs.freshness
     TO recsys_analyst;

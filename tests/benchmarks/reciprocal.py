@@ -21,7 +21,7 @@ from recsys.arrays import Ragged
 from recsys.lists.steps.reciprocal import STRANGERS
 from recsys.matching.health import Outcome
 from recsys.matching.lists import Balance, inbox_lists, simultaneous_lists
-from recsys.matching.pools import People, PooledMarket, proposed
+from recsys.matching.pools import People, PoolChances, PooledMarket, proposed
 
 LENGTH: Final = 20
 _CROWDED: Final = 1.5
@@ -46,10 +46,10 @@ def main(*, people: int, pool: int, seed: int) -> None:
     pools, rows = drawn_pools(rng, people, pool), People.of(np.arange(people), people)
     asked = timed("who is asked", lambda: proposed(pools, rows, pool, STRANGERS, seed))
     whole = united((pools, asked), people)
-    likes = rng.random(len(whole.values))
+    chances = PoolChances(*rng.random((2, len(whole.values))))
     nobody, keys = sparse.csr_matrix((people, people), dtype=bool), np.arange(people)
     market = timed(
-        "market", lambda: PooledMarket.of(whole, likes, rows, nobody, keys.astype(np.uint64))
+        "market", lambda: PooledMarket.of(whole, chances, rows, nobody, keys.astype(np.uint64))
     ).market
     made = timed("lists", lambda: simultaneous_lists(market, LENGTH, Balance()))
     alone = timed("one-sided lists", lambda: inbox_lists(market, LENGTH, "likes"))

@@ -286,6 +286,15 @@ def check_what_followed(pipeline: Pipeline, lists: Mapping[int, Sequence[int]]) 
         "round((1 - unmatched_share) * lists) FROM recs.market_outcome"
     )
     assert outcome == [(DAY.instant, NEXT.instant, sum(map(len, full)), 4, 4, 2, 4)]
+    # One of the four was an answer, and two turned to each other at once.
+    replies = pipeline.query(
+        "SELECT count(*), sum(people), sum(listed), sum(asked), sum(answered), "
+        "min(listed::float8 / people) = max(listed::float8 / people) FILTER (WHERE decile = 1) "
+        "FROM recs.market_replies WHERE as_of = %s AND known_through = %s",
+        (DAY.instant, NEXT.instant),
+    )
+    shown = {item for row in full for item in row}
+    assert replies == [(10, len(shown), sum(map(len, full)), 1, 0, True)]
 
 
 def check_a_night_on_changes(pipeline: Pipeline, people: People) -> None:

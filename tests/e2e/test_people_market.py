@@ -1,7 +1,7 @@
 """A night on a made-up market of people: what its lists are worth by the planted chances."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -39,6 +39,8 @@ def test_lists_made_together_bring_more_matches_by_the_true_chances(
     made = health(planted, pipeline.lists().items())
     check_report(settings)
     check_sides(pipeline)
+    check_chances(pipeline, made)
+    check_newcomers(planted, pipeline.lists())
     alone = health(planted, one_sided(arguments))
     best = outcome(planted, simultaneous_lists(planted.open_market(), LENGTH, Balance(alpha=0.0)))
 
@@ -68,6 +70,39 @@ def check_sides(pipeline: Pipeline) -> None:
     everybody = matches.pop(None)
     assert set(matches) == {"gender=man", "gender=woman"}
     assert sum(matches.values()) == pytest.approx(2 * everybody)
+
+
+def check_chances(pipeline: Pipeline, made: Health) -> None:
+    """Likes and answers are calibrated, and what is expected is near what lists are worth."""
+    rows = pipeline.query(
+        "SELECT expected_matches, likes_calibration_error, answers_calibration_error "
+        "FROM recs.market_health WHERE lists = 'reciprocal' AND segment IS NULL"
+    )
+    ((expected, *errors),) = rows
+    assert max(errors) < 0.1
+    assert expected == pytest.approx(made.matches / 2.0, rel=0.3)
+    gated = "SELECT value FROM recs.run_metric WHERE name = 'calibration_error'"
+    assert pipeline.query(gated) == [(max(errors),)]
+
+
+def check_newcomers(planted: PlantedPeople, lists: Mapping[int, list[int]]) -> None:
+    """Of whom only the profile is known, all who suit anybody have a list and are on one. Who is on
+    theirs suits them better than those whom wishes let through."""
+    people, names = planted.people, planted.ids.to_pylist()
+    rows = {name: row for row, name in enumerate(names)}
+    listed = [(rows[user], rows[item]) for user, items in lists.items() for item in items]
+    one, other = people.suiting_pairs()
+    new = np.flatnonzero(~people.known & people.active)
+    new = new[np.isin(new, np.concatenate([one, other]))]
+    users, items = np.array(listed).T
+    assert np.isin(new, users).all()
+    assert np.isin(new, items).all()
+
+    def mutual(one: Any, other: Any) -> float:
+        return float((people.chances(one, other) * people.chances(other, one)).mean())
+
+    theirs, among = np.isin(users, new), np.isin(one, new) | np.isin(other, new)
+    assert mutual(users[theirs], items[theirs]) > 1.4 * mutual(one[among], other[among])
 
 
 def people_pipeline(settings: Settings) -> Pipeline:

@@ -64,7 +64,8 @@ def with_holdout(wanted: int) -> StepContext:
     relevant = np.concatenate([lists.item_rows[wanted::DEPTH] for lists, _ in held])
     ones = Ragged.of_lengths(np.ones(USERS, np.int64), relevant)
     pools = HeldPools(held, Chain((), np.arange(ITEMS - 10), DEPTH))
-    return replace(context(), length=20, held_back=lambda: HeldBack(held, pools, ones, ones))
+    later = HeldBack(held, pools, ones, ones, ones.where(np.zeros(USERS, np.bool_)))
+    return replace(context(), length=20, held_back=lambda: later)
 
 
 def pools(size: int = 256) -> HeldPools:

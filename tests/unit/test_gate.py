@@ -37,6 +37,7 @@ LIMITS = {
     "min_expected_matches": 100.0,
     "max_unmatched_share": 0.1,
     "max_gini_matches": 0.5,
+    "max_calibration_error": 0.05,
 }
 ALL = Gates.model_validate(LIMITS)
 BAD = [
@@ -49,8 +50,18 @@ BAD = [
     ("max_fallback_share", "fallback_share", 0.21),
     ("max_score_drift", "score_drift", -1.01),
 ]
-MARKET = {"expected_matches": 120.0, "unmatched_share": 0.02, "gini_matches": 0.3}
-BAD_MARKET = {"expected_matches": 99.0, "unmatched_share": 0.11, "gini_matches": 0.51}
+MARKET = {
+    "expected_matches": 120.0,
+    "unmatched_share": 0.02,
+    "gini_matches": 0.3,
+    "calibration_error": 0.02,
+}
+BAD_MARKET = {
+    "expected_matches": 99.0,
+    "unmatched_share": 0.11,
+    "gini_matches": 0.51,
+    "calibration_error": 0.06,
+}
 
 
 def changed(**figures: Any) -> Comparison:

@@ -8,7 +8,7 @@ from recsys.arrays import Floats, Ragged
 from recsys.matching.health import Outcome
 from recsys.matching.lists import Balance, inbox_lists, simultaneous_lists
 from recsys.matching.market import Market
-from recsys.matching.pools import People, PooledMarket, proposed
+from recsys.matching.pools import People, PoolChances, PooledMarket, proposed
 from tests.planted_markets import popular_market
 
 SIDE, DEEP, LENGTH = 300, 100, 20
@@ -73,7 +73,7 @@ def test_pools_of_one_side_make_nearly_the_matches_of_the_whole_market(
     full = Ragged.of_lengths(lengths, full.values[kept])
     likes = chances[full.lines(), people.users[full.values]]
     keys = np.arange(2 * SIDE, dtype=np.uint64)
-    found = PooledMarket.of(full, likes, people, nobody_said(2 * SIDE), keys)
+    found = PooledMarket.of(full, PoolChances(likes, likes), people, nobody_said(2 * SIDE), keys)
     lists = simultaneous_lists(found.market, LENGTH, Balance())
     outcome = Outcome(found.market, lists)
     assert outcome.matches().sum() >= 0.96 * most
@@ -84,7 +84,9 @@ def test_pools_of_one_side_make_nearly_the_matches_of_the_whole_market(
     assert (listed == found.market.candidates.values[lists.values]).all()
     one_sided = as_items(people, best(chances, DEEP))
     likes = chances[one_sided.lines(), people.users[one_sided.values]]
-    alone = PooledMarket.of(one_sided, likes, people, nobody_said(2 * SIDE), keys)
+    alone = PooledMarket.of(
+        one_sided, PoolChances(likes, likes), people, nobody_said(2 * SIDE), keys
+    )
     left = Outcome(alone.market, inbox_lists(alone.market, LENGTH, "product")).matches()
     assert (left == 0).mean() > 0.1
 
@@ -104,16 +106,21 @@ def test_each_pair_is_asked_for_once_and_by_those_who_like_best() -> None:
 
 
 def test_a_yes_waits_for_its_answer() -> None:
-    """0 has said yes to 1, so 0's pool lacks 1, and 1's pool has 0, for sure to say yes."""
+    """0 has said yes to 1, so 0's pool lacks 1, and 1's pool has 0, whom 1 answers or not. Of the
+    others one turns to the other first, and that one answers; either may be the one."""
     people = People.of(np.array([0, 1, 2]), 3)
     pools = Ragged.of_lengths(np.array([1, 2, 2]), np.array([2, 0, 2, 0, 1]))
-    likes = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+    chances = PoolChances(np.array([0.1, 0.2, 0.3, 0.4, 0.5]), np.array([0.5, 0.6, 0.7, 0.8, 0.9]))
     said = sparse.csr_matrix(np.array([[0, 1, 0], [0, 0, 0], [0, 0, 0]], np.bool_))
-    found = PooledMarket.of(pools, likes, people, said, np.arange(3, dtype=np.uint64))
+    found = PooledMarket.of(pools, chances, people, said, np.arange(3, dtype=np.uint64))
     market = found.market
     assert market.candidates.values.tolist() == [1, 2, 0, 2, 0, 1]
-    assert market.likes.tolist() == [1.0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    assert market.likes.tolist() == [1.0, 0.1, 0.6, 0.3, 0.4, 0.5]
     assert market.said.tolist() == [True, False, False, False, False, False]
+    assert market.mutual() == pytest.approx([0.6, 0.14, 0.6, 0.31, 0.14, 0.31])
     assert found.entries.tolist() == [-1, 0, 1, 2, 3, 4]
     lists = inbox_lists(market, 9, "likes")
-    assert found.listed(lists).values.tolist() == [0, 2, 1, 4, 3]
+    assert found.listed(lists).values.tolist() == [0, 1, 2, 4, 3]
+    keys = np.arange(3, dtype=np.uint64)
+    inbox = PooledMarket.of(pools, chances, people, said, keys, either_first=False).market
+    assert inbox.mutual() == pytest.approx([0.6, 0.08, 0.6, 0.27, 0.2, 0.35])

@@ -9,7 +9,7 @@ import pytest
 
 from recsys import columns as c
 from recsys.ids import IdIndex
-from recsys.lists.realised import Realised, Yeses
+from recsys.lists.realised import Realised, Replies, Yeses
 from recsys.schemas import HISTORIES, LISTS
 from recsys.sections.ids import Ids
 
@@ -73,15 +73,32 @@ def test_what_followed_lists_is_counted(histories: list[pa.RecordBatch]) -> None
     assert three.realised() == of_items
     people = yeses.realised_by_people([three, one], histories)
     # 20 has an empty list, so it is none of those who could be without a match.
-    assert people[0] == replace(of_items, matches=3, matched=4)
-    assert people[1] == Realised(lists=7, entries=11, yeses=3, users=3, matches=1, matched=2)
+    assert replace(people[0], replies=()) == replace(of_items, matches=3, matched=4)
+    last = Realised(lists=7, entries=11, yeses=3, users=3, matches=1, matched=2)
+    assert replace(people[1], replies=()) == last
+
+
+def test_replies_are_counted_by_how_often_people_are_listed(
+    histories: list[pa.RecordBatch],
+) -> None:
+    """40 and 50 turned to 10, the most listed, who has answered 40. That 10 turned to 20 was an
+    answer itself; 70 and 80 turned to each other at once."""
+    yeses = Yeses.of(histories, USERS, ITEMS, 3.0)
+    (found,) = yeses.realised_by_people([yeses.among(lists(), 3.0, DEPTH)], histories)
+    once = Replies(people=1, listed=1, asked=0, answered=0)
+    twice, most = once._replace(listed=2), Replies(people=1, listed=4, asked=2, answered=1)
+    nobody = Replies(0, 0, 0, 0)
+    assert found.replies == [*[once] * 5, twice, most, *[nobody] * 3]
+    rows = {(row.band, row.name): row.value for row in found.metrics("2026-01-01")}
+    assert rows["exposure decile 7", "exposed_answered"] == 1.0
 
 
 def test_nothing_followed_where_nobody_did_anything(histories: list[pa.RecordBatch]) -> None:
     yeses = Yeses.of(histories, USERS, ITEMS, 0.1)
     found = yeses.realised_by_people([yeses.among(lists(), 0.1, DEPTH)], histories)
-    assert found == [Realised(lists=7, entries=11, yeses=0, users=0, matches=0, matched=0)]
-    assert {row.name: row.value for row in found[0].metrics("2026-01-01")} == {
+    none = Realised(lists=7, entries=11, yeses=0, users=0, matches=0, matched=0)
+    assert replace(found[0], replies=()) == none
+    assert {row.name: row.value for row in none.metrics("2026-01-01")} == {
         "realised_lists": 7.0,
         "realised_entries": 11.0,
         **{f"realised_{name}": 0.0 for name in ("yeses", "users", "matches", "matched")},

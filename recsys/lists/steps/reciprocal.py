@@ -5,8 +5,8 @@ together. Where one sees a list and the other an inbox, each list can be made by
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple, fields
-from typing import Annotated, Any, Final, Literal
+from dataclasses import astuple, dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,10 @@ from recsys.lists.contract import HeldBack, JointPools, Recipients, Scope, StepC
 from recsys.lists.ranked import RankedLists
 from recsys.matching.health import Health, Outcome
 from recsys.matching.lists import Balance, Mean, inbox_lists, simultaneous_lists
-from recsys.matching.pools import PooledMarket, people_of
+from recsys.matching.pools import PoolChances, PooledMarket, people_of
+
+if TYPE_CHECKING:
+    from recsys.matching.calibration import Calibrated
 
 SCOPE: Final[Scope] = "joint"
 STRANGERS: Final = 5
@@ -41,6 +44,8 @@ _NAMES: Final = {
     "demand": "demand_over_supply",
 }
 """Of the figures, as runs have them."""
+_ERRORS: Final = ("calibration_error_of_likes", "calibration_error_of_answers")
+"""Of both directions, as runs have them."""
 _ENVIOUS: Final = 500
 """People whose envy is counted."""
 _FEWEST: Final = 20
@@ -71,15 +76,23 @@ def plan(pools: JointPools, context: StepContext, config: Config) -> Arrays:
     Gives `offsets` (all users + 1,) and `items` (entries,) of the lists, best first, `mutual`
     (entries,) the chance that both say yes; `one_sided` and `reciprocal`, the `FIGURES` of lists by
     the one's chance alone and of these, NaN where there is nothing. Names of `segments` (s,), and
-    (s, FIGURES) the same of each as `one_sided_segments` and `reciprocal_segments`.
+    (s, FIGURES) the same of each as `one_sided_segments` and `reciprocal_segments`. `calibration`
+    (2,) see `Directions.errors`.
     """
     people, (lists, users) = people_of(context.training), pools.joined()
     said = (context.training.liked() > 0).tocsr()
     everybody = _of_everybody(lists.items, users.rows, len(people.items))
-    likes = chances(context, lists.scores)
+    directions = Directions.of(context)
     keys = np.zeros(len(people.items), np.uint64)
     keys[users.rows] = users.keys
-    found = PooledMarket.of(everybody, likes, people, said, keys)
+    found = PooledMarket.of(
+        everybody,
+        directions.chances(lists.scores),
+        people,
+        said,
+        keys,
+        either_first=config.mode == "simultaneous",
+    )
     made = _made(found, context.length, config)
     alone = inbox_lists(found.market, context.length, "likes")
     entries = found.listed(made)
@@ -90,6 +103,7 @@ def plan(pools: JointPools, context: StepContext, config: Config) -> Arrays:
         **_figures("one_sided", Outcome(found.market, alone), users, context),
         **_figures("reciprocal", Outcome(found.market, made), users, context),
         "segments": np.array([*context.segments], np.str_),
+        "calibration": directions.errors(),
     }
 
 
@@ -105,12 +119,14 @@ def metrics(facts: Arrays) -> list[RunMetric]:
 
     Those of a segment have its name as band.
     """
-    return [
+    found = [
         RunMetric(name, value, band, label)
         for label in _LABELS
         for band, figures in _of_bands(facts, label)
         for name, value in figures.items()
     ]
+    errors = _of_calibration(facts)
+    return found + [RunMetric(name, value, label=_LABELS[-1]) for name, value in errors.items()]
 
 
 def _of_bands(facts: Arrays, label: str) -> Iterator[tuple[str | None, dict[str, float]]]:
@@ -120,8 +136,16 @@ def _of_bands(facts: Arrays, label: str) -> Iterator[tuple[str | None, dict[str,
 
 
 def expected(facts: Arrays) -> Mapping[str, float]:
-    """See `JointStep`."""
-    return _of_market(facts[_LABELS[-1]])
+    """See `JointStep`. A product of two chances is as good as the worse of them."""
+    errors = _of_calibration(facts)
+    worst = {"calibration_error": max(errors.values())} if errors else {}
+    return _of_market(facts[_LABELS[-1]]) | worst
+
+
+def _of_calibration(facts: Arrays) -> dict[str, float]:
+    """Expected calibration errors that are known, by the names that runs have them under."""
+    found = zip(_ERRORS, facts["calibration"].tolist(), strict=True)
+    return {name: error for name, error in found if not np.isnan(error)}
 
 
 def _of_market(figures: Floats) -> dict[str, float]:
@@ -184,34 +208,79 @@ def _entries(facts: Arrays, users: UserRows) -> Ragged:
     return ranges(facts["offsets"][users], np.diff(facts["offsets"])[users])
 
 
-def chances(context: StepContext, scores: npt.NDArray[np.float32]) -> Floats:
-    """(n,) chance of a yes by the score of ranking, calibrated on the holdout.
+@dataclass(frozen=True)
+class Directions:
+    """Scores of ranking as chances: to turn to somebody, and to answer who has turned to one."""
 
-    Of whom a user met in the days held back; where it is not known whom they met without a yes, of
-    all in their pools. Where there is next to no yes, chances rise with the score as a logistic
-    curve does.
-    """
-    if context.held_back is None:
-        return np.asarray(expit(scores.astype(np.float64)))
-    held, met, outcomes = _outcomes(context.held_back())
-    if min((outcomes & met).sum(), (~outcomes & met).sum()) >= _FEWEST:
-        held, outcomes = held[met], outcomes[met]
-    if min(outcomes.sum(), (~outcomes).sum()) < _FEWEST:
-        return np.asarray(expit(scores.astype(np.float64)))
-    # Tasks of Spark load this module, and scikit-learn takes its time.
-    from recsys.matching.calibration import Calibrated  # noqa: PLC0415
+    likes: "Calibrated | None"
+    """None where next to nobody said yes, or no: chances rise with the score as a logistic curve
+    does."""
+    answers: "Calibrated | None"
+    """None: as `likes`."""
 
-    calibrated = Calibrated.fit(held, outcomes, context.seed)
-    return calibrated.calibration.chances(scores.astype(np.float64))
+    @classmethod
+    def of(cls, context: StepContext) -> Self:
+        """Calibrated on the holdout.
+
+        Likes on whom a user met in the days held back, unless that one had turned to the user
+        first; where it is not known whom they met without a yes, on all in their pools. Answers on
+        those who had, and were met; or on all of them.
+        """
+        if context.held_back is None:
+            return cls(None, None)
+        held = _Decisions.of(context.held_back())
+        asked = held.asked
+        return cls(
+            held.calibrated(held.met & ~asked, context.seed)
+            or held.calibrated(~asked, context.seed),
+            held.calibrated(held.met & asked, context.seed) or held.calibrated(asked, context.seed),
+        )
+
+    def chances(self, scores: npt.NDArray[np.float32]) -> PoolChances:
+        """Chances by (n,) score."""
+        exact = scores.astype(np.float64)
+        if self.likes is None:
+            likes = np.asarray(expit(exact))
+        else:
+            likes = self.likes.calibration.chances(exact)
+        if self.answers is None:
+            return PoolChances(likes, likes)
+        return PoolChances(likes, self.answers.calibration.chances(exact))
+
+    def errors(self) -> Floats:
+        """(2,) expected calibration error of likes and of answers, NaN where there is none."""
+        both = (self.likes, self.answers)
+        return np.array([np.nan if each is None else each.error for each in both])
 
 
-def _outcomes(held: HeldBack) -> tuple[Floats, Mask, Mask]:
-    """(n,) scores of all entries of the pools, whether the user met the person later, and whether
-    the user turned to the person."""
-    lists = RankedLists.joined([lists for lists, _ in held.chunks])
-    pairs = lists.items.pairs()
-    met, turned = (np.isin(pairs, later.pairs()) for later in (held.met, held.relevant))
-    return lists.scores.astype(np.float64), met, turned
+@dataclass(frozen=True)
+class _Decisions:
+    """What people said of those in their pools in the days held back. All arrays are (n,)."""
+
+    scores: Floats
+    met: Mask
+    """Whether the user met the person."""
+    asked: Mask
+    """Whether the person had turned to the user first."""
+    yes: Mask
+    """Whether the user turned to the person."""
+
+    @classmethod
+    def of(cls, held: HeldBack) -> Self:
+        lists = RankedLists.joined([lists for lists, _ in held.chunks])
+        pairs = lists.items.pairs()
+        found = [np.isin(pairs, each.pairs()) for each in (held.met, held.asked, held.relevant)]
+        return cls(lists.scores.astype(np.float64), *found)
+
+    def calibrated(self, which: Mask, seed: int) -> "Calibrated | None":
+        """By some of them; None where too few of these are yeses or noes."""
+        yes = self.yes[which]
+        if min(yes.sum(), (~yes).sum()) < _FEWEST:
+            return None
+        # Tasks of Spark load this module, and scikit-learn takes its time.
+        from recsys.matching.calibration import Calibrated  # noqa: PLC0415
+
+        return Calibrated.fit(self.scores[which], yes, seed)
 
 
 def _of_everybody(lists: Ragged, rows: Any, users: int) -> Ragged:
