@@ -262,7 +262,7 @@ chaos: setup ## kill drivers and servers at many instants (KILLS, SEED), look up
 	@pytest -q --chaos --chaos-kills $(KILLS) --chaos-seed $(SEED) --chaos-days $(DAYS) \
 	    tests/e2e/test_chaos.py tests/e2e/test_faults.py tests/e2e/test_forced_shutdowns.py tests/lake/test_power_cut.py \
 	    tests/postgres/test_lookups_under_load.py tests/e2e/test_backfill.py \
-	    tests/e2e/test_airflow_backfill.py tests/property/test_sources.py
+	    tests/e2e/test_airflow_backfill.py tests/e2e/test_generated_people.py tests/property/test_sources.py
 
 # Long jobs want the compiler that takes longer itself.
 .PHONY: bench

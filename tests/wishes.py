@@ -1,8 +1,10 @@
-"""Wishes of people taken at their word: what the pipeline is compared with."""
+"""Wishes of people taken at their word, to compare the pipeline with, and made-up profiles."""
 
 import math
 from collections.abc import Mapping
 from typing import Final
+
+from hypothesis import strategies as st
 
 Profile = Mapping[str, list[str]]
 RULES: Final[Mapping[str, Mapping[str, str]]] = {
@@ -13,6 +15,25 @@ RULES: Final[Mapping[str, Mapping[str, str]]] = {
     "language": {"shared": "speaks"},
     "near": {"latitude": "lat", "longitude": "lon", "within_km": "wants.km"},
 }
+
+
+def some(*values: str, most: int = 1) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(values), max_size=most, unique=True)
+
+
+PROFILES: Final = st.fixed_dictionaries(
+    {
+        "gender": some("f", "m", "x"),
+        "seeks": some("f", "m", "x", "nobody", most=3),
+        "age": some("18", "30", "42", "?"),
+        "wants.min": some("18", "30.0", "none"),
+        "wants.max": some("30", "50"),
+        "speaks": some("de", "fr", "it", most=3),
+        "lat": some("47.4", "48.1", "-89", "91"),
+        "lon": some("8.5", "11.6", "-179.9", "179.9"),
+        "wants.km": some("1", "250", "30000", "-1", "far"),
+    }
+)
 
 
 def number(profile: Profile, path: str) -> float:

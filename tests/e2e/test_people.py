@@ -12,6 +12,7 @@ from bson import Int64
 
 from jobs.app.forgetting import erase
 from jobs.app.why import ExplainedRun, Pair
+from jobs.db.statements import SQL
 from jobs.lake.files import read_table
 from jobs.run.entrypoint import RunArguments
 from jobs.sandbox.market import BLOCKS, EVENTS, INTERACTIONS, ITEMS, USERS, Market
@@ -24,9 +25,9 @@ from recsys.errors import ContractError
 from recsys.lists.registry import ListSteps
 from recsys.schemas import LISTS
 from recsys.sections.nights import Nights
-from recsys.sections.people import People as PeopleSection
 from tests.e2e.conftest import OPEN_GATES, Pipeline
 from tests.e2e.inputs import DAY, at, table
+from tests.e2e.people_sources import document, of_people
 from tests.wishes import RULES, Profile, permitted
 
 PEOPLE, LENGTH = 60, 12
@@ -34,16 +35,6 @@ NEXT = DAY + timedelta(days=1)
 WISHES = {name: RULES[name] for name in ("orientation", "age", "language", "near")}
 #: Of whom the sources hold the row of the member alone.
 UNKNOWN, INACTIVE = 58, 59
-PEOPLE_SOURCES = {
-    "people": {
-        "table": "market.users",
-        "columns": {"person_id": "user_id", "active": "active", "title": "name"},
-    },
-    "people_profiles": {
-        "collection": "user_profiles",
-        "columns": {"person_id": "user_id", "attributes": ["attributes"]},
-    },
-}
 
 
 def made_up_profiles() -> dict[int, Profile]:
@@ -66,15 +57,6 @@ def made_up_profiles() -> dict[int, Profile]:
         }
         profiles[person] = {path: values for path, values in profile.items() if values}
     return profiles
-
-
-def document(person: int, profile: Profile) -> dict[str, Any]:
-    nested: dict[str, Any] = {}
-    for path, values in profile.items():
-        *above, name = path.split(".")
-        place = nested.setdefault(above[0], {}) if above else nested
-        place[name] = list(values)
-    return {"user_id": Int64(person), "text": "", "tags": [], "attributes": nested}
 
 
 class People:
@@ -127,19 +109,13 @@ def people(pipeline: Pipeline) -> People:
     """A pipeline on a market of people."""
     made = People()
     pipeline.load(made.market())
-    known = pipeline.config.model_dump(mode="json")
-    events = ("interactions", "events", "blocks")
-    sources = {name: known["sources"][name] for name in events} | PEOPLE_SOURCES
-    sections = {"passes": ["pass"], "matches": ["match"], "wishes": WISHES}
-    pipeline.config = pipeline.config.model_copy(
-        update={
-            "sources": type(pipeline.config.sources).model_validate(sources),
-            "people": PeopleSection.model_validate(sections),
-            "lists": pipeline.config.lists.model_copy(update={"length": LENGTH}),
-            "list_steps": ListSteps.model_validate({"explore": {"slots": 2, "first_place": 2}}),
-            "nights": Nights(full_every=7),
-            "gates": OPEN_GATES,
-        }
+    pipeline.config = of_people(
+        pipeline.config,
+        WISHES,
+        lists=pipeline.config.lists.model_copy(update={"length": LENGTH}),
+        list_steps=ListSteps.model_validate({"explore": {"slots": 2, "first_place": 2}}),
+        nights=Nights(full_every=7),
+        gates=OPEN_GATES,
     )
     return made
 
@@ -288,13 +264,17 @@ def check_what_followed(pipeline: Pipeline, lists: Mapping[int, Sequence[int]]) 
     assert outcome == [(DAY.instant, NEXT.instant, sum(map(len, full)), 4, 4, 2, 4)]
     # One of the four was an answer, and two turned to each other at once.
     replies = pipeline.query(
-        "SELECT count(*), sum(people), sum(listed), sum(asked), sum(answered), "
-        "min(listed::float8 / people) = max(listed::float8 / people) FILTER (WHERE decile = 1) "
+        "SELECT count(*), sum(people), sum(listed), sum(asked), sum(answered) "
         "FROM recs.market_replies WHERE as_of = %s AND known_through = %s",
         (DAY.instant, NEXT.instant),
     )
     shown = {item for row in full for item in row}
-    assert replies == [(10, len(shown), sum(map(len, full)), 1, 0, True)]
+    assert replies == [(10, len(shown), sum(map(len, full)), 1, 0)]
+    question = SQL / "examples" / "12_whether_those_shown_much_answer.sql"
+    tenths = pipeline.query(question.read_text(encoding="utf-8"))
+    lists_a_person = [row[1] for row in tenths]
+    assert lists_a_person == sorted(lists_a_person)
+    assert sum(row[2] for row in tenths) == 1
 
 
 def check_a_night_on_changes(pipeline: Pipeline, people: People) -> None:

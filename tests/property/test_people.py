@@ -1,7 +1,7 @@
 """Who is shown to whom in a market of people, against wishes taken at their word."""
 
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,26 +27,7 @@ from recsys.ranking.scoring import Scorer
 from recsys.schemas import HISTORIES, LISTS
 from recsys.sections.ids import Ids
 from recsys.sections.people import Wish
-from tests.wishes import RULES, permitted
-
-
-def some(*values: str, most: int = 1) -> st.SearchStrategy[list[str]]:
-    return st.lists(st.sampled_from(values), max_size=most, unique=True)
-
-
-PROFILES: Final = st.fixed_dictionaries(
-    {
-        "gender": some("f", "m", "x"),
-        "seeks": some("f", "m", "x", "nobody", most=3),
-        "age": some("18", "30", "42", "?"),
-        "wants.min": some("18", "30.0", "none"),
-        "wants.max": some("30", "50"),
-        "speaks": some("de", "fr", "it", most=3),
-        "lat": some("47.4", "48.1", "-89", "91"),
-        "lon": some("8.5", "11.6", "-179.9", "179.9"),
-        "wants.km": some("1", "250", "30000", "-1", "far"),
-    }
-)
+from tests.wishes import PROFILES, RULES, permitted
 
 
 def leaves(profile: dict[str, list[str]]) -> list[str]:
