@@ -30,6 +30,12 @@ _MARKET_FIGURES: Final[Mapping[str, str]] = {
     "min_expected_matches": "expected_matches",
     "max_unmatched_share": "unmatched_share",
     "max_gini_matches": "gini_matches",
+    "max_gini_people_exposure": "gini_people_exposure",
+    "max_top_1_percent_of_people": "top_1_percent_of_people",
+    "max_unseen_share": "unseen_share",
+    "max_envied_others": "envied_others",
+    "min_nash_welfare": "nash_welfare",
+    "max_demand_over_supply": "demand_over_supply",
     "max_calibration_error": "calibration_error",
 }
 """The same of the figures of a market of people."""

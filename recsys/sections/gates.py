@@ -41,6 +41,19 @@ class Gates(Section):
     """In a market of people, the share of those with a list who can expect no match."""
     max_gini_matches: Share | None = None
     """In a market of people, the Gini coefficient of their expected matches."""
+    max_gini_people_exposure: Share | None = None
+    """In a market of people, the Gini coefficient of the attention that they get."""
+    max_top_1_percent_of_people: Share | None = None
+    """In a market of people, part of all attention that the hundredth with the most gets."""
+    max_unseen_share: Share | None = None
+    """In a market of people, the share of those with a list who are on nobody's."""
+    max_envied_others: NonNegative | None = None
+    """In a market of people, others with whose attention one could expect more, a mean."""
+    min_nash_welfare: NonNegative | None = None
+    """In a market of people, the geometric mean of their expected matches."""
+    max_demand_over_supply: NonNegative | None = None
+    """In a market of people, attention that the people of a segment get over what they give, of the
+    segment with most."""
     max_calibration_error: Share | None = None
     """In a market of people, the expected calibration error of the chances of a yes on pairs held
     back, that of likes or of answers, whichever is greater."""

@@ -3,6 +3,7 @@
 `make chaos` publishes 100 of them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -40,7 +41,7 @@ class Example:
     """A market, and how its lists are made."""
 
     rules: list[str]
-    profiles: dict[int, Profile]
+    profiles: Mapping[int, Profile]
     ended: Pairs
     """What has ended some pairs."""
     turned: Pairs

@@ -37,6 +37,12 @@ LIMITS = {
     "min_expected_matches": 100.0,
     "max_unmatched_share": 0.1,
     "max_gini_matches": 0.5,
+    "max_gini_people_exposure": 0.4,
+    "max_top_1_percent_of_people": 0.05,
+    "max_unseen_share": 0.01,
+    "max_envied_others": 0.5,
+    "min_nash_welfare": 0.2,
+    "max_demand_over_supply": 1.5,
     "max_calibration_error": 0.05,
 }
 ALL = Gates.model_validate(LIMITS)
@@ -50,18 +56,21 @@ BAD = [
     ("max_fallback_share", "fallback_share", 0.21),
     ("max_score_drift", "score_drift", -1.01),
 ]
-MARKET = {
-    "expected_matches": 120.0,
-    "unmatched_share": 0.02,
-    "gini_matches": 0.3,
-    "calibration_error": 0.02,
+#: What passes, and what does not.
+MARKET_FIGURES = {
+    "expected_matches": (120.0, 99.0),
+    "unmatched_share": (0.02, 0.11),
+    "gini_matches": (0.3, 0.51),
+    "gini_people_exposure": (0.2, 0.41),
+    "top_1_percent_of_people": (0.02, 0.06),
+    "unseen_share": (0.0, 0.02),
+    "envied_others": (0.1, 0.6),
+    "nash_welfare": (0.3, 0.1),
+    "demand_over_supply": (1.2, 1.6),
+    "calibration_error": (0.02, 0.06),
 }
-BAD_MARKET = {
-    "expected_matches": 99.0,
-    "unmatched_share": 0.11,
-    "gini_matches": 0.51,
-    "calibration_error": 0.06,
-}
+MARKET = {figure: good for figure, (good, _) in MARKET_FIGURES.items()}
+BAD_MARKET = {figure: bad for figure, (_, bad) in MARKET_FIGURES.items()}
 
 
 def changed(**figures: Any) -> Comparison:
@@ -86,7 +95,7 @@ def test_every_limit_is_tried() -> None:
 
 
 def _side(figure: str) -> str:
-    return "min" if figure == "expected_matches" else "max"
+    return "min" if figure in ("expected_matches", "nash_welfare") else "max"
 
 
 @pytest.mark.parametrize("figure", MARKET)

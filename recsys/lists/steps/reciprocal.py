@@ -136,10 +136,14 @@ def _of_bands(facts: Arrays, label: str) -> Iterator[tuple[str | None, dict[str,
 
 
 def expected(facts: Arrays) -> Mapping[str, float]:
-    """See `JointStep`. A product of two chances is as good as the worse of them."""
-    errors = _of_calibration(facts)
-    worst = {"calibration_error": max(errors.values())} if errors else {}
-    return _of_market(facts[_LABELS[-1]]) | worst
+    """See `JointStep`. Of directions and segments it is the worst that counts."""
+    errors, found = _of_calibration(facts), _of_market(facts[_LABELS[-1]])
+    demand = facts[f"{_LABELS[-1]}_segments"][:, FIGURES.index("demand")]
+    if len(demand := demand[~np.isnan(demand)]):
+        found[_NAMES["demand"]] = float(demand.max())
+    if errors:
+        found["calibration_error"] = max(errors.values())
+    return found
 
 
 def _of_calibration(facts: Arrays) -> dict[str, float]:
