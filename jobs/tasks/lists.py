@@ -138,7 +138,7 @@ def _read_chunk(batch: pa.RecordBatch) -> Chunk:
             scores.astype(np.float32),
             sources.astype(np.int16),
             np.ones(len(items), np.float32),
-            None if opinions.null_count else _records(opinions, len(items)),
+            None if opinions.null_count or not len(items) else _records(opinions, len(items)),
         ),
     )
 
@@ -164,7 +164,7 @@ def _bytes(offsets: Ints, records: npt.NDArray[np.uint8] | None) -> pa.Array:
 def _records(values: pa.Array, entries: int) -> npt.NDArray[np.uint8]:
     """(entries, bytes) what `_bytes` was made of."""
     content = np.frombuffer(b"".join(values.to_pylist()), np.uint8)
-    return content.reshape(entries, len(content) // max(entries, 1))
+    return content.reshape(entries, len(content) // entries)
 
 
 def _grouped(

@@ -14,6 +14,7 @@ from jobs.tasks.lists import USERS_A_BATCH, Chunk, PoolMaker, PoolReader
 from recsys import columns as c
 from recsys.generators.factors import CHUNK, FactorModel
 from recsys.lists.ranker import Ranker
+from recsys.lists.reasons import Reasoner
 from recsys.ranking.blend import WeightedSum
 from recsys.ranking.scoring import Scorer
 from recsys.schemas import HISTORIES
@@ -72,3 +73,24 @@ def test_pools_are_read_as_they_were_made(tmp_path: Path, share: float) -> None:
     found = by_user(chunk for batch in reader.batches(pools) for chunk in reader.chunks(batch))
     assert len(made) == due.sum()
     assert found == made
+
+
+def test_pools_of_whom_nobody_is_left_anything_have_no_reasons(tmp_path: Path) -> None:
+    """A chunk of users without any entry is read like others."""
+    draw = np.random.default_rng(2).normal(size=(USERS + ITEMS, 8)).astype(np.float32)
+    model = FactorModel(draw[:USERS], draw[USERS:])
+    scorer = Scorer.of({"a": model, "b": model}, np.arange(ITEMS), ITEMS)
+    due = np.arange(USERS) == 0
+    maker = PoolMaker(Ranker(scorer, WeightedSum((1.0, 0.5)), opinions=2), DEPTH, due, IDS)
+    folder, table = UPath(tmp_path), histories(np.random.default_rng(2)).slice(0, 1)
+    everything = pa.array([range(ITEMS)], table[c.BLOCKED_ROWS].type)
+    place = table.column_names.index(c.BLOCKED_ROWS)
+    table = table.set_column(place, table.schema.field(place), everything)
+    file = write_part(folder, "histories", table.schema, table.to_batches()).below(folder)
+    pools, reader = maker.write(file, folder).below(folder), PoolReader()
+    ((ids, users, lists),) = [
+        chunk for batch in reader.batches(pools) for chunk in reader.chunks(batch)
+    ]
+    assert len(ids) == len(users.rows) == 1
+    assert len(lists.item_rows) == 0
+    assert len(Reasoner((), 2).reasons(lists, lists, users).records) == 0
