@@ -15,6 +15,7 @@ from jobs.run.entrypoint import RunArguments
 from jobs.run.settings import Settings, load_config
 from jobs.sandbox.people import CONFIG, PlantedPeople, make_people, planted_people
 from jobs.steps import rank_lists
+from jobs.stores.models import TrainingData
 from recsys import columns as c
 from recsys.arrays import Ragged
 from recsys.as_of import AsOf
@@ -39,6 +40,7 @@ def test_lists_made_together_bring_more_matches_by_the_true_chances(
     made = health(planted, pipeline.lists().items())
     check_report(settings)
     check_sides(pipeline)
+    check_judged(arguments)
     check_chances(pipeline, made)
     check_newcomers(planted, pipeline.lists())
     alone = health(planted, one_sided(arguments))
@@ -70,6 +72,19 @@ def check_sides(pipeline: Pipeline) -> None:
     everybody = matches.pop(None)
     assert set(matches) == {"gender=man", "gender=woman"}
     assert sum(matches.values()) == pytest.approx(2 * everybody)
+
+
+def check_judged(arguments: RunArguments) -> None:
+    """Chances are learnt also from those who met people in the days held back, and liked none."""
+    known = TrainingData(arguments)
+    others = np.setdiff1d(known.judged(), known.holdout().users)
+    assert len(others) > 5
+    rows = known.histories.take(others).to_pylist()
+    for row in rows:
+        cells = zip(row[c.EARLIER_WEIGHTS], row[c.WEIGHTS], strict=True)
+        new = [weight for earlier, weight in cells if earlier is None or np.isnan(earlier)]
+        assert new
+        assert not any(new)
 
 
 def check_chances(pipeline: Pipeline, made: Health) -> None:
