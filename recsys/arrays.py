@@ -1,6 +1,6 @@
 """Arrays that many modules pass on: row numbers, masks, and rows of differing lengths."""
 
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,14 @@ class Ragged(NamedTuple):
         """The same lists with some of their entries, by (p,) mask."""
         lengths = np.bincount(self.lines()[kept], minlength=len(self.offsets) - 1)
         return Ragged.of_lengths(lengths, self.values[kept])
+
+
+def cells_of(matrix: sparse.csr_matrix, rows: Ints, columns: Ints) -> npt.NDArray[Any]:
+    """(n,) values of some cells of a matrix, 0 of those that are not stored."""
+    # Of no cells at all scipy makes a matrix.
+    if not len(rows):
+        return np.empty(0, matrix.dtype)
+    return np.asarray(matrix[rows, columns]).ravel()
 
 
 def offsets_of(lengths: npt.NDArray[np.integer]) -> Ints:

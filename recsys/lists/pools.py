@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from recsys.arrays import Floats, Ints, Ragged
+from recsys.arrays import Ints, Ragged, cells_of
 from recsys.dataset.training import Holdout, Training
 from recsys.generators.contract import Model, Rows
 from recsys.lists.chain import Chain
@@ -103,8 +103,10 @@ def _asking(now: Training, before: Training, users: Ints, excluded: Ragged) -> R
     askers, asked = askers[cells], asked[cells]
     # From 1 on, because a pair that is not there has 0.
     ages = _like(history, now.ages + np.float32(1))
-    own = _cells(ages, asked, people.items[askers])
-    known = _cells(_like(before.history, np.ones_like(before.ages)), askers, history.indices[cells])
+    own = cells_of(ages, asked, people.items[askers])
+    known = cells_of(
+        _like(before.history, np.ones_like(before.ages)), askers, history.indices[cells]
+    )
     waited = np.where(own > 0.0, ages.data[cells] > own, known == 0.0)
     order = np.lexsort((people.items[askers], asked))
     order = order[waited[order]]
@@ -115,11 +117,6 @@ def _asking(now: Training, before: Training, users: Ints, excluded: Ragged) -> R
 def _like(matrix: sparse.csr_matrix, values: npt.NDArray[np.floating]) -> sparse.csr_matrix:
     """A matrix with other values (stored cells,) in the cells of another."""
     return sparse.csr_matrix((values, matrix.indices, matrix.indptr), matrix.shape)
-
-
-def _cells(matrix: sparse.csr_matrix, rows: Ints, columns: Ints) -> Floats:
-    """(n,) values of cells (n,), 0 of those that are not stored."""
-    return np.asarray(matrix[rows, columns]).ravel()
 
 
 def _without(lists: Ragged, others: Ragged) -> Ragged:

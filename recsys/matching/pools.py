@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from scipy import sparse
 
-from recsys.arrays import Floats, Ints, ItemRows, Ragged, UserRows, ranges
+from recsys.arrays import Floats, Ints, ItemRows, Ragged, UserRows, cells_of, ranges
 from recsys.dataset.training import Training
 from recsys.draws import Words, mixed
 from recsys.matching.market import Market
@@ -122,9 +122,9 @@ class PooledMarket:
         entries = np.flatnonzero((others >= 0) & (people.items[owners] >= 0))
         entries = entries[owners[entries] != others[entries]]
         owners, others = owners[entries], others[entries]
-        yes = np.asarray(said[others, people.items[owners]]).ravel()
+        yes = cells_of(said, others, people.items[owners])
         pairs = sparse.csr_matrix((entries + 1, (owners, others)), (size, size))
-        back = np.asarray(pairs[others, owners]).ravel() - 1
+        back = cells_of(pairs, others, owners) - 1
         both = (back >= 0) & (owners < others)
         alone = (back < 0) & yes
         one = np.concatenate([owners[both], owners[alone]])

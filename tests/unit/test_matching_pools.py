@@ -124,3 +124,17 @@ def test_a_yes_waits_for_its_answer() -> None:
     keys = np.arange(3, dtype=np.uint64)
     inbox = PooledMarket.of(pools, chances, people, said, keys, either_first=False).market
     assert inbox.mutual() == pytest.approx([0.6, 0.08, 0.6, 0.27, 0.2, 0.35])
+
+
+def test_where_no_pool_holds_anybody_there_are_no_pairs() -> None:
+    """As where nobody's wishes are met."""
+    people, nobody = People.of(np.arange(3), 3), np.empty(0)
+    pools = Ragged.of_lengths(np.zeros(3, np.int64), np.empty(0, np.int64))
+    keys = np.arange(3, dtype=np.uint64)
+    found = PooledMarket.of(pools, PoolChances(nobody, nobody), people, nobody_said(3), keys)
+    for lists in (
+        simultaneous_lists(found.market, LENGTH, Balance()),
+        inbox_lists(found.market, LENGTH, "product", 2),
+    ):
+        assert lists.lengths.tolist() == [0, 0, 0]
+        assert Outcome(found.market, lists).matches().tolist() == [0.0] * 3
