@@ -10,11 +10,9 @@ from jobs.lake.partitions import Lake
 from jobs.run.entrypoint import RunArguments
 from jobs.stores.models import (
     CHOICE,
-    HOLDOUT_MODEL,
     MODELS,
     TrainingData,
     model_partition,
-    read_model,
     read_policy,
 )
 from jobs.stores.nights import recorded
@@ -124,8 +122,8 @@ def measure_frontier(arguments: RunArguments) -> MeasuredFrontier:
 
 
 def _ground(arguments: RunArguments, policy: RankingPolicy, known: TrainingData) -> Ground:
-    lake, as_of, config = arguments.lake, arguments.as_of, arguments.config
-    models = {name: read_model(lake, name, as_of, HOLDOUT_MODEL) for name in policy.generators}
+    config = arguments.config
+    models = {name: known.holdout_model(name) for name in policy.generators}
     most, seed = config.ranking.candidates, config.seed
     return Ground.of(policy, known.holdout(), models, known.available, most, known.outcomes(), seed)
 

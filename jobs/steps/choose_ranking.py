@@ -8,15 +8,12 @@ so that the date can be made again. Between full nights the choice of the last o
 import argparse
 import logging
 
-import numpy as np
-
 from jobs.night_log import night_step
 from jobs.run.entrypoint import RunArguments, job_parser, run
 from jobs.stores.models import (
     HOLDOUT_MODEL,
     TrainingData,
     model_partition,
-    read_model,
     read_policy,
     write_policy,
 )
@@ -55,8 +52,7 @@ def _choice(arguments: RunArguments, night: Night) -> RankingPolicy:
         return RankingPolicy.only(names[0])
     known = TrainingData(arguments)
     holdout = known.holdout()
-    rows = np.searchsorted(known.judged(), holdout.users)
-    models = {name: _measured_model(arguments, name, night).of_users(rows) for name in names}
+    models = {name: _measured_model(arguments, known, name, night) for name in names}
     standing = standing_choice(arguments, night.fingerprint)
     weights = config.generators.weights()
     policy = choose_policy(
@@ -69,7 +65,7 @@ def _choice(arguments: RunArguments, night: Night) -> RankingPolicy:
     return with_objectives(policy, ground, config.objectives)
 
 
-def _measured_model(arguments: RunArguments, name: str, night: Night) -> Model:
+def _measured_model(arguments: RunArguments, known: TrainingData, name: str, night: Night) -> Model:
     """A generator as it was fitted for the holdout of this configuration."""
     lake, as_of = arguments.lake, arguments.as_of
     made = recorded(model_partition(lake, HOLDOUT_MODEL.format(name), as_of))
@@ -78,7 +74,7 @@ def _measured_model(arguments: RunArguments, name: str, night: Night) -> Model:
             f"{name} was fitted for the holdout under another configuration; run train_generators "
             "again"
         )
-    return read_model(lake, name, as_of, HOLDOUT_MODEL)
+    return known.holdout_model(name)
 
 
 if __name__ == "__main__":

@@ -172,6 +172,11 @@ class TrainingData:
         rng = np.random.default_rng(self._config.seed)
         return np.union1d(drawn, rng.choice(others, count, replace=False))
 
+    def holdout_model(self, name: str) -> Model:
+        """A generator as it was fitted for the holdout, of the users of the holdout alone."""
+        rows = np.searchsorted(self.judged(), self.holdout().users)
+        return read_model(self._lake, name, self._as_of, HOLDOUT_MODEL).of_users(rows)
+
     @cached_property
     def _whole_holdout(self) -> Holdout:
         days = self._config.ranking.holdout_days
