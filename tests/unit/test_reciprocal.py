@@ -1,5 +1,6 @@
 """Lists of people for people as a step of a night: pools with pairs in both, then all lists."""
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 from scipy.special import logit
+from threadpoolctl import threadpool_limits
 
 from recsys.arrays import Ragged
 from recsys.dataset.training import Descriptions, Training
@@ -213,6 +215,32 @@ def test_answers_have_chances_of_their_own(night: Night) -> None:
     of_likes, of_answers = Directions.of(night.context).errors()
     assert of_likes < 0.03
     assert np.isnan(of_answers)
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core has one thread")
+def test_chances_do_not_depend_on_threads(night: Night) -> None:
+    """BLAS shares out sums of more than some ten thousand numbers."""
+    held = night.held_back()
+    many = replace(night.context, held_back=lambda: repeated(held, 20))
+    scores = night.pools().joined()[0].scores
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            found.append(Directions.of(many).chances(scores).likes)
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+def repeated(held: HeldBack, times: int) -> HeldBack:
+    """As if so many more people had done the same, with other scores."""
+    chunks = []
+    for number in range(times):
+        chunks += [
+            (replace(lists, scores=lists.scores * np.float32(1 + number / times)), users)
+            for lists, users in held.chunks
+        ]
+    users = np.tile(np.arange(len(held.met.lengths)), times)
+    more = {name: getattr(held, name).take(users) for name in ("relevant", "met", "asked")}
+    return replace(held, chunks=chunks, **more)
 
 
 def test_products_of_calibrated_scores_beat_those_of_raw_ones(

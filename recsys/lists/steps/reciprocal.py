@@ -21,6 +21,7 @@ from recsys.lists.ranked import RankedLists
 from recsys.matching.health import Health, Outcome
 from recsys.matching.lists import Balance, Mean, inbox_lists, simultaneous_lists
 from recsys.matching.pools import PoolChances, PooledMarket, people_of
+from recsys.ranking.scoring import blas_on_one_thread
 
 if TYPE_CHECKING:
     from recsys.matching.calibration import Calibrated
@@ -284,7 +285,9 @@ class _Decisions:
         # Tasks of Spark load this module, and scikit-learn takes its time.
         from recsys.matching.calibration import Calibrated  # noqa: PLC0415
 
-        return Calibrated.fit(self.scores[which], yes, seed)
+        # Sums by several threads differ in their last bits.
+        with blas_on_one_thread():
+            return Calibrated.fit(self.scores[which], yes, seed)
 
 
 def _of_everybody(lists: Ragged, rows: Any, users: int) -> Ragged:
