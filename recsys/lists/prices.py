@@ -42,7 +42,7 @@ def price_order(lists: RankedLists, worth: Floats, prices: Floats) -> Ints:
     """(entries,) places of the entries of all lists by worth less price; as they stand where that
     is equal.
 
-    worth: (entries,) see `deviations`. prices: (items,) in deviations, 0 or more.
+    worth: (entries,) see `deviations`. prices: (items,) in deviations; negative ones raise.
     """
     if not prices.any():
         return np.arange(len(worth))

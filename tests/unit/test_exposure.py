@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from scipy import sparse
 
 from recsys.arrays import Ragged
@@ -15,12 +16,14 @@ from recsys.dataset.training import Descriptions, Training
 from recsys.lists.admission import admitted, found_thresholds, priorities
 from recsys.lists.chain import Chain
 from recsys.lists.contract import HeldBack, Recipients, StepContext
+from recsys.lists.floors import STEP
 from recsys.lists.pools import HeldPools
-from recsys.lists.prices import deviations, priced
+from recsys.lists.prices import PricedMarket, deviations, priced
 from recsys.lists.ranked import RankedLists
 from recsys.lists.steps.exposure import Config, apply, metrics, plan, remark, summary
 
 ITEMS, USERS, DEPTH, LENGTH = 50, 400, 30, 5
+SHOWN = ("exposure_before", "exposure")
 
 
 def chunks(size: int) -> list[tuple[RankedLists, Recipients]]:
@@ -116,6 +119,72 @@ def test_the_bound_on_ndcg_holds_the_step_back() -> None:
     assert 0.0 < little["strength"] < much["strength"]
     for facts, loss in ((little, 0.05), (much, 0.5)):
         assert facts["ndcg_loss"] + facts["ndcg_error"] <= loss * facts["ndcg_before"]
+
+
+def with_sellers(known: StepContext) -> StepContext:
+    """Two large sellers of the items that most users like, and one small one of each other item."""
+    names = ["a", "b"] * 15 + [f"s{item}" for item in range(30, ITEMS)]
+    attributes = [["colour=red", f"shop={name}", "shop=other"] for name in names]
+    items = Descriptions([""] * ITEMS, [[]] * ITEMS, attributes)
+    return replace(known, training=replace(known.training, items=items))
+
+
+FLOOR: dict[str, Any] = {"seller": "shop", "seller_floor": 0.5}
+
+
+@pytest.mark.parametrize("size", [256, 7])
+def test_each_seller_gets_its_floor_and_is_raised_no_more_than_that_takes(size: int) -> None:
+    """An even share of 40 available items is a fortieth of the attention for each. Three items are
+    in too few pools for half of that, wherever they stand there."""
+    context = with_sellers(with_holdout(DEPTH - 1))
+    facts = plan(pools(size), context, Config.model_validate(FLOOR))
+    floor = 0.5 / 40
+    before, after = (facts[name][30:40] / facts[name].sum() for name in SHOWN)
+    assert (before < floor).sum() == facts["short_before"] >= 3
+    reached = after >= floor
+    assert reached.tolist() == [True] * 6 + [False] * 4
+    assert facts["short_after"] == 4
+    assert facts["sellers"] == 12
+    most = facts["most_raised"]
+    assert facts["raised"][36:40].tolist() == [most] * 4
+    raised = np.flatnonzero(facts["raised"])
+    assert set(raised) == set(30 + np.flatnonzero(before < floor))
+    np.testing.assert_array_equal(facts["prices"], -facts["raised"])
+    market = PricedMarket(pools(size), ITEMS, 40, 20)
+    for item in raised[facts["raised"][raised] < most]:
+        less = facts["prices"].copy()
+        less[item] += STEP
+        shown = market.exposure(less)
+        assert shown[item] < floor * shown.sum()
+
+
+def test_floors_of_small_sellers_stay_within_the_bound_on_ndcg() -> None:
+    """Where everybody turns to the own last shown item, whatever is raised past it costs."""
+    small = FLOOR | {"small_seller": 14}
+
+    def planned(wanted: int, loss: float) -> Mapping[str, Any]:
+        config = Config.model_validate(small | {"ndcg_loss": loss})
+        return plan(pools(), with_sellers(with_holdout(wanted)), config)
+
+    assert not planned(19, 0.0)["prices"].any()
+    little, much = planned(10, 0.02), planned(10, 0.1)
+    assert little["sellers"] == 10
+    assert little["raised"].max() <= little["most_raised"] < much["most_raised"]
+    assert little["short_before"] > little["short_after"] > much["short_after"]
+    for found, loss in ((little, 0.02), (much, 0.1)):
+        assert found["ndcg_loss"] + found["ndcg_error"] <= loss * found["ndcg_before"]
+    assert f"{little['short_before']:.0f} -> {little['short_after']:.0f} of 10" in summary(little)
+    low = int(much["raised"].argmax())
+    assert remark(much, low, 25, 15).startswith("moved up: its seller is shown to few (raised by ")
+    assert remark(much, 0, 1, 2).startswith("moved down: sellers that are shown to few")
+    rows = {(row.name, row.label): row.value for row in metrics(much)}
+    assert rows["exposure_sellers_short", "after"] == much["short_after"]
+    assert rows["exposure_sellers_share", "after"] > rows["exposure_sellers_share", "before"]
+
+
+def test_a_floor_wants_sellers() -> None:
+    with pytest.raises(ValidationError, match="seller and seller_floor go together"):
+        Config.model_validate({"seller_floor": 0.5})
 
 
 def lists_by(facts: Mapping[str, Any], size: int) -> list[list[int]]:

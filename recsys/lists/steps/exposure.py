@@ -1,17 +1,18 @@
 """Exposure spread over more items, as far as it costs little of how good the lists are.
 
 Ranking shows everybody the same few items first. Each item gets a price that rises with the
-attention it has got over all lists, and lists are ordered anew by score less price. A cap besides
-keeps the number of lists that an item is in, exactly.
+attention it has got over all lists, and lists are ordered anew by score less price. A floor lowers
+the prices of sellers that are shown too little. A cap besides keeps the number of lists that an
+item is in, exactly.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from recsys.arrays import Floats, Ints
 from recsys.evaluation.concentration import top_share
@@ -20,6 +21,7 @@ from recsys.evaluation.run_metrics import ERRORS_OF_95, RunMetric
 from recsys.generators.contract import Arrays
 from recsys.lists.admission import admitted, found_thresholds
 from recsys.lists.contract import HeldBack, Pools, Recipients, Scope, StepConfig, StepContext
+from recsys.lists.floors import MOST_STEPS, STEP, Floors
 from recsys.lists.prices import PARTS, PricedMarket, attention, priced
 from recsys.lists.ranked import RankedLists
 from recsys.sections.base import READ_PLACES, Share
@@ -45,6 +47,22 @@ class Config(StepConfig):
     cap: Annotated[float, Field(ge=1)] | None = None
     """Times the mean number of lists an item that any item may be in; kept exactly, whatever it
     costs. It wants a `lists.pool` deeper than the lists, or these get short."""
+    seller: str = ""
+    """Path of the attribute of items that names who sells them; empty: there is none."""
+    seller_floor: Share | None = None
+    """Part of what an even split of the attention over items would give each seller's, that the
+    seller gets at least, as far as `ndcg_loss` leaves room after the targets."""
+    small_seller: Annotated[int, Field(gt=0)] | None = None
+    """Available items up to which sellers have that floor; without it all have."""
+
+    @model_validator(mode="after")
+    def floor_has_sellers(self) -> Self:
+        if bool(self.seller) != (self.seller_floor is not None):
+            raise ValueError(
+                "seller and seller_floor go together: one names the attribute of items, the other "
+                "how much of an even share each of its values gets"
+            )
+        return self
 
     @property
     def spreads(self) -> bool:
@@ -59,15 +77,24 @@ def plan(pools: Pools, context: StepContext, config: Config) -> Arrays:
     holdout bears.
     """
     prices = np.zeros(context.items)
-    if not config.spreads and config.cap is None:
+    if not config.spreads and config.cap is None and config.seller_floor is None:
         return {"prices": prices}
     before = _Shown.of(pools, context, _Order(prices))
-    market = None if context.held_back is None else _Holdout.of(context.held_back(), context)
-    strength = 0.0
+    floors = _floors(context, config)
+    market = None
+    if context.held_back is not None:
+        market = _Holdout.of(context.held_back(), context, floors)
+    strength, steps = 0.0, 0
     if config.spreads and market is not None:
-        borne = _greatest_borne(market, config.ndcg_loss)
+        borne = market.greatest_borne(len(STRENGTHS), lambda it: (STRENGTHS[it], 0), config)
         strength, prices = _least_needed(_priced_market(pools, context), before, config, borne)
-    facts: Arrays = {"prices": prices}
+    facts: Arrays = {}
+    if floors is not None:
+        if market is not None:
+            steps = market.greatest_borne(MOST_STEPS + 1, lambda it: (strength, it), config)
+        raised = floors.raised(_priced_market(pools, context), prices, steps)
+        prices, facts = prices - raised, {"raised": raised}
+    facts = {"prices": prices, **facts}
     if config.cap is not None:
         most = _cap(before.lists, config.cap, len(context.available))
         thresholds = found_thresholds(pools, context.items, context.length, prices, most)
@@ -76,8 +103,11 @@ def plan(pools: Pools, context: StepContext, config: Config) -> Arrays:
     figures = {"strength": strength, "unfilled": float(before.lists.sum() - after.lists.sum())}
     for when, each in (("before", before), ("after", after)):
         figures |= _figures(each.exposure, len(context.available), when)
+        figures |= {} if floors is None else floors.figures(each.exposure, when)
+    if floors is not None:
+        figures |= {"sellers": float(len(floors.shares)), "most_raised": STEP * steps}
     if market is not None:
-        figures |= market.figures(strength, config.cap)
+        figures |= market.figures(strength, steps, config.cap)
     shown = {"exposure": after.exposure, "exposure_before": before.exposure, "lists": after.lists}
     return {**facts, **shown, **{name: np.array(value) for name, value in figures.items()}}
 
@@ -150,6 +180,15 @@ def _priced_market(pools: Pools, context: StepContext) -> PricedMarket:
     return PricedMarket(pools, context.items, len(context.available), places)
 
 
+def _floors(context: StepContext, config: Config) -> Floors | None:
+    if config.seller_floor is None:
+        return None
+    attributes = context.training.items.attributes
+    return Floors.of(
+        attributes, config.seller, context.available, config.seller_floor, config.small_seller
+    )
+
+
 def _cap(lists: Ints, multiple: float, available: int) -> int:
     return max(1, math.floor(multiple * float(lists.sum()) / max(available, 1)))
 
@@ -164,21 +203,38 @@ class _Holdout:
 
     held: HeldBack
     context: StepContext
+    floors: Floors | None
 
     @classmethod
-    def of(cls, held: HeldBack, context: StepContext) -> "_Holdout | None":
+    def of(cls, held: HeldBack, context: StepContext, floors: Floors | None) -> "_Holdout | None":
         """None where there are too few users for a standard error."""
         if len(held.relevant.offsets) < 3:
             return None
-        return cls(held, context)
+        return cls(held, context, floors)
 
-    def prices(self, strength: float) -> Floats:
-        """(items,) prices of a strength."""
-        nothing = np.zeros(self.context.items)
-        if not strength:
-            return nothing
-        market = _priced_market(self.held.pools, self.context)
-        return market.balanced(market.exposure(nothing), strength)
+    def prices(self, strength: float, steps: int) -> Floats:
+        """(items,) prices of a strength, with floors for so many steps at most."""
+        prices, market = np.zeros(self.context.items), _priced_market(self.held.pools, self.context)
+        if strength:
+            prices = market.balanced(market.exposure(prices), strength)
+        if self.floors is None or not steps:
+            return prices
+        return prices - self.floors.raised(market, prices, steps)
+
+    def greatest_borne(
+        self, count: int, prices: Callable[[int], tuple[float, int]], config: Config
+    ) -> int:
+        """The greatest number below `count` whose prices cost no more than allowed; 0 costs none.
+
+        prices: the strength and the steps of a number.
+        """
+        before = self.ndcg(_Order(np.zeros(self.context.items)))
+
+        def is_borne(number: int) -> bool:
+            lost = before - self.ndcg(_Order(self.prices(*prices(number))))
+            return bool(lost.mean() + _error(lost) <= config.ndcg_loss * before.mean())
+
+        return _greatest(count, is_borne)
 
     def ndcg(self, order: _Order) -> Floats:
         """(u,) NDCG@20 of each user's list."""
@@ -186,9 +242,9 @@ class _Holdout:
         lists = [as_ranked(order(pools, users).items, places) for pools, users in self.held.chunks]
         return ndcg(find_hits(np.concatenate(lists), self.held.relevant), READ_PLACES)
 
-    def figures(self, strength: float, multiple: float | None) -> dict[str, float]:
-        """What prices of a strength, and a cap, cost here."""
-        prices, thresholds, context = self.prices(strength), None, self.context
+    def figures(self, strength: float, steps: int, multiple: float | None) -> dict[str, float]:
+        """What prices of a strength, floors and a cap cost here."""
+        prices, thresholds, context = self.prices(strength, steps), None, self.context
         if multiple is not None:
             lists = _Shown.of(self.held.pools, context, _Order(prices)).lists
             most = _cap(lists, multiple, len(context.available))
@@ -209,21 +265,15 @@ def _error(values: Floats) -> float:
     return float(values.std(ddof=1)) / math.sqrt(len(values))
 
 
-def _greatest_borne(market: _Holdout, loss: float) -> int:
-    """The number of the greatest strength that costs no more than allowed.
+def _greatest(count: int, is_borne: Callable[[int], bool]) -> int:
+    """The greatest number below `count` that is borne; 0 always is.
 
     A few users' loss does not rise evenly, and bisection alone would stop at its first bump: so a
     coarse grid is gone down first, and the gap above what is borne there is bisected.
     """
-    before = market.ndcg(_Order(np.zeros(market.context.items)))
-
-    def is_borne(number: int) -> bool:
-        lost = before - market.ndcg(_Order(market.prices(STRENGTHS[number])))
-        return bool(lost.mean() + _error(lost) <= loss * before.mean())
-
-    coarse = range(len(STRENGTHS) - 1, 0, -_COARSE)
+    coarse = range(count - 1, 0, -_COARSE)
     borne = next((number for number in coarse if is_borne(number)), 0)
-    too_much = min(borne + _COARSE, len(STRENGTHS))
+    too_much = min(borne + _COARSE, count)
     while too_much - borne > 1:
         middle = (borne + too_much) // 2
         borne, too_much = (middle, too_much) if is_borne(middle) else (borne, middle)
@@ -265,6 +315,13 @@ def metrics(facts: Arrays) -> list[RunMetric]:
         for when in ("before", "after")
     ]
     rows += [RunMetric(f"exposure_{name}", values[name]) for name in ("strength", "unfilled")]
+    if "sellers" in values:
+        rows.append(RunMetric("exposure_sellers", values["sellers"]))
+        rows += [
+            RunMetric(f"exposure_{name}", values[f"{said}_{when}"], label=when)
+            for name, said in (("sellers_short", "short"), ("sellers_share", "sellers_share"))
+            for when in ("before", "after")
+        ]
     if "cap" in values:
         rows.append(RunMetric("exposure_cap", values["cap"]))
         rows.append(RunMetric("exposure_most_lists", float(facts["lists"].max(initial=0))))
@@ -292,6 +349,13 @@ def summary(facts: Arrays) -> str:
     else:
         line += "no holdout to measure NDCG on"
     line += f"; strength {values['strength']:.2f}"
+    if "sellers" in values:
+        line += (
+            f"; {values['short_before']:.0f} -> {values['short_after']:.0f} of "
+            f"{values['sellers']:.0f} sellers below their floor, raised by at most "
+            f"{values['most_raised']:.1f}, all with {shares['sellers_share_before']} -> "
+            f"{shares['sellers_share_after']} of the exposure"
+        )
     if "cap" in values:
         full = int((facts["thresholds"] > 0).sum())
         line += f"; no item on more than {values['cap']:.0f} lists, {full} turned users away"
@@ -310,8 +374,12 @@ def remark(facts: Arrays, item: int, before: int | None, after: int | None) -> s
     if after is None:
         count = int(facts["lists"][item])
         return f"left out: on {count} lists already, of users who score it higher ({shown})"
+    if after > before and "raised" in facts and facts["prices"][item] <= 0:
+        return "moved down: sellers that are shown to few have been raised past it"
     if after > before:
         return f"moved down: shown to many already ({shown})"
+    if "raised" in facts and facts["raised"][item] > 0:
+        return f"moved up: its seller is shown to few (raised by {facts['raised'][item]:.1f})"
     return f"moved up: those above were shown to more ({shown})"
 
 
