@@ -10,7 +10,7 @@ import numpy as np
 from jobs.run.entrypoint import RunArguments
 from jobs.stores.models import HOLDOUT_MODEL, TrainingData, read_model
 from jobs.stores.step_facts import read_facts
-from jobs.tasks.lists import ListMaker, PoolMaker, PoolSource
+from jobs.tasks.lists import ListMaker, PoolCompleter, PoolMaker, PoolSource
 from recsys import columns as c
 from recsys.arrays import Mask, Ragged
 from recsys.dataset.matrices import list_arrays
@@ -98,10 +98,15 @@ class Listing:
             opinions=self._with_reasons,
         )
 
-    def pools(self, due: Mask, asked: Ragged | None = None) -> PoolMaker:
-        """Ranks users. due: (all users,) which of them. asked: see `PoolMaker`."""
+    def pools(self, due: Mask, *, to_complete: bool = False) -> PoolMaker:
+        """Ranks users. due: (all users,) which of them. to_complete: see `PoolMaker`."""
         config = self.arguments.config
-        return PoolMaker(self.ranker, config.lists.depth, due, config.ids, asked)
+        return PoolMaker(self.ranker, config.lists.depth, due, config.ids, to_complete)
+
+    def completed(self, asked: Ragged) -> PoolCompleter:
+        """Completes pools. asked: see `PoolCompleter`."""
+        config = self.arguments.config
+        return PoolCompleter(self.ranker, config.lists.depth, asked, config.ids)
 
     def lists(self, source: PoolSource) -> ListMaker:
         """Makes lists of pools."""

@@ -56,6 +56,15 @@ class Ragged(NamedTuple):
         lengths = np.bincount(self.lines()[kept], minlength=len(self.offsets) - 1)
         return Ragged.of_lengths(lengths, self.values[kept])
 
+    def cut(self, length: int) -> "Ragged":
+        """The first entries of each list, so many at most."""
+        offsets, places = ranges(self.offsets[:-1], np.minimum(self.lengths, length))
+        return Ragged(offsets, self.values[places])
+
+    def without(self, others: "Ragged") -> "Ragged":
+        """The lists without what the other list of the same number has."""
+        return self.where(~np.isin(self.pairs(), others.pairs()))
+
 
 def cells_of(matrix: sparse.csr_matrix, rows: Ints, columns: Ints) -> npt.NDArray[Any]:
     """(n,) values of some cells of a matrix, 0 of those that are not stored."""

@@ -248,6 +248,12 @@ POOLS: Final = Table(
             "one byte an item and generator; null where no reasons are kept",
             True,
         ),
+        Column(
+            c.MOMENTS,
+            pa.list_(pa.float64()),
+            "mean and deviation of the raw scores of each generator; null of completed pools",
+            True,
+        ),
     ),
 )
 LISTS: Final = Table(

@@ -24,7 +24,7 @@ from jobs.stores.models import CHOICE, TrainingData, model_partition, read_polic
 from jobs.stores.nights import alignment_since, recorded, unavailable_since
 from jobs.stores.step_facts import kept_facts, write_facts
 from jobs.stores.tunings import with_night_tuning
-from jobs.tasks.lists import ListKeeper, ListMaker, PoolMaker, PoolReader
+from jobs.tasks.lists import ListKeeper, ListMaker, PoolCompleter, PoolMaker, PoolReader
 from jobs.tasks.pools import LakePools
 from recsys import columns as c
 from recsys.arrays import Ints, Mask, Ragged
@@ -122,7 +122,8 @@ def _make_lists(
     """
     arguments = listing.arguments
     histories = arguments.lake.as_of(HISTORIES.name, arguments.as_of).files()
-    ranked = listing.pools(due)
+    step = joint_step(arguments.config.lists.steps)
+    ranked = listing.pools(due, to_complete=step is not None)
     if not market_steps(arguments.config.lists.steps):
         _write_parts(spark, histories, listing.lists(ranked), draft)
     elif night.base is not None:
@@ -132,12 +133,14 @@ def _make_lists(
         pools = arguments.lake.as_of(POOLS.name, arguments.as_of)
         with pools.replace() as pools_draft:
             _write_parts(spark, histories, ranked, pools_draft)
-        step = joint_step(arguments.config.lists.steps)
+        log.info("pools of %d users", due.sum())
         if step is not None:
             asked = _asked(listing, pools.files(), step)
             with pools.replace() as pools_draft:
-                _write_parts(spark, histories, listing.pools(due, asked), pools_draft)
+                _write_parts(spark, pools.files(), listing.completed(asked), pools_draft)
+            log.info("pools completed with %d pairs", len(asked.values))
         _find_facts(spark, listing, night, pools.files())
+        log.info("list steps have looked at all pools")
         _write_parts(spark, pools.files(), listing.lists(PoolReader()), draft)
         remove(pools.path)
 
@@ -150,12 +153,12 @@ def _asked(listing: Listing, pools: Sequence[StoredFile], step: str) -> Ragged:
     lengths = np.zeros(listing.known.histories.num_rows, np.int64)
     offsets, items = list_arrays(read[c.ITEM_ROWS])
     lengths[read[c.USER_ROW].to_numpy()] = np.diff(offsets)
-    everybody = Ragged.of_lengths(lengths, items.astype(np.int64))
+    depth = listing.arguments.config.lists.depth
+    everybody = Ragged.of_lengths(lengths, items.astype(np.int64)).cut(depth)
     strangers = cast("JointStep", LIST_STEPS[step]).STRANGERS
-    people, context = people_of(listing.known.training), listing.context
-    return proposed(
-        everybody, people, listing.arguments.config.lists.depth, strangers, context.seed
-    )
+    training, seed = listing.known.training, listing.context.seed
+    permitted = None if training.people is None else training.people.permitted_pairs
+    return proposed(everybody, people_of(training), depth, strangers, seed, permitted)
 
 
 def _find_facts(
@@ -182,7 +185,10 @@ def _keep_facts(listing: Listing, night: Night, base: AsOf) -> None:
 
 
 def _write_parts(
-    spark: SparkSession, files: Sequence[StoredFile], maker: PoolMaker | ListMaker, draft: Draft
+    spark: SparkSession,
+    files: Sequence[StoredFile],
+    maker: PoolMaker | PoolCompleter | ListMaker,
+    draft: Draft,
 ) -> None:
     """Each task reads one file and writes what is made of it as one; only names and counts come
     back."""

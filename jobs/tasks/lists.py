@@ -15,7 +15,7 @@ from jobs.lake.files import StoredFile, parquet
 from jobs.lake.manifests import DataFile
 from jobs.lake.partitions import write_part
 from recsys import columns as c
-from recsys.arrays import Ints, Mask, Ragged
+from recsys.arrays import Floats, Ints, Mask, Ragged
 from recsys.dataset.matrices import list_arrays
 from recsys.generators.factors import CHUNK
 from recsys.ids import IdIndex, lasting_keys
@@ -62,8 +62,8 @@ class PoolMaker:
     due: Mask
     """(all users,) who is ranked."""
     ids: Ids
-    asked: Ragged | None = None
-    """Rows of items that each of all users' pools has beside the best."""
+    to_complete: bool = False
+    """Whether pools are as deep as `PoolCompleter` needs them."""
 
     def batches(self, file: StoredFile) -> Iterator[pa.RecordBatch]:
         """Rows of the `histories` table of users who are due."""
@@ -77,29 +77,35 @@ class PoolMaker:
         if not len(rows):
             return
         everybody, start = Recipients(rows, lasting_keys(user_ids), excluded_of(batch)), 0
-        asked = None if self.asked is None else self.asked.take(rows)
-        for lists, users in ranked_chunks(self.ranker, everybody, self.depth, asked):
+        pools = ranked_chunks(self.ranker, everybody, self.depth, to_complete=self.to_complete)
+        for lists, users in pools:
             yield Chunk(user_ids.slice(start, len(users.rows)), users, lists)
             start += len(users.rows)
 
     def write(self, file: StoredFile, folder: UPath) -> DataFile:
         """Writes the pools of the users of one file."""
         schema = POOLS.arrow(self.ids)
-        pools = (map(self._rows, self.chunks(batch)) for batch in self.batches(file))
+        pools = (
+            [_pool_rows(chunk, schema) for chunk in self.chunks(batch)]
+            for batch in self.batches(file)
+        )
         return write_part(folder, "part", schema, _grouped(pools, schema))
 
-    def _rows(self, chunk: Chunk) -> pa.RecordBatch:
-        offsets = pa.array(chunk.lists.offsets, pa.int32())
-        columns = [
-            pa.array(chunk.users.rows, pa.int32()),
-            chunk.user_ids,
-            pa.ListArray.from_arrays(offsets, pa.array(chunk.lists.item_rows, pa.int32())),
-            pa.ListArray.from_arrays(offsets, pa.array(chunk.lists.scores)),
-            pa.ListArray.from_arrays(offsets, pa.array(chunk.lists.sources)),
-            _int_lists(chunk.users.excluded),
-            _bytes(chunk.lists.offsets, chunk.lists.opinions),
-        ]
-        return pa.RecordBatch.from_arrays(columns, schema=POOLS.arrow(self.ids))
+
+def _pool_rows(chunk: Chunk, schema: pa.Schema) -> pa.RecordBatch:
+    """Rows of the `pools` table."""
+    offsets = pa.array(chunk.lists.offsets, pa.int32())
+    columns = [
+        pa.array(chunk.users.rows, pa.int32()),
+        chunk.user_ids,
+        pa.ListArray.from_arrays(offsets, pa.array(chunk.lists.item_rows, pa.int32())),
+        pa.ListArray.from_arrays(offsets, pa.array(chunk.lists.scores)),
+        pa.ListArray.from_arrays(offsets, pa.array(chunk.lists.sources)),
+        _int_lists(chunk.users.excluded),
+        _bytes(chunk.lists.offsets, chunk.lists.opinions),
+        _moments(chunk.lists.moments, len(chunk.user_ids)),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 @dataclass(frozen=True)
@@ -139,6 +145,7 @@ def _read_chunk(batch: pa.RecordBatch) -> Chunk:
             sources.astype(np.int16),
             np.ones(len(items), np.float32),
             None if opinions.null_count or not len(items) else _records(opinions, len(items)),
+            None if batch[c.MOMENTS].null_count else _all_moments(batch[c.MOMENTS]),
         ),
     )
 
@@ -167,12 +174,53 @@ def _records(values: pa.Array, entries: int) -> npt.NDArray[np.uint8]:
     return content.reshape(entries, len(content) // entries)
 
 
+def _moments(moments: Floats | None, users: int) -> pa.Array:
+    """(users, generators, 2) as a list a user; nulls without any."""
+    kind = pa.list_(pa.float64())
+    if moments is None:
+        return pa.nulls(users, kind)
+    bounds = np.arange(users + 1) * 2 * moments.shape[1]
+    return pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), pa.array(moments.ravel()))
+
+
+def _all_moments(values: pa.Array) -> Floats:
+    """(users, generators, 2) what `_moments` was made of."""
+    _, moments = list_arrays(values)
+    return np.asarray(moments).reshape(len(values), -1, 2)
+
+
 def _grouped(
     batches: Iterable[Iterable[pa.RecordBatch]], schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     """One batch for many chunks of users: small row groups are slow to write and to read."""
     for chunks in batches:
         yield from pa.Table.from_batches(chunks, schema).combine_chunks().to_batches()
+
+
+@dataclass(frozen=True)
+class PoolCompleter:
+    """Adds to the best of pools that were written before whom their users were asked about."""
+
+    ranker: Ranker
+    depth: int
+    """Items of a pool."""
+    asked: Ragged
+    """Rows of items, of each of all users."""
+    ids: Ids
+
+    def write(self, file: StoredFile, folder: UPath) -> DataFile:
+        """Writes the completed pools of one file."""
+        schema, reader = POOLS.arrow(self.ids), PoolReader()
+        pools = (
+            [_pool_rows(self._completed(chunk), schema) for chunk in reader.chunks(batch)]
+            for batch in reader.batches(file)
+        )
+        return write_part(folder, "part", schema, _grouped(pools, schema))
+
+    def _completed(self, chunk: Chunk) -> Chunk:
+        users, asked = chunk.users, self.asked.take(chunk.users.rows)
+        lists = self.ranker.completed(chunk.lists, users.rows, users.excluded, self.depth, asked)
+        return chunk._replace(lists=lists)
 
 
 @dataclass(frozen=True)

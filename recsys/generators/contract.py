@@ -30,6 +30,12 @@ class Model(Protocol):
         users: (u,) ascending rows, all of one chunk (see `Scorer.chunks`).
         """
 
+    def scores_of(self, users: Rows, items: Ragged) -> Scores:
+        """(entries,) scores of some items of each user, as `scores` has them but for rounding.
+
+        users: (u,) rows. items: a list of rows a user.
+        """
+
     def restricted(self, items: Rows) -> Self:
         """The model of some items alone: (i,) ascending rows."""
 

@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from recsys.arrays import Ragged
 from recsys.errors import SchemaError
 from recsys.generators.contract import Rows
 
@@ -41,6 +42,15 @@ class FactorModel:
         chunk[users % CHUNK] = self.user_factors[users]
         scores = chunk @ self.item_factors.T
         return np.asarray(scores if len(users) == CHUNK else scores[users % CHUNK])
+
+    def scores_of(self, users: Rows, items: Ragged) -> Factors:
+        """(entries,) inner products; see `Model`."""
+        scores, lines = np.zeros(len(items.values), np.float32), items.lines()
+        # Dimension by dimension, so that a sum does not depend on how many pairs there are.
+        columns = np.ascontiguousarray(self.user_factors[users].T)
+        for own, others in zip(columns, self.item_factors.T, strict=True):
+            scores += own[lines] * others[items.values]
+        return scores
 
     def restricted(self, items: Rows) -> Self:
         """The model of some items alone, its items laid out for products."""

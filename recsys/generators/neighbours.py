@@ -34,6 +34,32 @@ class NeighbourModel:
         """(u, items) summed similarities; see `Model`."""
         return dense_product(self.history[users], self.similarity)
 
+    def scores_of(self, users: Rows, items: Ragged) -> Scores:
+        """(entries,) summed similarities; see `Model`."""
+        starts = range(0, len(users), _TOGETHER)
+        parts = [self._scores_of(users, items, start) for start in starts]
+        return np.concatenate([np.empty(0, np.float32), *parts])
+
+    def _scores_of(self, users: Rows, items: Ragged, start: int) -> Scores:
+        """(entries,) scores of the items of some users from one on."""
+        some = items.take(np.arange(start, min(start + _TOGETHER, len(users))))
+        history = self.history[users[start : start + _TOGETHER]]
+        touched = np.unique(history.indices)
+        # Of what none of them has touched there is a column of zeros at the end.
+        evidence = np.zeros((history.shape[0], len(touched) + 1), np.float32)
+        evidence[:, :-1] = history[:, touched].toarray()
+        places = np.full(history.shape[1], len(touched))
+        places[touched] = np.arange(len(touched))
+        beside = self._by_column[some.values]
+        entries = np.repeat(np.arange(len(some.values)), np.diff(beside.indptr))
+        parts = beside.data * evidence[some.lines()[entries], places[beside.indices]]
+        return np.bincount(entries, parts, len(some.values)).astype(np.float32)
+
+    @cached_property
+    def _by_column(self) -> sparse.csr_matrix:
+        """(items, j) the similarities, turned."""
+        return self.similarity.T.tocsr()
+
     def restricted(self, items: Rows) -> Self:
         """The model of some items alone."""
         return type(self)(self.history, self.similarity[:, items])
@@ -88,11 +114,6 @@ class ItemNeighbours(NeighbourModel):
         parts = beside.data * evidence[lines[entries], beside.indices]
         hits = np.flatnonzero(parts > 0)
         return strongest_of(entries[hits], beside.indices[hits], parts[hits], len(lines))
-
-    @cached_property
-    def _by_column(self) -> sparse.csr_matrix:
-        """(items, j) the similarities, turned."""
-        return self.similarity.T.tocsr()
 
 
 def strongest(similarity: Scores | sparse.csr_matrix, most: int) -> sparse.csr_matrix:

@@ -139,14 +139,13 @@ class Explainer:
         return Voice(name, score, float(scores[column]), rank, own, explained)
 
     def _stages(self, scored: Scored, user: Recipients, item: int) -> Iterator[Stage]:
+        blend, available = self.ranker.blend, self.ranker.scorer.available
         asked = self.chain.asked(user.rows)
-        pool = select(
-            scored,
-            self.ranker.blend,
-            self.ranker.scorer.available,
-            self.depth,
-            asked=None if asked is None else self.ranker.columns(asked),
-        )
+        if asked is None:
+            pool = select(scored, blend, available, self.depth)
+        else:
+            deep = select(scored, blend, available, self.ranker.deep(user.rows, self.depth))
+            pool = self.ranker.completed(deep, user.rows, user.excluded, self.depth, asked)
         place = _place(pool, item)
         yield Stage("pool", place)
         for count, step in enumerate(self.chain.steps, start=1):

@@ -24,14 +24,28 @@ _NOBODY: Final = np.empty(0, np.int64)
 
 
 def ranked_chunks(
-    ranker: Ranker, users: Recipients, depth: int, asked: Ragged | None = None
+    ranker: Ranker, users: Recipients, depth: int, *, to_complete: bool = False
 ) -> Iterator[tuple[RankedLists, Recipients]]:
-    """The pools of users, so many items deep, chunk by chunk; asked: see `Ranker.top_n`."""
+    """The pools of users, so many items deep, chunk by chunk. to_complete: see `Ranker.top_n`."""
     start = 0
-    for lists in ranker.top_n(users.rows, users.excluded, depth, asked):
+    for lists in ranker.top_n(users.rows, users.excluded, depth, to_complete=to_complete):
         chosen = np.arange(start, start + len(lists.offsets) - 1)
         yield lists, users.of(chosen)
         start += len(chosen)
+
+
+def completed_chunks(
+    ranker: Ranker, users: Recipients, depth: int, asked: Ragged
+) -> Iterator[tuple[RankedLists, Recipients]]:
+    """The pools of users with the items that each is asked for, chunk by chunk."""
+    if not len(asked.values):
+        yield from ranked_chunks(ranker, users, depth)
+        return
+    start = 0
+    for lists, some in ranked_chunks(ranker, users, depth, to_complete=True):
+        wanted = asked.take(np.arange(start, start + len(some.rows)))
+        yield ranker.completed(lists, some.rows, some.excluded, depth, wanted), some
+        start += len(some.rows)
 
 
 def held_back(  # noqa: PLR0913 - what was held back, and all that ranks it
@@ -63,12 +77,12 @@ def held_back(  # noqa: PLR0913 - what was held back, and all that ranks it
         own = [policy.model_copy(update={"rankers": (ranker,)}) for ranker in policy.rankers]
         parts = list(zip(own, others, strict=True))
     excluded = seen(holdout.training, judged)
-    met = _without(seen(now, judged), excluded)
+    met = seen(now, judged).without(excluded)
     asked = _asking(now, holdout.training, judged, excluded)
     for way, rows in parts:
         ranker = Ranker.of(models, way, available, holdout.training, most, users=judged)
         users = Recipients(rows, rows.astype(np.uint64), excluded.take(rows))
-        chunks += ranked_chunks(ranker, users, depth, asked.take(rows))
+        chunks += completed_chunks(ranker, users, depth, asked.take(rows))
         order.append(rows)
     users_in_order = np.concatenate(order)
     return HeldBack(
@@ -111,17 +125,12 @@ def _asking(now: Training, before: Training, users: Ints, excluded: Ragged) -> R
     order = np.lexsort((people.items[askers], asked))
     order = order[waited[order]]
     lengths = np.bincount(place[asked[order]], minlength=len(users))
-    return _without(Ragged.of_lengths(lengths, people.items[askers][order]), excluded)
+    return Ragged.of_lengths(lengths, people.items[askers][order]).without(excluded)
 
 
 def _like(matrix: sparse.csr_matrix, values: npt.NDArray[np.floating]) -> sparse.csr_matrix:
     """A matrix with other values (stored cells,) in the cells of another."""
     return sparse.csr_matrix((values, matrix.indices, matrix.indptr), matrix.shape)
-
-
-def _without(lists: Ragged, others: Ragged) -> Ragged:
-    """Lists without what the other list of the same number has."""
-    return lists.where(~np.isin(lists.pairs(), others.pairs()))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from recsys.arrays import Ints, ItemRows, Mask, Ragged, offsets_of, ranges
+from recsys.arrays import Floats, Ints, ItemRows, Mask, Ragged, offsets_of, ranges
 from recsys.generators.contract import Scores
 
 Opinions = npt.NDArray[np.uint8]
@@ -30,6 +30,9 @@ class RankedLists:
     opinions: Opinions | None = None
     """(entries, generators) what each adds to the score, as `recsys.lists.reasons.coded`; of pools
     where reasons are kept, and no concern of list steps."""
+    moments: Floats | None = None
+    """(users, generators, 2) mean and deviation of the raw scores of each generator that ranked; of
+    pools as they were ranked alone."""
 
     @classmethod
     def none(cls) -> Self:
@@ -76,6 +79,23 @@ class RankedLists:
             self.propensities[places],
             None if self.opinions is None else self.opinions[places],
         )
+
+    def merged(self, others: Self) -> Self:
+        """Lists of the entries of these and of others, best first."""
+        opinions = None
+        if self.opinions is not None and others.opinions is not None:
+            opinions = np.concatenate([self.opinions, others.opinions])
+        both = type(self)(
+            self.offsets,
+            np.concatenate([self.item_rows, others.item_rows]),
+            np.concatenate([self.scores, others.scores]),
+            np.concatenate([self.sources, others.sources]),
+            np.concatenate([self.propensities, others.propensities]),
+            opinions,
+        )
+        lines = np.concatenate([self.items.lines(), others.items.lines()])
+        order = np.lexsort((both.item_rows, -both.scores, lines))
+        return both.entries(self.offsets + others.offsets, order)
 
     def scored(self, scores: Scores) -> Self:
         """The lists with other scores: (entries,)."""

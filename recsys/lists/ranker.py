@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 
-from recsys.arrays import Ints, Ragged, offsets_of
+from recsys.arrays import Floats, Ints, Ragged, offsets_of
 from recsys.dataset.training import Training
 from recsys.generators.contract import Model, Rows, Scores
 from recsys.lists.ranked import RankedLists
@@ -18,24 +18,36 @@ from recsys.ranking.scoring import Scored, Scorer
 
 
 def select(
-    scored: Scored,
-    blend: Blend,
-    available: Rows,
-    n: int,
-    *,
-    opinions: bool = False,
-    asked: Ragged | None = None,
+    scored: Scored, blend: Blend, available: Rows, n: int | Ints, *, opinions: bool = False
 ) -> RankedLists:
     """The n best items of each user of a chunk by a blend; fewer where fewer are left.
 
-    available: (a,) ascending item rows. opinions: whether to keep what each generator says.
-    asked: columns of `available` that each user's list must have too, where the user may get them.
+    available: (a,) ascending item rows. n: of all, or of (b,) each. opinions: whether to keep what
+    each generator says.
     """
-    totals = blend.totals(scored)
-    columns = best_columns(totals, min(n, totals.shape[1]))
-    values = np.take_along_axis(totals, columns, axis=1)
-    if asked is not None:
-        columns, values = _with_asked(scored, totals, columns, values, asked)
+    columns, values = _best(blend.totals(scored), n)
+    lists = _listed(scored, blend, columns, values, available[columns], opinions=opinions)
+    return replace(lists, moments=scored.all_moments())
+
+
+def _best(totals: Scores, n: int | Ints) -> tuple[Ints, Scores]:
+    """(b, most) columns of the n best of each line, and their scores; -inf beyond the n of it."""
+    lengths = np.minimum(np.broadcast_to(n, len(totals)), totals.shape[1])
+    shape = len(totals), int(lengths.max(initial=0))
+    columns, values = np.zeros(shape, np.int64), np.full(shape, -np.inf, np.float32)
+    for length in np.unique(lengths).tolist():
+        lines = np.flatnonzero(lengths == length)
+        part = totals if len(lines) == len(totals) else totals[lines]
+        found = best_columns(part, length)
+        columns[lines, :length] = found
+        values[lines, :length] = np.take_along_axis(part, found, axis=1)
+    return columns, values
+
+
+def _listed(
+    scored: Scored, blend: Blend, columns: Ints, values: Scores, rows: Ints, *, opinions: bool
+) -> RankedLists:
+    """Lists of the items at (b, n) columns, of these values and rows; -inf is no entry."""
     kept = values > -np.inf
     sources, said = np.zeros(columns.shape, np.int16), None
     if len(scored.scores) > 1 or opinions:
@@ -44,35 +56,12 @@ def select(
         said = coded(shares[:, kept].T) if opinions else None
     return RankedLists(
         offsets=offsets_of(kept.sum(axis=1)),
-        item_rows=available[columns[kept]],
+        item_rows=rows[kept],
         scores=values[kept],
         sources=sources[kept],
         propensities=np.ones(int(kept.sum()), np.float32),
         opinions=said,
     )
-
-
-def _with_asked(
-    scored: Scored, totals: Scores, columns: Ints, values: Scores, asked: Ragged
-) -> tuple[Ints, Scores]:
-    """(b, m) columns and their values, best first, with those asked for among them; -inf at the end
-    of shorter lists. What no generator proposes has the value of the user's last proposal."""
-    lines, wanted = asked.lines(), asked.values
-    found = totals[lines, wanted]
-    last = np.where(values > -np.inf, values, np.inf).min(axis=1, initial=np.inf)
-    last[np.isinf(last)] = 0.0
-    permitted = scored.scores[0][lines, wanted] > -np.inf
-    found = np.where(permitted & np.isneginf(found), last[lines].astype(np.float32), found)
-    there = np.zeros(totals.shape, np.bool_)
-    np.put_along_axis(there, columns, values > -np.inf, axis=1)
-    found[there[lines, wanted]] = -np.inf
-    more = np.zeros((len(totals), int(asked.lengths.max(initial=0))), np.int64)
-    worth = np.full(more.shape, -np.inf, np.float32)
-    places = np.arange(len(wanted)) - asked.offsets[lines]
-    more[lines, places], worth[lines, places] = wanted, found
-    columns, values = np.hstack([columns, more]), np.hstack([values, worth])
-    order = np.lexsort((columns, -values), axis=1)
-    return np.take_along_axis(columns, order, axis=1), np.take_along_axis(values, order, axis=1)
 
 
 @dataclass(frozen=True)
@@ -108,26 +97,57 @@ class Ranker:
         return cls(scorer, blend, choice.heard, len(models) if opinions else 0)
 
     def top_n(
-        self, users: Ints, excluded: Ragged, n: int, asked: Ragged | None = None
+        self, users: Ints, excluded: Ragged, n: int, *, to_complete: bool = False
     ) -> Iterator[RankedLists]:
         """The n best available items of each user, chunk by chunk.
 
         users: (u,) ascending rows. excluded: what each must not get, besides what is unavailable.
-        asked: rows of items that each gets as well, unless the user must not.
+        to_complete: as deep as `completed` needs them, see `deep`.
         """
         available = self.scorer.available
         for scored in self.scorer.chunks(users, excluded):
-            more = None
-            if asked is not None:
-                more = self.columns(asked.take(np.searchsorted(users, scored.users)))
-            lists = select(scored, self.blend, available, n, opinions=self.opinions > 0, asked=more)
+            length = self.deep(scored.users, n) if to_complete else n
+            lists = select(scored, self.blend, available, length, opinions=self.opinions > 0)
             yield lists if self.generators is None else self._renamed(lists, self.generators)
 
-    def columns(self, items: Ragged) -> Ragged:
+    def deep(self, users: Rows, n: int) -> Ints:
+        """(u,) lengths of lists that `completed` can make lists of n items of: with all candidates
+        whose scores depend on other items'."""
+        return np.maximum(n, len(self.scorer.models) * self.blend.proposals(users))
+
+    def completed(
+        self, pools: RankedLists, users: Ints, excluded: Ragged, n: int, asked: Ragged
+    ) -> RankedLists:
+        """The n best items of each user and the items that are asked for, unless the user must not
+        get them. What no generator proposes has the score of the user's last among the n best.
+
+        pools: of the users of one chunk, as `top_n` gave them to be completed. asked: rows,
+        each once. Only what is in no pool is scored, so this is much less work than ranking.
+        """
+        best = pools.places() < n
+        kept = pools.where(best | np.isin(pools.items.pairs(), asked.pairs()))
+        new = self._columns(asked.without(pools.items))
+        moments = cast("Floats", pools.moments)
+        scored = self.scorer.scored(users, excluded, new, moments)
+        values = self.blend.alone(scored)
+        last = _last_scores(pools.where(best))[:, np.newaxis]
+        permitted = scored.scores[0] > -np.inf
+        values = np.where(permitted & np.isneginf(values), last, values)
+        columns = np.broadcast_to(np.arange(values.shape[1]), values.shape)
+        rows = np.zeros(values.shape, np.int64)
+        lines = new.lines()
+        places = np.arange(len(lines)) - new.offsets[lines]
+        rows[lines, places] = self.scorer.available[new.values]
+        more = _listed(scored, self.blend, columns, values, rows, opinions=self.opinions > 0)
+        if self.generators is not None:
+            more = self._renamed(more, self.generators)
+        return kept.merged(more)
+
+    def _columns(self, items: Ragged) -> Ragged:
         """Columns of the available ones of some items."""
         columns = self.scorer.columns[items.values]
         there = columns >= 0
-        lengths = np.bincount(items.lines()[there], minlength=len(items.offsets) - 1)
+        lengths = np.bincount(items.lines()[there], minlength=len(items.lengths))
         return Ragged.of_lengths(lengths, columns[there])
 
     def _renamed(self, lists: RankedLists, generators: Ints) -> RankedLists:
@@ -138,6 +158,14 @@ class Ranker:
             of_all[:, generators] = said
             said = of_all
         return replace(lists, sources=sources, opinions=said)
+
+
+def _last_scores(lists: RankedLists) -> Scores:
+    """(users,) the last score of each list; 0 of an empty one."""
+    ends, found = lists.offsets[1:], np.zeros(len(lists.offsets) - 1, np.float32)
+    filled = lists.items.lengths > 0
+    found[filled] = lists.scores[ends[filled] - 1]
+    return found
 
 
 def ranked_lists(

@@ -1,15 +1,21 @@
 """A market made of all users' pools: who is in whose pool, and how likely each says yes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 from scipy import sparse
 
-from recsys.arrays import Floats, Ints, ItemRows, Ragged, UserRows, cells_of, ranges
+from recsys.arrays import Floats, Ints, ItemRows, Mask, Ragged, UserRows, cells_of, ranges
 from recsys.dataset.training import Training
 from recsys.draws import Words, mixed
 from recsys.matching.market import Market
+
+Permitted = Callable[[UserRows, ItemRows], Mask]
+"""Which pairs of users and items may be shown to each other, (p,) each."""
+_DRAWS: Final = 40
+"""Times that strangers are drawn for those who have too few yet."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +44,30 @@ def people_of(training: Training) -> People:
     return People.of(training.people.items[:users], items)
 
 
-def proposed(pools: Ragged, people: People, most: int, strangers: int, seed: int) -> Ragged:
+def proposed(
+    pools: Ragged,
+    people: People,
+    most: int,
+    strangers: int,
+    seed: int,
+    permitted: Permitted | None = None,
+) -> Ragged:
     """Item rows that each user's pool needs besides its own best, so that pairs are in both pools.
 
     Who is in somebody's pool is asked about that one; of more than `most` who ask, those in whose
     pools the user stands highest are heard. Candidates of one side alone would leave people with
     nobody, and so would the best alone: everybody is also brought together with some strangers.
 
-    pools: of all users, item rows, best first.
+    pools: of all users, item rows, best first. permitted: which strangers may meet; all without it.
     """
     owners, others = pools.lines(), people.users[pools.values]
     places = np.arange(len(owners)) - pools.offsets[owners]
-    asking, asked, place = _with_strangers(owners, others, places, people, strangers, seed)
+    known = (others >= 0) & (people.items[owners] >= 0)
+    one, other = _strangers(people, strangers, seed, permitted)
+    # Of two strangers each asks the other, before anybody else.
+    asking = np.concatenate([owners[known], one, other])
+    asked = np.concatenate([others[known], other, one])
+    place = np.concatenate([places[known], np.full(2 * len(one), -1)])
     order = np.lexsort((asking, place, asked))
     asked, wanted = asked[order], people.items[asking[order]]
     counts = np.bincount(asked, minlength=len(people.items))
@@ -62,21 +80,28 @@ def proposed(pools: Ragged, people: People, most: int, strangers: int, seed: int
     return Ragged.of_matrix(lists)
 
 
-def _with_strangers(
-    owners: Ints, others: Ints, places: Ints, people: People, strangers: int, seed: int
-) -> tuple[Ints, Ints, Ints]:
-    """(n,) users who ask, whom they ask, and the place at which they hold those; of both who are
-    brought together by chance each asks the other, before anybody else."""
+def _strangers(
+    people: People, most: int, seed: int, permitted: Permitted | None
+) -> tuple[Ints, Ints]:
+    """(n,) users, and another one drawn for each: so many a user, as far as such are found."""
     there = np.flatnonzero(people.items >= 0)
-    size = strangers if len(there) > 1 else 0
-    drawn = np.random.default_rng(seed).integers(len(there) - 1, size=(len(there), size))
-    # Everybody but oneself.
-    drawn += drawn >= np.arange(len(there))[:, np.newaxis]
-    one, other = np.repeat(there, size), there[drawn.ravel()]
-    known = (others >= 0) & (people.items[owners] >= 0)
-    asking = np.concatenate([owners[known], one, other])
-    asked = np.concatenate([others[known], other, one])
-    return asking, asked, np.concatenate([places[known], np.full(2 * len(one), -1)])
+    rng, found = np.random.default_rng(seed), np.zeros(len(there), np.int64)
+    pairs = [(np.empty(0, np.int64), np.empty(0, np.int64))]
+    for _ in range(_DRAWS if len(there) > 1 else 0):
+        short = np.flatnonzero(found < most)
+        if not len(short):
+            break
+        drawn = rng.integers(len(there) - 1, size=(len(short), most))
+        # Everybody but oneself.
+        drawn += drawn >= short[:, np.newaxis]
+        one, other = np.repeat(short, most), there[drawn.ravel()]
+        if permitted is not None:
+            good = permitted(there[one], people.items[other])
+            one, other = one[good], other[good]
+        kept = np.arange(len(one)) - np.searchsorted(one, one) < (most - found)[one]
+        found += np.bincount(one[kept], minlength=len(there))
+        pairs.append((there[one[kept]], other[kept]))
+    return np.concatenate([one for one, _ in pairs]), np.concatenate([other for _, other in pairs])
 
 
 class PoolChances(NamedTuple):

@@ -106,8 +106,9 @@ class Eligibility:
 
     def permitted_pairs(self, users: UserRows, items: ItemRows) -> Mask:
         """(p,) `permitted` of single pairs. users, items: (p,)."""
-        found = users != self.persons[items]
-        for broken in self.broken(users, items).values():
+        people = users if self.callers is None else self.callers[users]
+        found = people != self.persons[items]
+        for broken in self.broken(people, items).values():
             found &= ~broken
         return np.asarray(found)
 

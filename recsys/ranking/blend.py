@@ -1,13 +1,13 @@
 """From the generators' scores to one score an item: blends that learn nothing but weights."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
 
 from recsys.arrays import Ints
-from recsys.generators.contract import Scores
+from recsys.generators.contract import Rows, Scores
 from recsys.ranking.candidates import candidates
 from recsys.ranking.scoring import Scored
 
@@ -28,6 +28,14 @@ class Blend(Protocol):
 
     def shares(self, scored: Scored, columns: Ints) -> Scores:
         """(generators, b, n) share of each generator in the scores at (b, n) columns."""
+
+    def proposals(self, users: Rows) -> Ints:
+        """(b,) candidates of each generator whose scores depend on other items', so that `alone` is
+        not for them; 0 where there are none. users: (b,)."""
+
+    def alone(self, scored: Scored) -> Scores:
+        """(b, n) `totals` of some items, seen without all others, that are no such candidates; -inf
+        where only these have a score."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,14 @@ class WeightedSum:
                 sums += np.multiply(own[lines], np.float32(each), out=room)
         return totals
 
+    def proposals(self, users: Rows) -> Ints:
+        """See `Blend`."""
+        return np.zeros(len(users), np.int64)
+
+    def alone(self, scored: Scored) -> Scores:
+        """See `Blend`."""
+        return self.totals(scored)
+
     def shares(self, scored: Scored, columns: Ints) -> Scores:
         """See `Blend`."""
         parts = scored.at(columns)
@@ -78,6 +94,14 @@ class RankFusion:
         totals[found.lines, found.columns] = fused(parts)
         return totals
 
+    def proposals(self, users: Rows) -> Ints:
+        """See `Blend`."""
+        return np.full(len(users), self.candidates)
+
+    def alone(self, scored: Scored) -> Scores:
+        """See `Blend`."""
+        return np.full_like(scored.scores[0], -np.inf)
+
     def shares(self, scored: Scored, columns: Ints) -> Scores:
         """See `Blend`."""
         return scored.at(columns)
@@ -93,14 +117,27 @@ class ByBand:
 
     def totals(self, scored: Scored) -> Scores:
         """See `Blend`."""
+        return self._each(scored, lambda blend, part: blend.totals(part))
+
+    def proposals(self, users: Rows) -> Ints:
+        """See `Blend`."""
+        each = np.stack([blend.proposals(users) for blend in self.blends])
+        return np.asarray(each[self.bands[users], np.arange(len(users))])
+
+    def alone(self, scored: Scored) -> Scores:
+        """See `Blend`."""
+        return self._each(scored, lambda blend, part: blend.alone(part))
+
+    def _each(self, scored: Scored, scores: Callable[[Blend, Scored], Scores]) -> Scores:
+        """(b, a) scores of each user by the own blend."""
         (blend, lines, part), *others = self._parts(scored)
-        totals = blend.totals(part)
+        first = scores(blend, part)
         if not others:
-            return totals
+            return first
         found = np.empty_like(scored.scores[0])
-        found[lines] = totals
+        found[lines] = first
         for blend, lines, part in others:
-            found[lines] = blend.totals(part)
+            found[lines] = scores(blend, part)
         return found
 
     def shares(self, scored: Scored, columns: Ints) -> Scores:
@@ -139,6 +176,14 @@ class Among:
     def totals(self, scored: Scored) -> Scores:
         """See `Blend`."""
         return self.blend.totals(scored.among(self.generators))
+
+    def proposals(self, users: Rows) -> Ints:
+        """See `Blend`."""
+        return self.blend.proposals(users)
+
+    def alone(self, scored: Scored) -> Scores:
+        """See `Blend`."""
+        return self.blend.alone(scored.among(self.generators))
 
     def shares(self, scored: Scored, columns: Ints) -> Scores:
         """See `Blend`; the others have none."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys.arrays import Floats, Ints, Mask, offsets_of, ranges
-from recsys.generators.contract import Scores
+from recsys.generators.contract import Rows, Scores
 from recsys.ranking.candidates import Candidates, candidates, leaders
 from recsys.ranking.features import Features, ItemUserFeatures
 from recsys.ranking.scoring import Scored, Scorer
@@ -130,6 +130,14 @@ class Learned:
         scores[~first] -= DEMOTION
         totals[found.lines, found.columns] = scores
         return totals
+
+    def proposals(self, users: Rows) -> Ints:
+        """See `Blend`."""
+        return np.full(len(users), self.candidates)
+
+    def alone(self, scored: Scored) -> Scores:
+        """See `Blend`."""
+        return np.full_like(scored.scores[0], -np.inf)
 
     def moved(self, scored: Scored, column: int) -> Floats | None:
         """(features + 1,) what each adds to the rankers' score of an item for the chunk's one user,

@@ -65,6 +65,20 @@ class Standardised:
         scores *= _inverse(deviation)[:, np.newaxis].astype(np.float32)
         return scores, mean, deviation
 
+    def scores_of(self, users: Rows, columns: Ragged, moments: Floats) -> Scores:
+        """(entries,) scores of deviation 1 of some items of each user.
+
+        columns: a list a user. moments: (u, 2) mean and deviation of all raw scores of each.
+        """
+        scores = self.model.scores_of(users, columns)
+        if self.moments is not None:
+            return scores
+        lines = columns.lines()
+        mean, inverse = moments[:, 0], _inverse(moments[:, 1])
+        scores -= mean.astype(np.float32)[lines]
+        scores *= inverse.astype(np.float32)[lines]
+        return scores
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -96,6 +110,10 @@ class Scored:
     def at(self, columns: Ints) -> Scores:
         """(generators, b, n) each one's scores of the items at (b, n) columns."""
         return np.stack([np.take_along_axis(scores, columns, axis=1) for scores in self.scores])
+
+    def all_moments(self) -> Floats:
+        """(b, generators, 2) mean and deviation of each generator's raw scores."""
+        return np.stack([np.stack(pair, axis=1) for pair in self.moments], axis=1)
 
 
 @dataclass(frozen=True)
@@ -152,6 +170,27 @@ class Scorer:
                     scores=[scores for scores, _, _ in parts],
                     moments=[(mean, deviation) for _, mean, deviation in parts],
                 )
+
+    def scored(self, users: Rows, excluded: Ragged, columns: Ragged, moments: Floats) -> Scored:
+        """Scores of some items of each user alone, in `Scored` side by side: (b, most of a user).
+
+        excluded: the items that each must not get. moments: see `Scored.all_moments`.
+        """
+        lines = columns.lines()
+        rows = self.available[columns.values]
+        closed = np.isin(Ragged(columns.offsets, rows).pairs(), excluded.pairs())
+        if self.people is not None:
+            closed |= ~self.people.permitted_pairs(users[lines], rows)
+        shape = len(users), int(columns.lengths.max(initial=0))
+        places = np.arange(len(lines)) - columns.offsets[lines]
+        tables = []
+        for number, model in enumerate(self.models):
+            found = model.scores_of(users, columns, moments[:, number])
+            found[closed] = -np.inf
+            table = np.full(shape, -np.inf, np.float32)
+            table[lines, places] = found
+            tables.append(table)
+        return Scored(users, tables, [(each[:, 0], each[:, 1]) for each in moments.swapaxes(0, 1)])
 
 
 def blas_on_one_thread() -> AbstractContextManager[object]:

@@ -155,11 +155,24 @@ class Weighed:
         scores, lowered."""
         totals = self.blend.totals(scored)
         found, features, first = self._found(scored, totals)
-        # A sum of chances is no lower than all weights below 0 together.
-        lowered = totals - np.float32(DEMOTION + sum(abs(w) for w, _ in self.objectives.values()))
+        lowered = self._lowered(totals)
         parts = self._parts(features)
         lowered[found.lines[first], found.columns[first]] = np.sum([*parts.values()], axis=0)
         return lowered
+
+    def proposals(self, users: Rows) -> Ints:
+        """See `Blend`. First are so many at most, at the top of the list."""
+        return np.maximum(self.blend.proposals(users), RERANK_DEPTH)
+
+    def alone(self, scored: Scored) -> Scores:
+        """See `Blend`."""
+        return self._lowered(self.blend.alone(scored))
+
+    def _lowered(self, totals: Scores) -> Scores:
+        """The other blend's scores, below any sum of chances."""
+        # That is no lower than all weights below 0 together.
+        least = DEMOTION + sum(abs(weight) for weight, _ in self.objectives.values())
+        return np.asarray(totals - np.float32(least))
 
     def parts(self, scored: Scored, column: int) -> Mapping[str, float]:
         """What each chance adds to the score of an item for the chunk's one user, that of a like

@@ -52,7 +52,9 @@ def by_user(chunks: Iterable[Chunk]) -> dict[str, tuple[Any, ...]]:
         assert len(set((users.rows // CHUNK).tolist())) == 1
         for place, user in enumerate(user_ids.to_pylist()):
             one, listed = users.of(np.array([place])), lists.of(np.array([place]))
-            arrays = (one.rows, one.keys, one.excluded.values, *vars(listed).values())
+            moments = np.zeros(0) if lists.moments is None else lists.moments[place]
+            parts = vars(listed) | {"moments": moments}
+            arrays = (one.rows, one.keys, one.excluded.values, *parts.values())
             told[user] = tuple((array.dtype.str, array.tobytes()) for array in arrays)
     return told
 
@@ -72,6 +74,7 @@ def test_pools_are_read_as_they_were_made(tmp_path: Path, share: float) -> None:
     pools, reader = maker.write(file, folder).below(folder), PoolReader()
     found = by_user(chunk for batch in reader.batches(pools) for chunk in reader.chunks(batch))
     assert len(made) == due.sum()
+    assert all(told[-1][1] for told in made.values())
     assert found == made
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from recsys.arrays import Floats, Ragged
+from recsys.arrays import Floats, ItemRows, Mask, Ragged, UserRows
 from recsys.matching.health import Outcome
 from recsys.matching.lists import Balance, inbox_lists, simultaneous_lists
 from recsys.matching.market import Market
@@ -138,3 +138,28 @@ def test_where_no_pool_holds_anybody_there_are_no_pairs() -> None:
     ):
         assert lists.lengths.tolist() == [0, 0, 0]
         assert Outcome(found.market, lists).matches().tolist() == [0.0] * 3
+
+
+def test_strangers_are_people_who_may_meet() -> None:
+    """All like the same few, who hear 20 each. One person in ten suits another, and by strangers
+    alone nearly everybody is in somebody's pool whom they may be shown to."""
+    size, few = 2_000, 20
+    people = People.of(np.arange(size), size)
+    stars = np.tile(np.arange(few), size)
+    pools = Ragged.of_lengths(np.full(size, few), stars)
+
+    def suit(one: UserRows, other: ItemRows) -> Mask:
+        return np.asarray((one != other) & ((one + other) % 10 == 0))
+
+    asked = proposed(pools, people, few, 5, 3, suit)
+    good = suit(asked.lines(), asked.values)
+    friends = np.bincount(asked.lines()[good], minlength=size)
+    assert (friends >= 5).all()
+    # Each pair is in the pools of both.
+    pairs = asked.pairs()[good]
+    turned = asked.values[good] << 32 | asked.lines()[good]
+    heard = np.isin(turned, pairs) | (asked.lines()[good] < few) | (asked.values[good] < few)
+    assert heard.all()
+    unsuited = proposed(pools, people, few, 5, 3)
+    good = suit(unsuited.lines(), unsuited.values)
+    assert (np.bincount(unsuited.lines()[good], minlength=size) == 0).mean() > 0.2

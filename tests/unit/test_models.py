@@ -8,11 +8,13 @@ from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from recsys.arrays import Ragged
 from recsys.dataset.bands import WARM_FROM
 from recsys.dataset.training import Descriptions, Training
 from recsys.generators import (
     aging,
     als,
+    appeal,
     cold,
     content,
     gram,
@@ -42,7 +44,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "content": {"dimensions": 2},
     "item_item": {"regularization": 1.0},
 }
-SAME_FOR_ALL = {"popularity", "trending"}
+SAME_FOR_ALL = {"appeal", "popularity", "trending"}
 
 
 def checkerboard(users: int = SIZE, items: int = SIZE) -> sparse.csr_matrix:
@@ -129,6 +131,17 @@ class TestEveryGenerator:
         model, some = fitted(name, self.data()), np.array([1, 4, 7, 50])
         part = scores(model.restricted(some), 9)
         assert part == pytest.approx(scores(model, 9)[:, some], rel=1e-5, abs=1e-6)
+
+    def test_scores_some_items_of_each_user_as_it_scores_all(self, name: str) -> None:
+        rng, columns = np.random.default_rng(4), np.arange(3, 60)
+        model = fitted(name, self.data()).restricted(columns)
+        users = np.flatnonzero(rng.random(CHUNK) < 0.5)
+        lists = [np.flatnonzero(rng.random(len(columns)) < 0.2) for _ in users]
+        asked = Ragged.of_lengths(np.array([len(each) for each in lists]), np.concatenate(lists))
+        found = model.scores_of(users, asked)
+        whole = model.scores(users)[asked.lines(), asked.values]
+        assert found.dtype == np.float32
+        assert found == pytest.approx(whole, rel=1e-5, abs=1e-6)
 
     def test_scores_a_user_alone_as_among_others(self, name: str) -> None:
         model = fitted(name, self.data())
@@ -388,6 +401,19 @@ def test_items_that_nobody_liked_have_no_weights() -> None:
         found = item_item.fit(training(matrix), item_item.Config(max_items=most), 0)
         assert not scores(found, 50)[:, 0].any()
         assert scores(found, 50)[:, 1:].any()
+
+
+def test_appeal_is_the_share_of_meetings_with_a_yes() -> None:
+    """Of four meetings one is a yes with item 0, three with item 1; one of one with item 2; item 3
+    nobody has met. The share of all, 5 of 9, is worth three meetings."""
+    cells = [(0, 0, 2.0), (1, 0, 0.0), (2, 0, 0.0), (3, 0, 0.0)]
+    cells += [(0, 1, 1.0), (1, 1, 5.0), (2, 1, 1.0), (3, 1, 0.0), (4, 2, 1.0)]
+    users, items, weights = zip(*cells, strict=True)
+    matrix = sparse.csr_matrix((np.array(weights, np.float32), (users, items)), shape=(5, 4))
+    found = scores(appeal.fit(training(matrix), appeal.Config(smoothing=3.0), 0), 5)
+    p = 5 / 9
+    wanted = [(1 + 3 * p) / 7, (3 + 3 * p) / 7, (1 + 3 * p) / 4, p]
+    assert found == pytest.approx(np.tile(wanted, (5, 1)))
 
 
 def test_next_item_counts_what_follows() -> None:

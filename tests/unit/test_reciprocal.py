@@ -17,7 +17,7 @@ from recsys.dataset.training import Descriptions, Training
 from recsys.generators.factors import FactorModel
 from recsys.lists.chain import Chain, plan_chain, plan_market_step
 from recsys.lists.contract import HeldBack, Recipients, StepContext
-from recsys.lists.pools import HeldPools, ranked_chunks
+from recsys.lists.pools import HeldPools, completed_chunks, ranked_chunks
 from recsys.lists.ranker import Ranker
 from recsys.lists.registry import ListSteps
 from recsys.lists.steps.reciprocal import (
@@ -108,7 +108,7 @@ class Night:
         first = HeldPools(list(ranked_chunks(self.ranker, self.users, DEPTH)), self.no_steps)
         own = first.joined()[0].items
         asked = proposed(own, people_of(self.context.training), DEPTH, STRANGERS, 5)
-        chunks = list(ranked_chunks(self.ranker, self.users, DEPTH, asked))
+        chunks = list(completed_chunks(self.ranker, self.users, DEPTH, asked))
         return HeldPools(chunks, self.no_steps)
 
     @property
