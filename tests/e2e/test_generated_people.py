@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
@@ -103,33 +103,48 @@ def examples(draw: st.DrawFn) -> Example:
     )
 
 
+WOMEN: Final = {"gender": ["f"], "seeks": ["f"]}
+MEN: Final = {"gender": ["m"], "seeks": ["f"]}
+ONE_WAY: Final = Example(
+    rules=["orientation"],
+    profiles={1: WOMEN, 2: WOMEN, 3: WOMEN, 4: WOMEN, 5: WOMEN, 6: MEN, 7: MEN},
+    ended={(1, 2): "block", (3, 4): "pass"},
+    turned={(3, 1): "like", (2, 3): "like", (5, 3): "like"},
+    inactive=set(),
+    steps={},
+    length=8,
+)
+"""A market in which rules that held one way only would show women to men."""
+
+
 def test_no_published_pair_breaks_a_rule(
     pipeline: Pipeline, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     published, entries = 0, 0
 
     @settings(
-        max_examples=100 if request.config.getoption("--chaos") else 2,
+        max_examples=100 if request.config.getoption("--chaos") else 1,
         deadline=None,
         database=None,
         derandomize=True,
         # A night takes seconds, and the first that fails says enough.
-        phases=[Phase.generate],
+        phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
     @given(examples())
-    def holds(example: Example) -> None:
+    @example(ONE_WAY)
+    def holds(market: Example) -> None:
         nonlocal published, entries
-        lists = night(pipeline, example, tmp_path / f"lake-{published}")
-        assert set(lists) == example.profiles.keys() - example.inactive
+        lists = night(pipeline, market, tmp_path / f"lake-{published}")
+        assert set(lists) == market.profiles.keys() - market.inactive
         for person, row in lists.items():
-            assert len(row) == len(set(row)) <= example.length
-            assert all(example.may_be_shown(person, other) for other in row)
+            assert len(row) == len(set(row)) <= market.length
+            assert all(market.may_be_shown(person, other) for other in row)
         published += 1
         entries += sum(map(len, lists.values()))
 
     holds()
-    assert entries > 5 * published
+    assert entries > 2 * published
 
 
 def night(pipeline: Pipeline, example: Example, lake: Path) -> dict[int, list[int]]:
