@@ -169,9 +169,9 @@ def by_implicit(
     as it moves the items; without, scores are as good and cannot be split exactly.
     The first step solves the users for given items, so nothing of users need be kept.
     """
-    from recsys.generators.gathering_als import GatheringALS  # noqa: PLC0415 - a second, for fits alone
+    from recsys.generators.block_als import BlockALS  # noqa: PLC0415 - a second, for fits alone
 
-    model = GatheringALS(
+    model = BlockALS(
         factors=config.factors,
         regularization=config.regularization,
         alpha=1.0,

@@ -1,6 +1,6 @@
 """Sums over users of products of two items' cells, which similarities are made of."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Self, TypeVar
@@ -8,17 +8,16 @@ from typing import Final, Self, TypeVar
 import numpy as np
 from scipy import sparse
 
-from recsys.arrays import ItemRows, ranges
+from recsys.arrays import ItemRows
 from recsys.generators.factors import Factors
 from recsys.generators.neighbours import strongest
+from recsys.generators.products import dense_product
 
 T = TypeVar("T")
 DENSE: Final = 16_000
 """Items up to which all sums are kept, in 1 GiB at most."""
 _ROWS: Final = 256
 """Items that a thread looks at in turn."""
-_SQUARE: Final = 1024
-"""Items of a block of sums: each is computed for one of two symmetric halves."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +41,18 @@ class Gram:
         """(items,) sums of squares."""
         return np.asarray(self.cells.multiply(self.cells).sum(axis=0), np.float32).ravel()
 
-    def among(self, items: ItemRows) -> Factors:
-        """(m, m) sums of m items, the caller's own."""
+    def among(self, lists: Iterable[ItemRows]) -> Iterator[Factors]:
+        """(m, m) sums of the m items of each list, the caller's own."""
         if self.whole is not None:
-            return self.whole[np.ix_(items, items)]
-        starts, lengths = self.fans.indptr[items], np.diff(self.fans.indptr)[items]
-        offsets, places = ranges(starts, lengths)
-        users = np.unique(self.fans.indices[places], return_inverse=True)[1]
-        shape = (len(items), int(users.max(initial=-1)) + 1)
-        own = sparse.csr_matrix((self.fans.data[places], users, offsets), shape=shape)
-        return np.asarray((own @ own.T).toarray())
+            yield from (self.whole[np.ix_(items, items)] for items in lists)
+            return
+        from recsys.generators.loops import add_among  # noqa: PLC0415 - imports Numba
+
+        room = np.full(self.fans.shape[1], -1, np.int32)
+        for items in lists:
+            sums = np.zeros((len(items), len(items)), np.float32)
+            add_among(sums, items, self.fans.indptr, self.fans.indices, self.fans.data, room)
+            yield sums
 
     def nearest(
         self, most: int, of_row: Factors, of_column: Factors, power: float = 1.0
@@ -99,12 +100,12 @@ def in_threads(work: Callable[[range], T], parts: Iterator[range]) -> list[T]:
 
 
 def _whole(cells: sparse.csr_matrix, fans: sparse.csr_matrix) -> Factors:
+    """Both halves: to turn one over takes as long as to make the other."""
     sums = np.empty((cells.shape[1], cells.shape[1]), np.float32)
 
-    def fill(rows: range) -> None:
-        part = (fans[rows.start : rows.stop] @ cells[:, rows.start :]).toarray()
-        sums[rows.start : rows.stop, rows.start :] = part
-        sums[rows.start :, rows.start : rows.stop] = part.T
+    def fill(items: range) -> None:
+        rows = slice(items.start, items.stop)
+        sums[rows] = dense_product(fans[rows], cells)
 
-    in_threads(fill, blocks(len(sums), _SQUARE))
+    in_threads(fill, blocks(len(sums)))
     return sums

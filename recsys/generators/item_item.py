@@ -96,7 +96,7 @@ def _discounted(cells: sparse.csr_matrix, exponent: float) -> sparse.csr_matrix:
 
 def _at_once(gram: Gram, config: Config) -> sparse.csr_matrix:
     """(items, items) I - P / diag(P) with P = (G + regularization I)^-1."""
-    inverse = gram.among(np.arange(gram.cells.shape[1]))
+    (inverse,) = gram.among([np.arange(gram.cells.shape[1])])
     inverse[np.diag_indices_from(inverse)] += np.float32(config.regularization)
     inverse = linalg.inv(inverse, overwrite_a=True, check_finite=False)
     weights = inverse / -np.diag(inverse)
@@ -112,14 +112,12 @@ def _one_by_one(gram: Gram, config: Config) -> sparse.csr_matrix:
     (solved,) = linalg.get_lapack_funcs(("posv",), dtype=np.float32)
 
     def solve(items: range) -> None:
-        for item in items:
-            own = slice(near.indptr[item], near.indptr[item + 1])
-            others = near.indices[own]
-            system = gram.among(np.append(others, item))
-            together = system[:-1, -1].copy()
-            system = system[:-1, :-1]
+        cuts = [slice(near.indptr[item], near.indptr[item + 1]) for item in items]
+        lists = (np.append(near.indices[own], item) for own, item in zip(cuts, items, strict=True))
+        for own, sums in zip(cuts, gram.among(lists), strict=True):
+            system, together = sums[:-1, :-1], sums[:-1, -1]
             system[np.diag_indices_from(system)] += penalty
-            if len(others):
+            if len(system):
                 near.data[own] = solved(system, together)[1]
 
     in_threads(solve, blocks(near.shape[0]))
