@@ -3,8 +3,11 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+from threadpoolctl import threadpool_limits
 
 from jobs.run.settings import Settings, load_settings
 from recsys.config import Config
@@ -17,6 +20,10 @@ from recsys.generators.registry import GENERATORS
 
 log = logging.getLogger(__name__)
 
+_TOGETHER: Final = 2
+"""Generators that are fitted at once. Each has parts that keep one core busy, and one other fills
+the rest; more would need the memory of all of them."""
+
 
 class Fitted(NamedTuple):
     """A generator that was fitted, or brought up to date."""
@@ -24,7 +31,7 @@ class Fitted(NamedTuple):
     name: str
     model: Model
     seconds: float
-    """Time that it took."""
+    """Time that it took, beside whatever was fitted at once."""
 
 
 def fit_generators(
@@ -35,12 +42,14 @@ def fit_generators(
     *,
     explained: bool = True,
 ) -> Iterator[Fitted]:
-    """Fits every generator that the configuration uses.
+    """Fit every generator that the configuration uses, two at once; in the order of the registry.
 
     earlier: fitted to less of the same data, which a fit may go on from; by name. explained: see
     `fit_generator`.
     """
-    for name, section in config.generators.used().items():
+
+    def fitted(used: tuple[str, GeneratorConfig]) -> Fitted:
+        name, section = used
         begin = time.monotonic()
         begun = (earlier or {}).get(name)
         model = fit_generator(
@@ -48,7 +57,12 @@ def fit_generators(
         )
         seconds = time.monotonic() - begin
         log.info("%s fitted in %.1f s", name, seconds)
-        yield Fitted(name, model, seconds)
+        return Fitted(name, model, seconds)
+
+    # Held to one thread once for all: a limit that a fit ends would end that of the others.
+    one_each = threadpool_limits(limits=1, user_api="blas")
+    with one_each, ThreadPoolExecutor(_TOGETHER) as threads:
+        yield from threads.map(fitted, config.generators.used().items())
 
 
 def is_start(less: Training, more: Training) -> bool:
