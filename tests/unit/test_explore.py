@@ -8,12 +8,15 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import pytest
-from scipy import stats
+from scipy import sparse, stats
 
 from recsys.arrays import Ints, Ragged
 from recsys.as_of import AsOf
+from recsys.dataset.training import Descriptions, Training
+from recsys.generators.popularity import foreseen
+from recsys.lists.contract import Recipients, StepContext
 from recsys.lists.ranked import RankedLists
-from recsys.lists.steps.explore import Config, Policy, explored, new_items
+from recsys.lists.steps.explore import Config, Policy, apply, explored, new_items, prepare
 from recsys.nights import night_seed
 
 NEW = 7
@@ -259,3 +262,39 @@ def test_an_item_is_new_with_few_users_and_a_short_life() -> None:
     ages = np.array([np.nan, 30.0, 1.0, 31.0, 5.0, 2.0])
     available = np.array([0, 1, 2, 3, 5])
     assert new_items(users, ages, available, 3, 30.0).tolist() == [0, 1, 5]
+
+
+def trained(history: sparse.csr_matrix, tags: list[list[str]]) -> Training:
+    users, items = history.shape
+    ages = np.zeros(history.nnz, np.float32)
+    described = Descriptions([""] * items, tags, [[]] * items)
+    blank, nobody = Descriptions.blank(users), np.full(users, -1, np.int32)
+    return Training(history, ages, ages, described, blank, nobody)
+
+
+def test_what_is_written_of_a_new_item_says_how_often_it_is_drawn() -> None:
+    """Two kinds of items: each of one is liked by 60 users, of the other by 6. Two are new."""
+    kinds = np.array(["loved", "ignored"] * 61)
+    cells = np.zeros((80, len(kinds)), np.float32)
+    for item, kind in enumerate(kinds[:-2]):
+        cells[np.arange(60 if kind == "loved" else 6) + item % 20, item] = 1.0
+    history = sparse.csr_matrix(cells)
+    training = trained(history, [[kind] for kind in kinds])
+    new = np.array([120, 121])
+    assert foreseen(training, new, 1) == pytest.approx(np.log1p([60, 6]), rel=0.02)
+    context = StepContext(training, np.arange(122), {}, ["explore"], length=2, seed=1)
+    users = Recipients(np.arange(80), keys(80), ragged([[]] * 80))
+    for power, odds in ((1.0, 61 / 7), (0.0, 1.0)):
+        config = Config(slots=1, first_place=1, popularity_power=power)
+        facts = prepare(context, config)
+        assert facts is not None
+        lists = apply(top(*([[0]] * 80)), users, facts, config)
+        chances = lists.propensities[::2]
+        assert chances[lists.item_rows[::2] == 120] == pytest.approx(odds / (1 + odds), rel=0.05)
+        assert chances[lists.item_rows[::2] == 121] == pytest.approx(1 / (1 + odds), rel=0.05)
+        assert set(lists.item_rows[::2].tolist()) == {120, 121}
+
+
+def test_without_enough_items_to_learn_from_all_new_ones_promise_the_same() -> None:
+    history = sparse.csr_matrix(np.ones((6, 3), np.float32))
+    assert not foreseen(trained(history, [["a"], ["b"], ["c"]]), np.array([1, 2]), 1).any()

@@ -16,11 +16,12 @@ from pydantic import Field
 from recsys.arrays import Floats, Ints, ItemRows, Mask, Ragged, offsets_of
 from recsys.dataset.training import Training
 from recsys.draws import Words, uniform
+from recsys.generators import popularity
 from recsys.generators.contract import Model
 from recsys.lists.contract import Recipients, Scope, StepConfig, StepContext
 from recsys.lists.ranked import RankedLists
 from recsys.people.eligibility import Eligibility
-from recsys.sections.base import READ_PLACES, Positive
+from recsys.sections.base import READ_PLACES, NonNegative, Positive
 
 SCOPE: Final[Scope] = "user"
 TASTE: Final = "content"
@@ -42,6 +43,9 @@ class Config(StepConfig):
     """An item that more users have met is not new."""
     max_age_days: Positive = 30.0
     """Nor is one whose first event or creation is longer ago, in days."""
+    popularity_power: NonNegative = 1.0
+    """Power of the popularity that an item's description promises, which the odds of its draw are
+    multiplied with; 0 draws by taste alone."""
 
     def check_length(self, length: int) -> None:
         """See `StepConfig`."""
@@ -77,8 +81,10 @@ class Explorer:
     new: ItemRows
     """(p,) ascending rows of new items."""
     taste: Model | None
-    """A model of the new items alone; without one all of them are drawn alike."""
+    """A model of the new items alone; without one they suit everybody alike."""
     policy: Policy
+    promise: Floats
+    """(p,) log-odds that each of them has for everybody."""
     people: Eligibility | None = None
     """Who may be shown to whom, where users and items are people."""
 
@@ -96,7 +102,11 @@ def prepare(context: StepContext, config: Config) -> Explorer | None:
         seed=context.seed,
     )
     known = None if taste is None else taste.restricted(new)
-    return Explorer(new, known, policy, context.training.people)
+    promise = np.zeros(len(new))
+    if config.popularity_power and len(new):
+        logs = popularity.foreseen(context.training, new, context.seed)
+        promise = config.popularity_power * logs
+    return Explorer(new, known, policy, promise, context.training.people)
 
 
 def apply(
@@ -109,6 +119,7 @@ def apply(
     preferences = np.zeros((len(users.rows), len(facts.new)), np.float32)
     if facts.taste is not None and len(facts.new):
         preferences = np.float32(SHARPNESS) * facts.taste.scores(users.rows)
+    preferences += facts.promise.astype(np.float32)
     if facts.people is not None:
         preferences[~facts.people.permitted(users.rows, facts.new)] = -np.inf
     return explored(lists, facts.new, preferences, users.excluded, users.keys, facts.policy)
