@@ -2,11 +2,14 @@
 
 A sparse matrix is three arrays here, as in `scipy.sparse.csr_matrix`: the offsets of its rows, its
 columns and its values. Numba compiles a function when it is first called, and keeps what it made
-beside this file or in the user's cache. Importing it takes a third of a second, so this module is
-imported where a loop is about to run.
+beside this file or in the user's cache; where neither can be written, every process compiles anew.
+Importing it takes a third of a second, so this module is imported where a loop is about to run.
 """
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import TypeVar, cast
 
 import numba
@@ -33,10 +36,14 @@ def _compiled(*, in_order: bool = True) -> Callable[[Loop], Loop]:
     fast = set[str]() if in_order else {"reassoc", "contract", "nsz"}
 
     def compiled(loop: Loop) -> Loop:
-        try:
-            return cast("Loop", numba.njit(loop, cache=True, nogil=True, fastmath=fast))
-        except RuntimeError:  # there is no place to keep it
-            return cast("Loop", numba.njit(loop, nogil=True, fastmath=fast))
+        with suppress(RuntimeError, OSError):
+            kept = numba.njit(loop, cache=True, nogil=True, fastmath=fast)
+            # Of code in an archive Numba does not ask whether the user's cache can be written.
+            folder = Path(kept.stats.cache_path)
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return cast("Loop", kept)
+        return cast("Loop", numba.njit(loop, nogil=True, fastmath=fast))
 
     return compiled
 

@@ -12,6 +12,10 @@ CODE = (
     "import recsys, jobs.db.statements as found; from recsys.generators.registry import GENERATORS;"
     "print(recsys.__file__, found.__file__, found.statement('extract/count')[:2], *GENERATORS)"
 )
+SUMS = (
+    "from scipy import sparse; from recsys.generators.products import dense_product;"
+    "one = sparse.identity(2, 'f4', 'csr'); print(dense_product(one, one).tolist())"
+)
 
 
 def test_it_holds_every_package_and_statement(tmp_path: Path) -> None:
@@ -52,3 +56,18 @@ def test_the_code_runs_out_of_it(tmp_path: Path) -> None:
     assert statements == f"{archive}/jobs/db/statements.py"
     assert head == "--"
     assert {"als", "content"} <= set(generators)
+
+
+def test_loops_run_out_of_it_where_nothing_compiled_can_be_kept(tmp_path: Path) -> None:
+    archive, taken = package.pack(tmp_path / package.ARCHIVE), tmp_path / "taken"
+    taken.touch()
+    nowhere = dict.fromkeys(("HOME", "XDG_CACHE_HOME"), str(taken / "home"))
+    done = subprocess.run(
+        [sys.executable, "-c", SUMS],
+        cwd=tmp_path,
+        env=os.environ | nowhere | {"PYTHONPATH": str(archive)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("[[1.0, 0.0], [0.0, 1.0]]\n", "")
