@@ -14,7 +14,7 @@ from recsys.evaluation.metrics import find_hits, ndcg
 from recsys.generators.contract import GeneratorConfig, Model
 from recsys.lists.ranker import ranked_lists
 from recsys.people.eligibility import Eligibility
-from recsys.ranking.blend import WeightedSum
+from recsys.ranking.blend import WeightedSum, opinionated
 from recsys.ranking.scoring import Scorer
 from recsys.sections.base import READ_PLACES
 
@@ -56,6 +56,12 @@ class Measure:
         rows = Ragged.of_matrix(closed[half.users])
         people = half.training.people
         return cls(half.users, half.relevant, rows, available, closed.shape[1], people)
+
+    def hears(self, model: Model) -> bool:
+        """Whether the model tells the items of anybody apart."""
+        scorer = Scorer.of({"": model}, self.available, self.items, self.people)
+        chunks = scorer.chunks(self.users, self.closed)
+        return any(opinionated(scored).any() for scored in chunks)
 
     def ndcg(self, model: Model) -> Floats:
         """(u,) NDCG@20 of each user's list."""

@@ -27,6 +27,8 @@ class Trial(BaseModel):
     one when it was tried."""
     seconds: tuple[float, ...] = ()
     """Of each rung."""
+    silent: bool = False
+    """Whether the generator has no opinion on anybody, so that nothing can be searched."""
 
 
 class OutOfTimeError(Exception):
@@ -118,14 +120,18 @@ class Search:
         if len(measured) == len(self._rungs) and (first or measured[-1] > self.best.measured[-1]):
             checked = tuple(self._check.ndcg(model).tolist())
         trial = Trial(
-            setting=setting, measured=tuple(measured), checked=checked, seconds=tuple(seconds)
+            setting=setting,
+            measured=tuple(measured),
+            checked=checked,
+            seconds=tuple(seconds),
+            silent=first and not self._rungs[-1].measure.hears(model),
         )
         self._add(trial)
         return trial
 
     def _add(self, trial: Trial) -> None:
         self.trials.append(trial)
-        self.next = _next_of(self._proposals, trial.measured)
+        self.next = None if trial.silent else _next_of(self._proposals, trial.measured)
 
     def _expected(self, spent: Sequence[float]) -> float:
         """Seconds that the next rung of a trial takes. spent: those of its rungs so far.

@@ -80,6 +80,15 @@ def test_where_times_lack_half_lives_are_not_searched(slow_memory: Config) -> No
     assert tuned(replace(data, pairs=pairs), slow_memory, TWENTY).trials == 1
 
 
+@pytest.mark.parametrize("name", ["content", "segment"])
+def test_a_generator_that_has_nothing_to_go_by_is_tried_once(name: str) -> None:
+    values = {each: {"weight": float(each == name)} for each in GENERATORS}
+    generators = Generators.model_validate(values)
+    config = load_config(SHIPPED).model_copy(update={"generators": generators})
+    found = tuned(fashions(), config, TWENTY)
+    assert (found.trials, found.taken) == (1, False)
+
+
 class Notes:
     """A journal in memory."""
 
