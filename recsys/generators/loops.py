@@ -6,10 +6,10 @@ beside this file or in the user's cache; where neither can be written, every pro
 Importing it takes a third of a second, so this module is imported where a loop is about to run.
 """
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TypeVar, cast
 
 import numba
@@ -41,7 +41,7 @@ def _compiled(*, in_order: bool = True) -> Callable[[Loop], Loop]:
             # Of code in an archive Numba does not ask whether the user's cache can be written.
             folder = Path(kept.stats.cache_path)
             folder.mkdir(parents=True, exist_ok=True)
-            if os.access(folder, os.W_OK):
+            with TemporaryFile(dir=folder):
                 return cast("Loop", kept)
         return cast("Loop", numba.njit(loop, nogil=True, fastmath=fast))
 
