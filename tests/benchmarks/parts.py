@@ -37,6 +37,7 @@ PARTS: Final[Mapping[str, Change]] = {
 ADDED: Final[Mapping[str, Change]] = {
     "power 1.3 in `graph`": {"graph": {"power": 1.3}},
     "`next_item`": {"next_item": {"weight": 0.3}},
+    "learned rankers, chosen or not": {"ranking": {"method": "learned"}},
 }
 
 
