@@ -41,7 +41,9 @@ def foreseen(training: Training, items: ItemRows, seed: int) -> Floats:
     logs = _logs(training, Config())[:, np.newaxis].astype(np.float32)
     new = np.zeros(len(logs), np.bool_)
     new[items] = True
-    vectors = content.vectors(training.items, training.users, content.Config(), seed).items
+    # scikit-learn takes 32 bits, and the seed of a night has more.
+    state = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    vectors = content.vectors(training.items, training.users, content.Config(), state).items
     features = np.hstack([vectors, np.ones((len(vectors), 1), np.float32)])
     users = np.bincount(training.history.indices, minlength=len(logs))
     logs[new] = 0.0

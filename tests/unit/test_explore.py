@@ -295,6 +295,18 @@ def test_what_is_written_of_a_new_item_says_how_often_it_is_drawn() -> None:
         assert set(lists.item_rows[::2].tolist()) == {120, 121}
 
 
+def test_promises_of_more_labels_than_dimensions_take_the_seed_of_a_night() -> None:
+    kinds = ["loved", "ignored"] * 61
+    labels = [[kind, f"a{n // 2}", f"b{(n + 1) // 2}"] for n, kind in enumerate(kinds)]
+    cells = np.zeros((80, len(kinds)), np.float32)
+    for item, kind in enumerate(kinds[:-2]):
+        cells[: 60 if kind == "loved" else 6, item] = 1.0
+    training = trained(sparse.csr_matrix(cells), labels)
+    seed = night_seed(20_260_101, AsOf.parse("2026-01-01"))
+    loved, ignored = foreseen(training, np.array([120, 121]), seed)
+    assert loved > ignored + 1.0
+
+
 def test_without_enough_items_to_learn_from_all_new_ones_promise_the_same() -> None:
     history = sparse.csr_matrix(np.ones((6, 3), np.float32))
     assert not foreseen(trained(history, [["a"], ["b"], ["c"]]), np.array([1, 2]), 1).any()
